@@ -1,0 +1,30 @@
+# The libraries Limbeck stands on. scripts/setup.sh installs them on Debian and Ubuntu.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenCL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)
+pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
+
+# CLBlast ships a CMake package in some distributions and only a library in others.
+find_path(CLBLAST_INCLUDE_DIR clblast_c.h)
+find_library(CLBLAST_LIBRARY clblast)
+if(NOT CLBLAST_INCLUDE_DIR OR NOT CLBLAST_LIBRARY)
+  message(FATAL_ERROR "CLBlast is missing (Debian/Ubuntu: libclblast-dev); scripts/setup.sh installs everything")
+endif()
+add_library(clblast_interface INTERFACE)
+target_include_directories(clblast_interface SYSTEM INTERFACE ${CLBLAST_INCLUDE_DIR})
+target_link_libraries(clblast_interface INTERFACE ${CLBLAST_LIBRARY})
+add_library(clblast ALIAS clblast_interface)
+
+# iniparser 4.2 moved its headers into a folder of their own.
+find_path(INIPARSER_INCLUDE_DIR iniparser.h PATH_SUFFIXES iniparser)
+find_library(INIPARSER_LIBRARY iniparser)
+if(NOT INIPARSER_INCLUDE_DIR OR NOT INIPARSER_LIBRARY)
+  message(FATAL_ERROR "iniparser is missing (Debian/Ubuntu: libiniparser-dev); scripts/setup.sh installs everything")
+endif()
+add_library(iniparser_interface INTERFACE)
+target_include_directories(iniparser_interface SYSTEM INTERFACE ${INIPARSER_INCLUDE_DIR})
+target_link_libraries(iniparser_interface INTERFACE ${INIPARSER_LIBRARY})
+add_library(iniparser::iniparser ALIAS iniparser_interface)

@@ -1,0 +1,69 @@
+/* Strict INI files: iniparser reads, this layer checks.
+ *
+ * iniparser 4.1 loses line numbers and the case of keys, lets the last of two duplicates win and cuts unquoted values
+ * at '#' and ';'. So the file is also scanned once for (section, key as written, line); duplicates (also of a section,
+ * also in another case), over-long lines, a key outside a section, an empty key, a line that ends in a backslash and
+ * bytes that are not printable UTF-8 are refused here with file and line. Whatever the scan accepts, iniparser reads
+ * the same way: the two readings are compared value by value. Every value is then read through base/param.h by the
+ * caller's tables. Section names and keys match exactly, in the case written.
+ *
+ *     # a comment: '#' or ';' at the start of a line, or after white space behind a value
+ *     [section name]        <- alone on its line; letters, digits, single spaces and _ - . / * +
+ *     key = value           ; up to 1000 bytes a line; keys hold letters, digits and _ - . / * +
+ *     key2 = "a # b; c"     ; "..." or '...' keeps '#', ';' and outer spaces; without quotes a '#' or ';' that
+ *     key3 = x#y            ; follows something else than white space is refused, as here */
+#ifndef LBK_BASE_INI_H
+#define LBK_BASE_INI_H
+
+#include "base/param.h"
+
+typedef struct lbk_ini_entry {
+    const char *section, *key; /* as written */
+    const char *value;         /* trimmed, without comment and outer quotes; "" when empty */
+    int line;                  /* 1-based; 0 when set from the command line */
+    bool used;                 /* somebody asked for it */
+} lbk_ini_entry;
+
+typedef struct lbk_ini_section {
+    const char *name;
+    int line;
+    bool used;
+} lbk_ini_section;
+
+typedef struct lbk_ini {
+    const char *path;
+    lbk_arena arena; /* owns all text below */
+    lbk_ini_section *sections;
+    size_t section_count, section_capacity;
+    lbk_ini_entry *entries; /* in file order */
+    size_t entry_count, entry_capacity;
+} lbk_ini;
+
+/* Reads and scans `path`. Errors: LBK_ERR_IO (cannot read), LBK_ERR_INPUT "path:line: ...". Release in every case. */
+lbk_status lbk_ini_load(lbk_ini *ini, const char *path);
+void lbk_ini_release(lbk_ini *ini);
+
+/* Applies "section.key=value" (the section may hold dots: the last dot before '=' separates the key). Replaces or adds;
+ * pointers to entries and sections got earlier are void afterwards. The value is taken as it stands. */
+lbk_status lbk_ini_override(lbk_ini *ini, const char *assignment);
+
+/* NULL when absent. Marks the section as used. */
+const lbk_ini_section *lbk_ini_section_find(const lbk_ini *ini, const char *name);
+/* NULL when absent. Marks the entry and its section as used. */
+const lbk_ini_entry *lbk_ini_find(lbk_ini *ini, const char *section, const char *key);
+
+/* Reads a section (absent: defaults) into `values` by `table`: defaults first, then every key of the section. An unknown
+ * key is refused with the nearest valid name; a required key that is missing is refused. Text lives in ini->arena.
+ * `seen`, when not NULL, gets one bool per table row: the key was written in the file. */
+lbk_status lbk_ini_read(lbk_ini *ini, const char *section, const lbk_param *table, void *values, bool *seen);
+
+/* Refuses any section or key nobody used, naming the nearest of `known_sections` (NULL-terminated). */
+lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections);
+
+/* LBK_ERR_INPUT with "path:line: [section] key: " before the message; line 0 prints "--set" in its place. */
+lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const char *fmt, ...) LBK_PRINTF(3, 4);
+
+/* `value` as it must stand behind "key = ", quoted where needed. LBK_ERR_INPUT when no line can hold it. */
+lbk_status lbk_ini_value_print(const char *value, lbk_text *out);
+
+#endif

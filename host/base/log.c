@@ -1,0 +1,36 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static lbk_log_sink sink;
+static void *sink_context;
+static lbk_log_level lowest;
+
+void lbk_log_set(lbk_log_sink new_sink, void *context, lbk_log_level level)
+{
+    sink = new_sink;
+    sink_context = context;
+    lowest = level;
+}
+
+void lbk_log(lbk_log_level level, const char *fmt, ...)
+{
+    if (!sink || level < lowest)
+        return;
+    char line[1024], *longer = NULL;
+    va_list args;
+    va_start(args, fmt);
+    int length = vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    if (length >= (int)sizeof line && (longer = malloc((size_t)length + 1)) != NULL) {
+        va_start(args, fmt);
+        vsnprintf(longer, (size_t)length + 1, fmt, args);
+        va_end(args);
+    }
+    if (length >= 0)
+        sink(sink_context, level, longer ? longer : line);
+    free(longer);
+}

@@ -1,0 +1,74 @@
+/* A dataset ready for training: parts, label budget, normalisation, augmentation. Reads sections [data] and
+ * [augment.NAME] of an experiment. */
+#ifndef LBK_DATA_DATA_H
+#define LBK_DATA_DATA_H
+
+#include "base/ini.h"
+#include "data/dataset.h"
+
+#define LBK_MAX_AUGMENTATIONS 8
+
+typedef struct lbk_data_params {
+    const char *dataset;
+    int batch;
+    bool shuffle;
+    lbk_words augment;  /* "none" or a list of augmentations, applied in order to training views */
+    double labels;      /* share of the training labels the student may see, class-balanced, chosen by seed */
+    double validation;  /* share of the training part held out for choosing settings */
+    bool normalize;
+} lbk_data_params;
+extern const lbk_param lbk_data_table[];
+
+typedef struct lbk_data {
+    lbk_data_params params;
+    const lbk_dataset *dataset;
+    void *dataset_params;
+    lbk_source source;
+    uint64_t seed;
+    uint32_t *train, *validation; /* indices into the dataset's train part */
+    uint32_t train_count, validation_count;
+    bool *labelled; /* per dataset train index: the student may see its label */
+    float mean[4], deviation[4];
+    const lbk_augmentation *augmentation[LBK_MAX_AUGMENTATIONS];
+    void *augmentation_params[LBK_MAX_AUGMENTATIONS];
+    int augmentation_count;
+    lbk_arena arena;
+} lbk_data;
+
+/* Reads and checks [data] and the [augment.*] sections in use (an [augment.X] that is not in `augment` is refused as
+ * having no effect), without opening any data file. */
+lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed);
+/* Opens the files; splits; computes mean and deviation from the training part when the dataset knows none. */
+lbk_status lbk_data_open(lbk_data *data, const char *folder);
+void lbk_data_release(lbk_data *data);
+
+uint32_t lbk_data_count(const lbk_data *data, lbk_part part);
+
+/* A batch on the host. Rows beyond `valid` are zero pixels with label -1. */
+typedef struct lbk_batch {
+    float *pixels;        /* [batch,H,W,C], normalised */
+    int32_t *labels;      /* [batch]; the true class, -1 beyond `valid` */
+    int32_t *seen_labels; /* [batch]; as `labels`, but -1 where the student may not see it */
+    uint32_t *samples;    /* [batch]; index within the dataset's part */
+    int valid;
+    uint32_t epoch, index; /* which batch of which epoch */
+} lbk_batch;
+
+typedef struct lbk_loader lbk_loader;
+
+/* Batches of one part, in order, prefetched by `threads` threads into `depth` slots.
+ * Training (part TRAIN): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch, sample); the last incomplete batch of an
+ * epoch is left out (a plan has one batch size), unless the part is smaller than one batch. Other parts: in order, not augmented, the
+ * last batch padded; one epoch only, then end. Starts at (epoch, index), so that resume needs no replay; `end_epoch` is exclusive. */
+lbk_status lbk_loader_create(const lbk_data *data, lbk_part part, uint32_t start_epoch, uint32_t start_index,
+                             uint32_t end_epoch, int depth, int threads, lbk_loader **out);
+/* The next batch, or *out = NULL at the end. It stays valid until lbk_loader_release_batch(). Several may be held (up to
+ * depth). Errors of the reading threads come out here. */
+lbk_status lbk_loader_next(lbk_loader *loader, lbk_batch **out);
+void lbk_loader_release_batch(lbk_loader *loader, lbk_batch *batch);
+uint32_t lbk_loader_batches_per_epoch(const lbk_loader *loader);
+void lbk_loader_destroy(lbk_loader *loader); /* stops the threads at once; NULL is allowed */
+
+uint32_t lbk_data_batches_per_epoch(const lbk_data *data, lbk_part part);
+
+#endif

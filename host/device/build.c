@@ -1,0 +1,272 @@
+/* One program: loaded from a prebuilt folder or the disk cache, else compiled. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "device/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LOG_CHARACTERS 4000
+#define STD_OPTION "-cl-std=CL1.2 "
+
+/* One call of the compiler. */
+typedef struct attempt {
+    cl_program program; /* NULL when it failed */
+    cl_int code;
+    const char *call; /* that failed */
+    lbk_text log;
+} attempt;
+
+static void read_log(attempt *a, const lbk_target *target, cl_program program) {
+    size_t length = 0;
+    char *text = NULL;
+    if (clGetProgramBuildInfo(program, target->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &length) != CL_SUCCESS || length == 0)
+        return;
+    if (lbk_calloc(length + 1, 1, &text) != LBK_OK)
+        return;
+    if (clGetProgramBuildInfo(program, target->id, CL_PROGRAM_BUILD_LOG, length, text, NULL) == CL_SUCCESS)
+        lbk_text_printf(&a->log, "%.*s", LOG_CHARACTERS, text);
+    free(text);
+}
+
+static void try_build(attempt *a, const lbk_target *target, cl_program program, const char *options) {
+    a->code = clBuildProgram(program, 1, &target->id, options, NULL, NULL);
+    if (a->code == CL_SUCCESS) {
+        a->program = program;
+        return;
+    }
+    a->call = "clBuildProgram";
+    read_log(a, target, program);
+    clReleaseProgram(program);
+}
+
+static void try_compile(attempt *a, const lbk_target *target, const char *source, const char *options) {
+    memset(a, 0, sizeof *a);
+    cl_program program = clCreateProgramWithSource(target->context->cl, 1, &source, NULL, &a->code);
+    if (a->code != CL_SUCCESS)
+        a->call = "clCreateProgramWithSource";
+    else
+        try_build(a, target, program, options);
+}
+
+static void forget(attempt *a) {
+    if (a->program)
+        clReleaseProgram(a->program);
+    lbk_text_release(&a->log);
+}
+
+static int std_state(lbk_target *target) {
+    pthread_mutex_lock(&target->context->lock);
+    int state = target->std;
+    pthread_mutex_unlock(&target->context->lock);
+    return state;
+}
+
+static void set_std_state(lbk_target *target, int state) {
+    pthread_mutex_lock(&target->context->lock);
+    target->std = state;
+    pthread_mutex_unlock(&target->context->lock);
+}
+
+static bool compiler_takes_std(lbk_target *target) {
+    attempt a;
+    try_compile(&a, target, "__kernel void probe(__global int *x) { x[0] = 1; }\n", STD_OPTION);
+    bool taken = a.program != NULL;
+    forget(&a);
+    return taken;
+}
+
+/* -cl-std=CL1.2 goes first, unless the compiler is known to refuse it; whether it does is asked only once a build has
+ * failed for a reason that the option could be. */
+static void compile_best(attempt *a, lbk_target *target, const char *source, const char *with_std,
+                         const char *without) {
+    int state = std_state(target);
+    try_compile(a, target, source, state == LBK_STD_REFUSED ? without : with_std);
+    if (state != LBK_STD_UNKNOWN)
+        return;
+    if (a->program) {
+        set_std_state(target, LBK_STD_TAKEN);
+        return;
+    }
+    if (a->code != CL_BUILD_PROGRAM_FAILURE && a->code != CL_INVALID_BUILD_OPTIONS)
+        return;
+    if (compiler_takes_std(target)) {
+        set_std_state(target, LBK_STD_TAKEN);
+        return;
+    }
+    set_std_state(target, LBK_STD_REFUSED);
+    forget(a);
+    try_compile(a, target, source, without);
+}
+
+static lbk_status compile(lbk_target *target, const char *source, const char *options, cl_program *out) {
+    attempt a;
+    lbk_text with_std = {0};
+    LBK_TRY(lbk_text_printf(&with_std, STD_OPTION "%s", options));
+    compile_best(&a, target, source, with_std.data, options);
+    lbk_text_release(&with_std);
+    lbk_status status = LBK_OK;
+    if (a.program)
+        *out = a.program;
+    else if (a.log.length)
+        status =
+            lbk_fail(LBK_ERR_DEVICE, "%s: %s; the compiler says:\n%s", a.call, lbk_cl_error_name(a.code), a.log.data);
+    else
+        status = lbk_cl_fail(a.code, a.call, __FILE__, __LINE__);
+    a.program = NULL;
+    forget(&a);
+    return status;
+}
+
+static lbk_status use_binary(lbk_target *target, const lbk_binary *binary, cl_program *out) {
+    attempt a = {0};
+    cl_int refused = CL_SUCCESS;
+    const unsigned char *bytes = binary->bytes;
+    cl_program program =
+        clCreateProgramWithBinary(target->context->cl, 1, &target->id, &binary->length, &bytes, &refused, &a.code);
+    if (a.code != CL_SUCCESS)
+        return lbk_cl_fail(a.code, "clCreateProgramWithBinary", __FILE__, __LINE__);
+    try_build(&a, target, program, "");
+    *out = a.program;
+    a.program = NULL;
+    forget(&a);
+    return lbk_cl_check(a.code, "clBuildProgram", __FILE__, __LINE__);
+}
+
+/* *out NULL and LBK_OK: the folder has no entry. */
+static lbk_status load(lbk_target *target, const char *folder, const lbk_cache_key *key, cl_program *out) {
+    lbk_binary binary = {0};
+    bool found = false;
+    LBK_TRY(lbk_cache_load(folder, key, &found, &binary));
+    if (!found)
+        return LBK_OK;
+    lbk_status status = lbk_context(use_binary(target, &binary, out), "%s/%s", folder, key->name);
+    free(binary.bytes);
+    return status;
+}
+
+/* The entry of `target` in clGetProgramInfo()'s arrays, which have one row per device of the program. */
+static lbk_status binary_row(const lbk_target *target, cl_program program, cl_uint count, size_t *row) {
+    cl_device_id *ids = NULL;
+    LBK_TRY(lbk_calloc(count, sizeof *ids, &ids));
+    lbk_status status = LBK_CL(clGetProgramInfo(program, CL_PROGRAM_DEVICES, count * sizeof *ids, ids, NULL));
+    *row = 0;
+    while (*row < count && ids[*row] != target->id)
+        ++*row;
+    free(ids);
+    if (status == LBK_OK && *row == count)
+        status = lbk_fail(LBK_ERR_DEVICE, "the driver does not list the device among the program's");
+    return status;
+}
+
+lbk_status lbk_program_binary(const lbk_target *target, cl_program program, lbk_binary *out) {
+    cl_uint count = 0;
+    size_t row = 0, *lengths = NULL;
+    unsigned char **all = NULL;
+    lbk_status status = LBK_OK;
+    memset(out, 0, sizeof *out);
+    LBK_GOTO(LBK_CL(clGetProgramInfo(program, CL_PROGRAM_NUM_DEVICES, sizeof count, &count, NULL)));
+    LBK_GOTO(binary_row(target, program, count, &row));
+    LBK_GOTO(lbk_calloc(count, sizeof *lengths, &lengths));
+    LBK_GOTO(lbk_calloc(count, sizeof *all, &all));
+    LBK_GOTO(LBK_CL(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, count * sizeof *lengths, lengths, NULL)));
+    if (lengths[row] == 0) {
+        status = lbk_fail(LBK_ERR_UNSUPPORTED, "the driver gives no binary of the program");
+        goto out;
+    }
+    LBK_GOTO(lbk_calloc(lengths[row], 1, &all[row])); /* rows left NULL are skipped */
+    LBK_GOTO(LBK_CL(clGetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *all, all, NULL)));
+    out->bytes = all[row];
+    out->length = lengths[row];
+    all[row] = NULL;
+out:
+    if (all)
+        free(all[row]);
+    free(all);
+    free(lengths);
+    return status;
+}
+
+static lbk_status store(const lbk_target *target, const char *folder, const lbk_cache_key *key, cl_program program) {
+    lbk_binary binary = {0};
+    LBK_TRY(lbk_program_binary(target, program, &binary));
+    lbk_status status = lbk_cache_store(folder, key, &binary);
+    free(binary.bytes);
+    return status;
+}
+
+static lbk_status missing_prebuilt(const lbk_target *target, lbk_status why) {
+    if (why != LBK_OK)
+        return lbk_context(why, "the device has no compiler and its prebuilt program cannot be used");
+    if (!target->prebuilt)
+        return lbk_fail(LBK_ERR_UNSUPPORTED,
+                        "the device has no compiler: prebuilt programs are needed (kernels = FOLDER)");
+    return lbk_fail(LBK_ERR_UNSUPPORTED, "the device has no compiler and \"%s\" has no program for it",
+                    target->prebuilt);
+}
+
+/* The disk cache is a help, never a reason to fail: what goes wrong with it is logged. */
+static void log_cache(const char *what) {
+    lbk_log(LBK_LOG_WARN, "program cache: %s%s", lbk_error_message(), what);
+    lbk_error_clear();
+}
+
+static lbk_status load_or_compile(lbk_target *target, const lbk_cache_key *key, const char *source, const char *options,
+                                  lbk_build_stats *stats, cl_program *out) {
+    char *folder = NULL;
+    if (lbk_cache_folder(&folder) != LBK_OK)
+        log_cache("; programs are not kept");
+    else if (load(target, folder, key, out) != LBK_OK)
+        log_cache("; it is built again");
+    if (*out) {
+        stats->from_disk++;
+        free(folder);
+        return LBK_OK;
+    }
+    lbk_status status = compile(target, source, options, out);
+    if (status == LBK_OK) {
+        stats->built++;
+        if (folder && store(target, folder, key, *out) != LBK_OK)
+            log_cache("; the program is not kept");
+    }
+    free(folder);
+    return status;
+}
+
+static lbk_status provide(lbk_target *target, const char *file, const char *options, lbk_build_stats *stats,
+                          cl_program *out) {
+    const char *source = NULL;
+    lbk_cache_key key;
+    lbk_status status = LBK_OK;
+    LBK_TRY(lbk_kernel_source_get(file, &source));
+    LBK_TRY(lbk_cache_key_make(target, file, options, source, &key));
+    if (target->prebuilt)
+        status = load(target, target->prebuilt, &key, out);
+    if (*out)
+        stats->from_prebuilt++;
+    else if (!target->compiler)
+        status = missing_prebuilt(target, status);
+    else {
+        if (status != LBK_OK)
+            log_cache("; it is built from source");
+        status = load_or_compile(target, &key, source, options, stats, out);
+    }
+    lbk_cache_key_release(&key);
+    return status;
+}
+
+lbk_status lbk_program_build(lbk_target *target, const char *file, const char *options, cl_program *out) {
+    lbk_build_stats stats = {0};
+    lbk_device_context *context = target->context;
+    uint64_t start = lbk_clock_ns();
+    *out = NULL;
+    lbk_status status = provide(target, file, options, &stats, out);
+    pthread_mutex_lock(&context->lock);
+    context->stats.built += stats.built;
+    context->stats.from_disk += stats.from_disk;
+    context->stats.from_prebuilt += stats.from_prebuilt;
+    context->stats.seconds += lbk_clock_since(start);
+    pthread_mutex_unlock(&context->lock);
+    return lbk_context(status, "kernel file %s, options \"%s\", device %s (%s)", file, options, target->label,
+                       target->info.name);
+}

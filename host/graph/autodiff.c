@@ -1,0 +1,151 @@
+/* Reverse-mode differentiation: walks the nodes backwards and lets each op emit the nodes of its derivative. */
+#include "graph/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+lbk_status lbk_gradient_emit(lbk_gradient *g, const char *op_name, const void *params, int input_count,
+                             const lbk_value *inputs, lbk_value *outputs) {
+    lbk_graph *graph = g->graph;
+    const lbk_op *op = lbk_op_find(op_name);
+    if (!op)
+        return lbk_fail(LBK_ERR_INTERNAL, "derivative asks for the op '%s', which does not exist", op_name);
+    return lbk_graph_node(graph, op, NULL, params, input_count, inputs, outputs);
+}
+
+const lbk_tensor_desc *lbk_gradient_desc(lbk_gradient *g, lbk_value value) {
+    return lbk_graph_desc(g->graph, value);
+}
+
+/* Contributions to dL/d(value), summed when more than one consumer gave one. */
+typedef struct contribution {
+    int count;
+    lbk_value item[4];
+} contribution;
+
+typedef struct pass {
+    lbk_graph *graph;
+    bool *needed;           /* value leads to something whose gradient is wanted */
+    contribution *gradient; /* per value that existed before the pass */
+    size_t count;           /* such values */
+} pass;
+
+/* Sums what has come in so far into one value. */
+static lbk_status collapse(pass *p, lbk_value value, lbk_value *out) {
+    contribution *c = &p->gradient[value];
+    *out = c->count ? c->item[0] : LBK_NONE;
+    if (c->count < 2)
+        return LBK_OK;
+    LBK_TRY(lbk_graph_apply(p->graph, "add", NULL, c->count, c->item, out));
+    c->count = 1;
+    c->item[0] = *out;
+    return LBK_OK;
+}
+
+static lbk_status contribute(pass *p, lbk_value value, lbk_value gradient) {
+    contribution *c = &p->gradient[value];
+    lbk_value sum;
+    if (c->count == 4)
+        LBK_TRY(collapse(p, value, &sum));
+    if (c->count && (gradient == LBK_ONE || c->item[0] == LBK_ONE))
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "the loss is used more than once in its own sum");
+    c->item[c->count++] = gradient;
+    return LBK_OK;
+}
+
+static void mark_needed(pass *p, const lbk_value *wanted, size_t count) {
+    lbk_graph *graph = p->graph;
+    for (size_t v = 0; v < p->count; v++)
+        p->needed[v] = graph->values[v].kind == LBK_VALUE_PARAM;
+    for (size_t i = 0; i < count; i++)
+        p->needed[wanted[i]] = true;
+    for (size_t n = 0; n < graph->node_count; n++) {
+        const lbk_node *node = &graph->nodes[n];
+        bool any = false;
+        for (int i = 0; i < node->input_count; i++)
+            any |= node->input[i] != LBK_NONE && p->needed[node->input[i]];
+        for (int i = 0; i < node->output_count; i++)
+            p->needed[node->output[i]] = any;
+    }
+}
+
+static lbk_status differentiate_node(pass *p, size_t index) {
+    lbk_graph *graph = p->graph;
+    const lbk_node node = graph->nodes[index]; /* a copy: emitting may move graph->nodes */
+    lbk_tensor_desc input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS];
+    lbk_gradient g = {.graph = graph,
+                      .params = node.params,
+                      .input_count = node.input_count,
+                      .output_count = node.output_count,
+                      .input_desc = input,
+                      .output_desc = output};
+    bool reached = false, wanted = false;
+    for (int i = 0; i < node.output_count; i++) {
+        g.output[i] = node.output[i];
+        LBK_TRY(collapse(p, node.output[i], &g.output_grad[i]));
+        reached |= g.output_grad[i] != LBK_NONE;
+    }
+    for (int i = 0; i < LBK_MAX_INPUTS; i++)
+        g.input_grad[i] = LBK_NONE;
+    for (int i = 0; i < node.input_count; i++) {
+        g.input[i] = node.input[i];
+        g.wanted[i] = node.input[i] != LBK_NONE && p->needed[node.input[i]];
+        wanted |= g.wanted[i];
+    }
+    if (!reached || !wanted)
+        return LBK_OK;
+    if (!node.op->differentiate)
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "the op %s has no derivative", node.op->name);
+    lbk_graph_node_descs(graph, &node, input, output);
+    LBK_TRY(lbk_context(node.op->differentiate(&g), "derivative of %s %s", node.op->name, node.name));
+    for (int i = 0; i < node.input_count; i++)
+        if (g.wanted[i] && g.input_grad[i] != LBK_NONE)
+            LBK_TRY(contribute(p, node.input[i], g.input_grad[i]));
+    return LBK_OK;
+}
+
+static lbk_status run(pass *p, lbk_value loss) {
+    lbk_graph *graph = p->graph;
+    LBK_TRY(contribute(p, loss, LBK_ONE));
+    for (size_t n = graph->node_count; n-- > 0;)
+        LBK_TRY(differentiate_node(p, n));
+    for (size_t v = 0; v < p->count; v++) {
+        if (graph->values[v].kind != LBK_VALUE_PARAM)
+            continue;
+        lbk_value gradient;
+        LBK_TRY(collapse(p, (lbk_value)v, &gradient));
+        if (gradient == LBK_NONE)
+            return lbk_fail(LBK_ERR_INPUT, "the loss does not depend on the parameter '%s'", graph->values[v].name);
+        LBK_ENSURE(gradient >= 0 && graph->values[gradient].param_of_gradient == LBK_NONE);
+        graph->values[gradient].param_of_gradient = (lbk_value)v;
+        LBK_TRY(lbk_graph_keep(graph, gradient));
+    }
+    return LBK_OK;
+}
+
+lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_value *wanted, size_t count,
+                                   lbk_value *wanted_grad) {
+    if (lbk_shape_count(&lbk_graph_desc(graph, loss)->shape) != 1)
+        return lbk_fail(LBK_ERR_INTERNAL, "only a scalar can be differentiated");
+    pass p = {.graph = graph, .count = graph->value_count};
+    lbk_status status = LBK_OK;
+    graph->in_backward = true;
+    LBK_GOTO(lbk_calloc(p.count, sizeof *p.needed, &p.needed));
+    LBK_GOTO(lbk_calloc(p.count, sizeof *p.gradient, &p.gradient));
+    mark_needed(&p, wanted, count);
+    LBK_GOTO(run(&p, loss));
+    for (size_t i = 0; i < count; i++)
+        LBK_GOTO(collapse(&p, wanted[i], &wanted_grad[i]));
+out:
+    graph->in_backward = false;
+    free(p.needed);
+    free(p.gradient);
+    return status;
+}
+
+lbk_value lbk_graph_gradient(const lbk_graph *graph, lbk_value param) {
+    for (size_t v = 0; v < graph->value_count; v++)
+        if (graph->values[v].param_of_gradient == param)
+            return (lbk_value)v;
+    return LBK_NONE;
+}

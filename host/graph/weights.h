@@ -1,0 +1,50 @@
+/* A model's weights on a device: all trained parameters in one buffer, their gradients in a second one with the same
+ * offsets, running statistics in a third. Several plans (training, evaluation) of one model bind to the same weights, and an
+ * optimiser step is one launch over the whole of the first two. */
+#ifndef LBK_GRAPH_WEIGHTS_H
+#define LBK_GRAPH_WEIGHTS_H
+
+#include "graph/graph.h"
+#include "tensor/safetensors.h"
+
+typedef struct lbk_weights_entry {
+    const char *name;
+    lbk_value_kind kind; /* PARAM or STATE */
+    lbk_shape shape;     /* on the device */
+    lbk_layout layout;
+    lbk_init init;
+    int64_t fan_in, fan_out;
+    size_t offset; /* bytes, in the parameter or state buffer; aligned for sub-buffers */
+} lbk_weights_entry;
+
+typedef struct lbk_weights {
+    lbk_device *device;
+    lbk_arena arena;
+    lbk_weights_entry *entries;
+    size_t count, capacity;
+    const char **counter_names;
+    size_t counter_count;
+    int64_t counter; /* the value of all counters: training steps seen */
+    size_t param_bytes, state_bytes; /* with padding, which is zero and stays zero */
+    cl_mem params, grads, states;    /* grads NULL unless trainable */
+} lbk_weights;
+
+/* Lays out the declared PARAMs and STATEs of `graph`; memory is zero. */
+lbk_status lbk_weights_create(const lbk_graph *graph, lbk_device *device, bool trainable, lbk_weights **out);
+void lbk_weights_destroy(lbk_weights *weights);
+
+/* Initial values, a function of (seed, name) alone. */
+lbk_status lbk_weights_initialize(lbk_weights *weights, uint64_t seed);
+const lbk_weights_entry *lbk_weights_find(const lbk_weights *weights, const char *name);
+
+/* From a safetensors file with PyTorch names and layout. Every entry must be there with the right shape; names that
+ * nobody wants are refused, except counters. `prefix` is put before our names, NULL: none. */
+lbk_status lbk_weights_load(lbk_weights *weights, const char *path, const char *prefix);
+lbk_status lbk_weights_save(const lbk_weights *weights, const char *path, const char *const *metadata);
+/* The gradients under the parameters' names. */
+lbk_status lbk_weights_save_gradients(const lbk_weights *weights, const char *path);
+
+/* Copies params, states and counter between weights of the same layout (through the host). */
+lbk_status lbk_weights_copy(const lbk_weights *from, lbk_weights *to);
+
+#endif

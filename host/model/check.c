@@ -1,0 +1,135 @@
+/* What can be said of a network before its input is known: names and syntax of expressions, literal values, circles of
+ * blocks, and whatever has no effect. */
+#include "model/network.h"
+
+#include <string.h>
+
+static lbk_status expression_check(const lbk_model *model, const lbk_net_line *line, const char *key, const char *text,
+                                   lbk_scope *scope) {
+    lbk_status status = lbk_context(lbk_scope_check(scope, text), "%s=%s", key, text);
+    return lbk_net_context(status, &model->ini, line->entry);
+}
+
+/* "a" or "a,b", commas inside parentheses not counted; writes the comma's place or NULL. */
+const char *lbk_net_pair_comma(const char *text) {
+    int depth = 0;
+    for (const char *c = text; *c; c++) {
+        depth += (*c == '(') - (*c == ')');
+        if (*c == ',' && depth == 0)
+            return c;
+    }
+    return NULL;
+}
+
+static lbk_status pair_check(lbk_model *model, const lbk_net_line *line, const lbk_net_arg *arg, lbk_scope *scope) {
+    const char *comma = lbk_net_pair_comma(arg->text), *first = NULL;
+    if (!comma)
+        return expression_check(model, line, arg->key, arg->text, scope);
+    LBK_TRY(lbk_arena_printf(&model->ini.arena, &first, "%.*s", (int)(comma - arg->text), arg->text));
+    LBK_TRY(expression_check(model, line, arg->key, first, scope));
+    return expression_check(model, line, arg->key, comma + 1, scope);
+}
+
+static lbk_status op_args_check(lbk_model *model, const lbk_net_line *line, lbk_scope *scope) {
+    void *values = NULL;
+    LBK_TRY(lbk_arena_alloc(&model->ini.arena, line->op->params_size, &values));
+    for (int i = 0; i < line->arg_count; i++) {
+        const lbk_net_arg *arg = &line->args[i];
+        if (lbk_net_param_is_expression(arg->param))
+            LBK_TRY(pair_check(model, line, arg, scope));
+        else
+            LBK_TRY(lbk_net_context(lbk_param_set(arg->param, arg->text, &model->ini.arena, values), &model->ini,
+                                    line->entry));
+    }
+    return LBK_OK;
+}
+
+/* Arguments of a block may use `index`, the repetition they are for. */
+static lbk_status block_args_check(const lbk_model *model, const lbk_net_line *line, lbk_scope *scope) {
+    lbk_scope call = *scope;
+    LBK_TRY(lbk_scope_set(&call, "index", 0));
+    for (int i = 0; i < line->arg_count; i++)
+        LBK_TRY(expression_check(model, line, line->args[i].key, line->args[i].text, &call));
+    for (size_t i = 0; i < scope->count; i++)
+        scope->used[i] = call.used[i];
+    return LBK_OK;
+}
+
+static lbk_status lines_check(lbk_model *model, lbk_net_block *block, lbk_scope *scope) {
+    for (int i = 0; i < block->line_count; i++) {
+        lbk_net_line *line = &block->lines[i];
+        if (line->when)
+            LBK_TRY(expression_check(model, line, "when", line->when, scope));
+        if (line->repeat)
+            LBK_TRY(expression_check(model, line, "repeat", line->repeat, scope));
+        LBK_TRY(line->op ? op_args_check(model, line, scope) : block_args_check(model, line, scope));
+        if (!line->read && i + 1 < block->line_count)
+            return lbk_ini_fail(&model->ini, line->entry, "has no effect: no node below reads it");
+    }
+    return LBK_OK;
+}
+
+static lbk_status block_check(lbk_model *model, lbk_net_block *block) {
+    lbk_scope scope = {.count = 0};
+    for (int i = 0; i < block->parameter_count; i++)
+        LBK_TRY(lbk_scope_set(&scope, block->parameters[i], 0));
+    LBK_TRY(lbk_scope_set(&scope, "in", 0));
+    LBK_TRY(lbk_scope_set(&scope, "index", 0));
+    LBK_TRY(lines_check(model, block, &scope));
+    for (int i = 0; i < block->parameter_count; i++)
+        if (!scope.used[i])
+            return lbk_ini_fail(&model->ini, block->parameters_entry, "'%s' has no effect: no node of the block uses it",
+                                block->parameters[i]);
+    return LBK_OK;
+}
+
+/* Defaults of the model's parameters see the parameters above them. */
+static lbk_status defaults_check(const lbk_model *model, lbk_scope *scope) {
+    for (size_t i = 0; i < model->parameter_count; i++) {
+        const lbk_model_parameter *p = &model->parameters[i];
+        if (!lbk_model_parameter_is_data(p))
+            LBK_TRY(lbk_context(lbk_scope_check(scope, p->text), "%s:%d: [parameters] %s", p->path, p->line, p->name));
+        LBK_TRY(lbk_scope_set(scope, p->name, 0));
+    }
+    return LBK_OK;
+}
+
+static lbk_status main_check(lbk_model *model) {
+    lbk_scope scope = {.count = 0};
+    LBK_TRY(defaults_check(model, &scope));
+    LBK_TRY(lbk_scope_set(&scope, "in", 0));
+    LBK_TRY(lines_check(model, &model->network->blocks[0], &scope));
+    for (size_t i = 0; i < model->parameter_count; i++)
+        if (!scope.used[i])
+            return lbk_fail(LBK_ERR_INPUT, "%s:%d: [parameters] %s: has no effect: [network] does not use it",
+                            model->ini.path, model->parameters[i].line, model->parameters[i].name);
+    return LBK_OK;
+}
+
+/* Depth first from [network]: a block met again while on the way to itself closes a circle. */
+static lbk_status visit(const lbk_model *model, lbk_net_block *block) {
+    block->visit = 1;
+    for (int i = 0; i < block->line_count; i++) {
+        const lbk_net_line *line = &block->lines[i];
+        if (!line->block || line->block->visit == 2)
+            continue;
+        if (line->block->visit == 1)
+            return lbk_ini_fail(&model->ini, line->entry, "block %s contains itself", line->block->name);
+        LBK_TRY(visit(model, line->block));
+    }
+    block->visit = 2;
+    return LBK_OK;
+}
+
+lbk_status lbk_net_check(lbk_model *model) {
+    struct lbk_network *network = model->network;
+    LBK_TRY(main_check(model));
+    for (size_t i = 1; i < network->block_count; i++)
+        LBK_TRY(block_check(model, &network->blocks[i]));
+    LBK_TRY(visit(model, &network->blocks[0]));
+    for (size_t i = 1; i < network->block_count; i++)
+        if (network->blocks[i].visit == 0)
+            return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: has no effect: no node uses this block", model->ini.path,
+                            network->blocks[i].line, network->blocks[i].section);
+    return LBK_OK;
+}

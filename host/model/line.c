@@ -1,0 +1,217 @@
+/* One line of a network: "name = op key=value key=value ...". */
+#include "model/network.h"
+
+#include <string.h>
+
+#define MAX_WORDS 40
+#define MAX_CANDIDATES 320
+
+bool lbk_net_param_is_built(const lbk_param *param) {
+    return strcmp(param->name, "training") == 0 || strcmp(param->name, "seed") == 0 ||
+           strcmp(param->name, "node") == 0;
+}
+
+bool lbk_net_param_is_expression(const lbk_param *param) {
+    return param->type == LBK_TYPE_INT || param->type == LBK_TYPE_PAIR;
+}
+
+static int scalar_inputs(const lbk_op *op) {
+    int count = 0;
+    for (int i = 0; i < op->max_inputs; i++)
+        count += op->scalars >> i & 1u;
+    return count;
+}
+
+/* A layer with weights takes one tensor: its further inputs are the weights. */
+void lbk_net_data_inputs(const lbk_op *op, int *least, int *most) {
+    int scalars = scalar_inputs(op);
+    *least = op->weights ? 1 : op->min_inputs - scalars;
+    *most = op->weights ? 1 : op->max_inputs - scalars;
+    if (*least < 1)
+        *least = 1;
+}
+
+/* Cuts the value at white space; the words live in the arena. */
+static lbk_status words_split(lbk_ini *ini, const lbk_ini_entry *entry, char **words, int *count) {
+    char *text = NULL;
+    size_t bytes = strlen(entry->value) + 1;
+    LBK_TRY(lbk_arena_alloc(&ini->arena, bytes, &text));
+    memcpy(text, entry->value, bytes);
+    char *rest = NULL;
+    *count = 0;
+    for (char *word = strtok_r(text, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
+        if (*count == MAX_WORDS)
+            return lbk_ini_fail(ini, entry, "more than %d words", MAX_WORDS);
+        words[(*count)++] = word;
+    }
+    if (*count == 0)
+        return lbk_ini_fail(ini, entry, "expected an op or a block and its parameters");
+    return LBK_OK;
+}
+
+static lbk_status kind_unknown(const lbk_model *model, const lbk_net_line *line, const char *word) {
+    const char *names[MAX_CANDIDATES];
+    size_t count = 0;
+    for (size_t i = 1; i < model->network->block_count && count < MAX_CANDIDATES; i++)
+        names[count++] = model->network->blocks[i].name;
+    for (const lbk_op *const *op = lbk_op_all(); *op && count < MAX_CANDIDATES; op++)
+        if ((*op)->layer)
+            names[count++] = (*op)->name;
+    return lbk_net_unknown(&model->ini, line->entry, "op or block", word, names, count);
+}
+
+static lbk_status kind_find(const lbk_model *model, lbk_net_line *line, const char *word) {
+    for (size_t i = 1; i < model->network->block_count; i++)
+        if (strcmp(model->network->blocks[i].name, word) == 0) {
+            line->block = &model->network->blocks[i];
+            return LBK_OK;
+        }
+    line->op = lbk_op_find(word);
+    if (line->op && !line->op->layer)
+        return lbk_ini_fail(&model->ini, line->entry, "the op '%s' is no layer: it cannot stand in a model file", word);
+    return line->op ? LBK_OK : kind_unknown(model, line, word);
+}
+
+/* The line above called `name`; says whether it stands below, is this very line or is nowhere. */
+static lbk_status source_find(const lbk_model *model, const lbk_net_block *block, const lbk_net_line *line,
+                              const char *name, int *out) {
+    const lbk_ini *ini = &model->ini;
+    const char *names[MAX_CANDIDATES] = {"input"};
+    size_t count = 1;
+    int own = (int)(line - block->lines);
+    *out = LBK_FROM_INPUT;
+    if (strcmp(name, "input") == 0)
+        return LBK_OK;
+    for (int i = 0; i < block->line_count; i++) {
+        const lbk_ini_entry *other = block->lines[i].entry;
+        if (strcmp(other->key, name) == 0) {
+            *out = i;
+            if (i == own)
+                return lbk_ini_fail(ini, line->entry, "from=%s: a node cannot read itself", name);
+            if (i > own)
+                return lbk_ini_fail(ini, line->entry, "from=%s: '%s' stands below, at line %d; a node reads what stands above it",
+                                    name, name, other->line);
+            return LBK_OK;
+        }
+        if (i < own && count < MAX_CANDIDATES)
+            names[count++] = other->key;
+    }
+    return lbk_net_unknown(ini, line->entry, "node in from:", name, names, count);
+}
+
+static lbk_status from_parse(lbk_model *model, const lbk_net_block *block, lbk_net_line *line, char *text) {
+    char *rest = NULL;
+    for (char *name = strtok_r(text, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+        if (line->from_count == LBK_MAX_INPUTS)
+            return lbk_ini_fail(&model->ini, line->entry, "from: more than %d nodes", LBK_MAX_INPUTS);
+        LBK_TRY(source_find(model, block, line, name, &line->from[line->from_count++]));
+    }
+    if (line->from_count == 0)
+        return lbk_ini_fail(&model->ini, line->entry, "from: expected the names of nodes above, or input");
+    return LBK_OK;
+}
+
+static lbk_status from_finish(lbk_model *model, lbk_net_block *block, lbk_net_line *line) {
+    int own = (int)(line - block->lines), least = 1, most = 1;
+    if (line->from_count == 0)
+        line->from[line->from_count++] = own == 0 ? LBK_FROM_INPUT : own - 1;
+    if (line->op)
+        lbk_net_data_inputs(line->op, &least, &most);
+    const char *what = line->op ? line->op->name : line->block->name;
+    if (line->from_count < least || line->from_count > most) {
+        if (least == most)
+            return lbk_ini_fail(&model->ini, line->entry, "%s reads %d node%s, from names %d", what, least,
+                                least == 1 ? "" : "s", line->from_count);
+        return lbk_ini_fail(&model->ini, line->entry, "%s reads %d to %d nodes, from names %d", what, least, most,
+                            line->from_count);
+    }
+    for (int i = 0; i < line->from_count; i++)
+        if (line->from[i] != LBK_FROM_INPUT)
+            block->lines[line->from[i]].read = true;
+    return LBK_OK;
+}
+
+static lbk_status op_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *arg) {
+    const lbk_param *table = line->op->params;
+    arg->param = table ? lbk_param_find(table, arg->key) : NULL;
+    if (arg->param && lbk_net_param_is_built(arg->param))
+        return lbk_ini_fail(&model->ini, line->entry, "%s: '%s' is set by the program, not by a model file",
+                            line->op->name, arg->key);
+    if (arg->param)
+        return LBK_OK;
+    const char *names[MAX_CANDIDATES];
+    size_t count = 0;
+    for (const lbk_param *p = table; p && p->name; p++)
+        if (!lbk_net_param_is_built(p))
+            names[count++] = p->name;
+    const char *noun = NULL;
+    LBK_TRY(lbk_arena_printf(&model->ini.arena, &noun, "parameter of %s", line->op->name));
+    return lbk_net_unknown(&model->ini, line->entry, noun, arg->key, names, count);
+}
+
+static lbk_status block_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *arg) {
+    const lbk_net_block *block = line->block;
+    for (int i = 0; i < block->parameter_count; i++)
+        if (strcmp(block->parameters[i], arg->key) == 0)
+            return LBK_OK;
+    const char *noun = NULL;
+    LBK_TRY(lbk_arena_printf(&model->ini.arena, &noun, "parameter of block %s", block->name));
+    return lbk_net_unknown(&model->ini, line->entry, noun, arg->key, block->parameters, (size_t)block->parameter_count);
+}
+
+static lbk_status arg_add(lbk_model *model, const lbk_net_block *block, lbk_net_line *line, char *word) {
+    char *equals = strchr(word, '=');
+    if (!equals || equals == word || !equals[1])
+        return lbk_ini_fail(&model->ini, line->entry, "expected key=value, found '%s'", word);
+    *equals = '\0';
+    lbk_net_arg arg = {.key = word, .text = equals + 1};
+    const char **reserved = strcmp(word, "when") == 0     ? &line->when
+                            : strcmp(word, "repeat") == 0 ? &line->repeat
+                                                          : NULL;
+    bool from = strcmp(word, "from") == 0, twice = from ? line->from_count > 0 : reserved && *reserved;
+    for (int i = 0; i < line->arg_count; i++)
+        twice = twice || strcmp(line->args[i].key, word) == 0;
+    if (twice)
+        return lbk_ini_fail(&model->ini, line->entry, "'%s' is given twice", word);
+    if (from)
+        return from_parse(model, block, line, equals + 1);
+    if (reserved == &line->repeat && line->op)
+        return lbk_ini_fail(&model->ini, line->entry, "repeat is for blocks; %s is an op", line->op->name);
+    if (reserved) {
+        *reserved = arg.text;
+        return LBK_OK;
+    }
+    LBK_TRY(line->op ? op_arg(model, line, &arg) : block_arg(model, line, &arg));
+    line->args[line->arg_count++] = arg;
+    return LBK_OK;
+}
+
+static bool is_given(const lbk_net_line *line, const char *key) {
+    for (int i = 0; i < line->arg_count; i++)
+        if (strcmp(line->args[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static lbk_status required_check(const lbk_model *model, const lbk_net_line *line) {
+    for (const lbk_param *p = line->op ? line->op->params : NULL; p && p->name; p++)
+        if (!p->fallback && !lbk_net_param_is_built(p) && !is_given(line, p->name))
+            return lbk_ini_fail(&model->ini, line->entry, "%s needs %s=...: %s", line->op->name, p->name, p->meaning);
+    for (int i = 0; line->block && i < line->block->parameter_count; i++)
+        if (!is_given(line, line->block->parameters[i]))
+            return lbk_ini_fail(&model->ini, line->entry, "block %s needs %s=...", line->block->name,
+                                line->block->parameters[i]);
+    return LBK_OK;
+}
+
+lbk_status lbk_net_line_parse(lbk_model *model, lbk_net_block *block, lbk_net_line *line) {
+    char *words[MAX_WORDS];
+    int count = 0;
+    LBK_TRY(words_split(&model->ini, line->entry, words, &count));
+    LBK_TRY(kind_find(model, line, words[0]));
+    LBK_TRY(lbk_arena_alloc(&model->ini.arena, (size_t)count * sizeof *line->args, &line->args));
+    for (int i = 1; i < count; i++)
+        LBK_TRY(arg_add(model, block, line, words[i]));
+    LBK_TRY(from_finish(model, block, line));
+    return required_check(model, line);
+}

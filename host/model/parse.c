@@ -1,0 +1,146 @@
+/* The sections of a model file: which there are, and what their lines are called. Lines themselves: line.c. */
+#include "model/network.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define BLOCK_PREFIX "block "
+
+lbk_status lbk_net_context(lbk_status status, const lbk_ini *ini, const lbk_ini_entry *entry) {
+    return lbk_context(status, "%s:%d: [%s] %s", ini->path, entry->line, entry->section, entry->key);
+}
+
+lbk_status lbk_net_unknown(const lbk_ini *ini, const lbk_ini_entry *entry, const char *noun, const char *word,
+                           const char *const *candidates, size_t count) {
+    const char *near = lbk_nearest(word, candidates, count);
+    if (near)
+        return lbk_ini_fail(ini, entry, "unknown %s '%s'; did you mean '%s'?", noun, word, near);
+    if (count == 0)
+        return lbk_ini_fail(ini, entry, "unknown %s '%s': there are none", noun, word);
+    lbk_text all = {0};
+    lbk_status status = LBK_OK;
+    for (size_t i = 0; i < count && status == LBK_OK; i++)
+        status = lbk_text_printf(&all, "%s%s", i ? ", " : "", candidates[i]);
+    if (status == LBK_OK)
+        status = lbk_ini_fail(ini, entry, "unknown %s '%s', expected one of: %s", noun, word, all.data);
+    lbk_text_release(&all);
+    return status;
+}
+
+static bool is_block(const char *section) {
+    return strncmp(section, BLOCK_PREFIX, strlen(BLOCK_PREFIX)) == 0;
+}
+
+static lbk_status block_name_check(const lbk_model *model, const lbk_net_block *block) {
+    const char *path = model->ini.path;
+    if (!lbk_scope_is_name(block->name))
+        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: expected a block name of letters, digits and '_', found '%s'", path,
+                        block->line, block->section, block->name);
+    if (lbk_op_find(block->name))
+        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: '%s' is an op; choose another name", path, block->line,
+                        block->section, block->name);
+    for (size_t i = 1; &model->network->blocks[i] != block; i++)
+        if (strcmp(model->network->blocks[i].name, block->name) == 0)
+            return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: block '%s' is there already, line %d", path, block->line,
+                            block->section, block->name, model->network->blocks[i].line);
+    return LBK_OK;
+}
+
+static lbk_status sections_collect(lbk_model *model) {
+    lbk_ini *ini = &model->ini;
+    struct lbk_network *network = NULL;
+    LBK_TRY(lbk_arena_alloc(&ini->arena, sizeof *network, &network));
+    LBK_TRY(lbk_arena_alloc(&ini->arena, (ini->section_count + 1) * sizeof *network->blocks, &network->blocks));
+    model->network = network;
+    network->block_count = 1;
+    for (size_t i = 0; i < ini->section_count; i++) {
+        lbk_ini_section *section = &ini->sections[i];
+        bool main = strcmp(section->name, "network") == 0;
+        if (!main && !is_block(section->name))
+            continue;
+        section->used = true;
+        lbk_net_block *block = &network->blocks[main ? 0 : network->block_count++];
+        block->section = section->name;
+        block->line = section->line;
+        block->name = main ? "" : section->name + strlen(BLOCK_PREFIX);
+        if (!main)
+            LBK_TRY(block_name_check(model, block));
+    }
+    if (!network->blocks[0].section)
+        return lbk_fail(LBK_ERR_INPUT, "%s: section [network] is missing", ini->path);
+    return LBK_OK;
+}
+
+static lbk_status parameter_add(const lbk_ini *ini, lbk_net_block *block, const char *word) {
+    const lbk_ini_entry *entry = block->parameters_entry;
+    if (!lbk_scope_is_name(word))
+        return lbk_ini_fail(ini, entry, "expected names of letters, digits and '_', found '%s'", word);
+    if (strcmp(word, "in") == 0 || strcmp(word, "index") == 0 || strcmp(word, "from") == 0 ||
+        strcmp(word, "when") == 0 || strcmp(word, "repeat") == 0)
+        return lbk_ini_fail(ini, entry, "the name '%s' is taken", word);
+    for (int i = 0; i < block->parameter_count; i++)
+        if (strcmp(block->parameters[i], word) == 0)
+            return lbk_ini_fail(ini, entry, "'%s' is named twice", word);
+    if (block->parameter_count >= LBK_SCOPE_MAX - 2) /* "in" and "index" need room too */
+        return lbk_ini_fail(ini, entry, "more than %d names", LBK_SCOPE_MAX - 2);
+    block->parameters[block->parameter_count++] = word;
+    return LBK_OK;
+}
+
+/* "width stride" */
+static lbk_status parameters_parse(lbk_model *model, lbk_net_block *block) {
+    lbk_ini *ini = &model->ini;
+    const char *at = block->parameters_entry->value;
+    for (;;) {
+        at += strspn(at, " \t,");
+        size_t length = strcspn(at, " \t,");
+        if (length == 0)
+            return LBK_OK;
+        const char *word = NULL;
+        LBK_TRY(lbk_arena_printf(&ini->arena, &word, "%.*s", (int)length, at));
+        LBK_TRY(parameter_add(ini, block, word));
+        at += length;
+    }
+}
+
+static lbk_status node_name_check(const lbk_ini *ini, const lbk_ini_entry *entry) {
+    for (const char *c = entry->key; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("_-.", *c))
+            return lbk_ini_fail(ini, entry, "a node's name is made of letters, digits, '_', '-' and '.'");
+    if (strcmp(entry->key, "input") == 0)
+        return lbk_ini_fail(ini, entry, "the name 'input' is taken: it is the input of the section");
+    return LBK_OK;
+}
+
+/* Collects the section's entries; the lines are parsed once all blocks' names and arguments are known. */
+static lbk_status entries_collect(lbk_model *model, lbk_net_block *block) {
+    lbk_ini *ini = &model->ini;
+    LBK_TRY(lbk_arena_alloc(&ini->arena, ini->entry_count * sizeof *block->lines, &block->lines));
+    for (size_t i = 0; i < ini->entry_count; i++) {
+        lbk_ini_entry *entry = &ini->entries[i];
+        if (strcmp(entry->section, block->section) != 0)
+            continue;
+        entry->used = true;
+        if (block->name[0] && strcmp(entry->key, "parameters") == 0) {
+            block->parameters_entry = entry;
+            LBK_TRY(parameters_parse(model, block));
+            continue;
+        }
+        LBK_TRY(node_name_check(ini, entry));
+        block->lines[block->line_count++].entry = entry;
+    }
+    if (block->line_count == 0)
+        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: no nodes", ini->path, block->line, block->section);
+    return LBK_OK;
+}
+
+lbk_status lbk_net_parse(lbk_model *model) {
+    LBK_TRY(sections_collect(model));
+    struct lbk_network *network = model->network;
+    for (size_t b = 0; b < network->block_count; b++)
+        LBK_TRY(entries_collect(model, &network->blocks[b]));
+    for (size_t b = 0; b < network->block_count; b++)
+        for (int i = 0; i < network->blocks[b].line_count; i++)
+            LBK_TRY(lbk_net_line_parse(model, &network->blocks[b], &network->blocks[b].lines[i]));
+    return LBK_OK;
+}

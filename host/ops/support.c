@@ -1,0 +1,77 @@
+#include "ops/support.h"
+
+int64_t lbk_ops_rows(const lbk_shape *shape) {
+    int64_t rows = 1;
+    for (int i = 0; i + 1 < shape->rank; i++)
+        rows *= shape->dim[i];
+    return rows;
+}
+
+int64_t lbk_ops_count(const lbk_tensor_desc *desc) {
+    return lbk_shape_count(&desc->shape);
+}
+
+void lbk_infer_output(lbk_infer *infer, lbk_dtype dtype, lbk_shape shape) {
+    infer->output[infer->output_count++] = (lbk_tensor_desc){dtype, shape};
+}
+
+lbk_status lbk_infer_rank(const lbk_infer *infer, const char *op, int input, const char *name, int rank) {
+    const lbk_shape *shape = &infer->input[input].shape;
+    if (shape->rank == rank)
+        return LBK_OK;
+    char text[LBK_SHAPE_TEXT];
+    return lbk_fail(LBK_ERR_INPUT, "%s: %s has %d dimensions (%s), expected %d", op, name, shape->rank,
+                    lbk_shape_print(shape, text), rank);
+}
+
+lbk_status lbk_infer_shape(const lbk_infer *infer, const char *op, int input, const char *name, lbk_shape shape) {
+    const lbk_shape *found = &infer->input[input].shape;
+    if (lbk_shape_equal(found, &shape))
+        return LBK_OK;
+    char text[LBK_SHAPE_TEXT], wanted[LBK_SHAPE_TEXT];
+    return lbk_fail(LBK_ERR_INPUT, "%s: %s has shape %s, expected %s", op, name, lbk_shape_print(found, text),
+                    lbk_shape_print(&shape, wanted));
+}
+
+lbk_status lbk_infer_nonempty(const lbk_infer *infer, const char *op) {
+    for (int i = 0; i < infer->input_count; i++) {
+        char text[LBK_SHAPE_TEXT];
+        if (lbk_infer_has(infer, i) && lbk_ops_count(&infer->input[i]) < 1)
+            return lbk_fail(LBK_ERR_INPUT, "%s: input %d has no elements (%s)", op, i,
+                            lbk_shape_print(&infer->input[i].shape, text));
+    }
+    return LBK_OK;
+}
+
+void lbk_cost_elementwise(const lbk_infer *shapes, double flops_per_element, lbk_cost *cost) {
+    cost->flops = flops_per_element * (double)lbk_ops_count(&shapes->input[0]);
+    cost->bytes = 0;
+    for (int i = 0; i < shapes->input_count; i++)
+        if (lbk_infer_has(shapes, i))
+            cost->bytes += (double)lbk_tensor_bytes(&shapes->input[i]);
+    for (int i = 0; i < shapes->output_count; i++)
+        cost->bytes += (double)lbk_tensor_bytes(&shapes->output[i]);
+}
+
+lbk_status lbk_emit_elementwise(lbk_emit *e, const char *file, const char *name, int64_t count, lbk_call **call) {
+    LBK_TRY(lbk_emit_kernel(e, file, name, call));
+    for (int i = 0; i < e->input_count; i++)
+        if (lbk_emit_has(e, i))
+            lbk_call_input(*call, i);
+    lbk_call_output(*call, 0);
+    lbk_call_int(*call, count);
+    lbk_call_range_1d(*call, (size_t)count, lbk_emit_local(e));
+    return LBK_OK;
+}
+
+size_t lbk_emit_group(const lbk_emit *e, int64_t length) {
+    size_t limit = lbk_emit_local(e), size = 32;
+    while (size < limit && (int64_t)size < length)
+        size *= 2;
+    return size < limit ? size : limit;
+}
+
+int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding) {
+    int64_t room = extent + 2 * (int64_t)padding - kernel;
+    return room < 0 ? 0 : room / stride + 1;
+}

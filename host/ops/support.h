@@ -1,0 +1,41 @@
+/* What several op files need: checks on input shapes, sizes, and the commonest kernel call. */
+#ifndef LBK_OPS_SUPPORT_H
+#define LBK_OPS_SUPPORT_H
+
+#include "ops/emit.h"
+#include "ops/gradient.h"
+
+/* Rows of a tensor seen as a matrix [rows, last dimension]. */
+int64_t lbk_ops_rows(const lbk_shape *shape);
+int64_t lbk_ops_count(const lbk_tensor_desc *desc);
+static inline bool lbk_ops_present(const lbk_tensor_desc *desc) {
+    return desc->shape.rank >= 0;
+}
+
+static inline bool lbk_infer_has(const lbk_infer *infer, int input) {
+    return input < infer->input_count && lbk_ops_present(&infer->input[input]);
+}
+/* Appends an output. */
+void lbk_infer_output(lbk_infer *infer, lbk_dtype dtype, lbk_shape shape);
+/* LBK_ERR_INPUT unless input `input` has this rank; `op` and `name` ("x") go into the message. */
+lbk_status lbk_infer_rank(const lbk_infer *infer, const char *op, int input, const char *name, int rank);
+/* LBK_ERR_INPUT unless input `input` has this shape. */
+lbk_status lbk_infer_shape(const lbk_infer *infer, const char *op, int input, const char *name, lbk_shape shape);
+/* LBK_ERR_INPUT when any present input has no elements. */
+lbk_status lbk_infer_nonempty(const lbk_infer *infer, const char *op);
+
+/* Every present operand read or written once, `flops_per_element` per element of input 0. */
+void lbk_cost_elementwise(const lbk_infer *shapes, double flops_per_element, lbk_cost *cost);
+
+/* One work-item per element: kernel `name` of `file` with all present inputs, then output 0, then int `count`. Further
+ * arguments may be added to *call. */
+lbk_status lbk_emit_elementwise(lbk_emit *e, const char *file, const char *name, int64_t count, lbk_call **call);
+
+/* One work-group per row of a reduction: the power of two that covers `length`, at least 32, at most the local size of
+ * lbk_emit_local(). */
+size_t lbk_emit_group(const lbk_emit *e, int64_t length);
+
+/* Pooling windows: `extent` input pixels, output pixels of one dimension; 0 when the kernel does not fit. */
+int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding);
+
+#endif

@@ -1,0 +1,339 @@
+/* gemm, class gpu: C = alpha*op(A)*op(B) + beta*C, row-major, with an optional epilogue. Three kernels:
+ * gemm         the whole product
+ * gemm_split   for small M, N and large K: S partial products over parts of K (split-K), without alpha, beta, epilogue
+ * gemm_reduce  adds the parts up in a fixed order, then alpha, beta, epilogue
+ *
+ *   C[m,n] = epilogue( alpha * sum over k<K of op(A)[m,k]*op(B)[k,n] + beta*C[m,n] )
+ *   epilogue, in this order: + bias[n]; negative -> 0 (NaN is kept). With beta == 0, C is not read.
+ *
+ * Kernels (the parameter in brackets exists only when its macro is 1):
+ *   gemm(C, A, B, [bias[N]], float alpha, float beta, int M, N, K, lda, ldb, ldc)
+ *   gemm_split(scratch[S,M,N], A, B, int M, N, K, lda, ldb, S)
+ *   gemm_reduce(C, [bias[N]], scratch[S,M,N], float alpha, float beta, int M, N, ldc, S)
+ *     C[M,N], row stride ldc >= N; overlaps nothing
+ *     A: TA 0: A[M,K], row stride lda >= K;   TA 1: A[K,M], row stride lda >= M
+ *     B: TB 0: B[K,N], row stride ldb >= N;   TB 1: B[N,K], row stride ldb >= K
+ *   Scratch: gemm none; gemm_split 4*S*M*N bytes.
+ *   Requires: every matrix (rows times stride) and the scratch below 2^31 elements, S >= 1. The result depends on S in
+ *   its rounding only; for one S it repeats bit for bit.
+ *
+ * gemm, gemm_split: work-group -> BM x BN of C; work-item -> TM x TN of it, in blocks of 4 x 4.
+ *   local size:  (WG, 1), WG = (BM/TM)*(BN/TN)
+ *   global size: gemm (WG * ceil(M/BM) * ceil(N/BN), 1);  gemm_split (WG * ceil(M/BM) * ceil(N/BN), S)
+ *   local memory: 4*STAGES*BK*(LDA+LDB) bytes; LDA = BM, + 4 when TA is 0; LDB = BN, + 4 when TB is 1
+ * gemm_reduce: work-item -> one element of C.
+ *   local size: (any); global size: (M*N rounded up to the local size)
+ *
+ * Macros:
+ *   TA, TB, HAS_BIAS, HAS_RELU  0 or 1, default 0: A, B stored transposed; parameter bias; negative -> 0
+ *   VEC    1 (default) or 4: width of global accesses. 4 requires buffers that start on 16 bytes, lda, ldb, ldc, N
+ *          multiples of 4, K too unless TA is 1 and TB is 0, and M too when TA is 1.
+ *   BM, BN, BK  128, 128, 16: tile of rows, columns, reduction.  TM, TN  8, 8: register tile.  A smaller tile is
+ *          BM 64, BN 64, BK 16, TM 4, TN 4; narrow products: BM 128, BN 16 or 32, TM 4, TN 4.
+ *          TM % 4 == 0, TN % 4 == 0, BM % TM == 0, BN % TN == 0, BK % VEC == 0, WG % (BK/VEC) == 0, and WG % (BM/VEC)
+ *          == 0 when TA is 1, WG % (BN/VEC) == 0 when TB is 0.
+ *   STAGES 1 (default) or 2: tiles in local memory; 2 halves the barriers. The next tile is prefetched into registers
+ *          either way.
+ */
+#ifndef TA
+#define TA 0
+#endif
+#ifndef TB
+#define TB 0
+#endif
+#ifndef HAS_BIAS
+#define HAS_BIAS 0
+#endif
+#ifndef HAS_RELU
+#define HAS_RELU 0
+#endif
+#ifndef VEC
+#define VEC 1
+#endif
+#ifndef BM
+#define BM 128
+#endif
+#ifndef BN
+#define BN 128
+#endif
+#ifndef BK
+#define BK 16
+#endif
+#ifndef TM
+#define TM 8
+#endif
+#ifndef TN
+#define TN 8
+#endif
+#ifndef STAGES
+#define STAGES 1
+#endif
+
+#define RM (BM / TM) /* work-items along the rows of the tile */
+#define RN (BN / TN)
+#define WG (RM * RN)
+/* A tile is read along its contiguous dimension: SLOTS accesses per line, COUNT lines, work-items beyond SLOTS take
+ * further lines. A tile whose contiguous dimension is the reduction is transposed on the way; its pad spreads those
+ * stores over the banks. */
+#if TA
+#define LDA BM
+#define A_SLOTS (BM / VEC)
+#define A_COUNT BK
+#else
+#define LDA (BM + 4)
+#define A_SLOTS (BK / VEC)
+#define A_COUNT BM
+#endif
+#if TB
+#define LDB (BN + 4)
+#define B_SLOTS (BK / VEC)
+#define B_COUNT BN
+#else
+#define LDB BN
+#define B_SLOTS (BN / VEC)
+#define B_COUNT BK
+#endif
+#define A_LINES (WG / A_SLOTS)
+#define A_LOADS ((A_COUNT + A_LINES - 1) / A_LINES)
+#define B_LINES (WG / B_SLOTS)
+#define B_LOADS ((B_COUNT + B_LINES - 1) / B_LINES)
+
+#if TM % 4 || TN % 4 || BM % TM || BN % TN || BK % VEC || WG % (BK / VEC)
+#error "tile sizes do not fit together: see the head of this file"
+#endif
+#if (TA && WG % (BM / VEC)) || (!TB && WG % (BN / VEC))
+#error "the work-group is no multiple of a line of the tile: see the head of this file"
+#endif
+
+#if VEC == 4
+typedef float4 fvec;
+#else
+typedef float fvec;
+#endif
+
+#if HAS_BIAS
+#define BIAS_PARAM __global const float *restrict bias,
+#define BIAS_ARG bias,
+#else
+#define BIAS_PARAM
+#define BIAS_ARG
+#endif
+
+static fvec load(__global const float *p)
+{
+    return *(__global const fvec *)p;
+}
+
+/* alpha, beta and the epilogue for VEC columns from n on, then the store at C[at]. */
+static void store_output(__global float *C, BIAS_PARAM float alpha, float beta, int at, int n, fvec v)
+{
+    v *= alpha;
+    if (beta != 0.0f)
+        v += beta * load(C + at);
+#if HAS_BIAS
+    v += load(bias + n);
+#endif
+#if HAS_RELU
+    v = select(v, (fvec)0.0f, v < (fvec)0.0f);
+#endif
+    *(__global fvec *)(C + at) = v;
+}
+
+/* VEC values of one row go to VEC rows of the transposed tile. */
+static void store_transposed(__local float *to, int ld, fvec v)
+{
+#if VEC == 4
+    to[0] = v.x;
+    to[ld] = v.y;
+    to[2 * ld] = v.z;
+    to[3 * ld] = v.w;
+#else
+    to[0] = v;
+#endif
+}
+
+/* acc[TM][TN] += a[BK][LDA]^T * b[BK][LDB], this work-item's rows and columns of it. */
+static void tile_multiply(float4 acc[TM][TN / 4], __local const float4 *a, __local const float4 *b, int tm, int tn)
+{
+    for (int k = 0; k < BK; ++k, a += LDA / 4, b += LDB / 4) {
+        float av[TM];
+        float4 bv[TN / 4];
+#pragma unroll
+        for (int i = 0; i < TM / 4; ++i)
+            vstore4(a[i * RM + tm], i, av);
+#pragma unroll
+        for (int j = 0; j < TN / 4; ++j)
+            bv[j] = b[j * RN + tn];
+#pragma unroll
+        for (int i = 0; i < TM; ++i)
+#pragma unroll
+            for (int j = 0; j < TN / 4; ++j)
+                acc[i][j] += av[i] * bv[j];
+    }
+}
+
+/* One line's access of a tile, [lines][contiguous]: VEC values at p, or zeros outside. */
+static fvec load_inside(__global const float *p, int inside)
+{
+    fvec v = (fvec)0.0f;
+    if (inside)
+        v = load(p);
+    return v;
+}
+
+/* acc = op(A)*op(B) over k0 <= k < k_end for the tile at (m0, n0). Every work-item of the group calls it: barriers. */
+static void tile_product(float4 acc[TM][TN / 4], __local float4 *a4, __local float4 *b4,
+                         __global const float *restrict A, __global const float *restrict B,
+                         int m0, int n0, int M, int N, int k0, int k_end, int lda, int ldb)
+{
+    __local float *a_tile = (__local float *)a4, *b_tile = (__local float *)b4;
+    const int lid = (int)get_local_id(0), tm = lid / RN, tn = lid % RN;
+    const int a_at = lid % A_SLOTS * VEC, a_line = lid / A_SLOTS;
+    const int b_at = lid % B_SLOTS * VEC, b_line = lid / B_SLOTS;
+
+    for (int i = 0; i < TM; ++i)
+        for (int j = 0; j < TN / 4; ++j)
+            acc[i][j] = (float4)0.0f;
+
+    /* Round k fetches tile k into registers and multiplies the tile before it meanwhile. */
+    for (int k = k0, stage = 0; k < k_end + BK; k += BK) {
+        fvec av[A_LOADS], bv[B_LOADS];
+#pragma unroll
+        for (int i = 0; i < A_LOADS; ++i) {
+#if TA
+            const int ak = k + a_line + i * A_LINES, am = m0 + a_at;
+            av[i] = load_inside(A + ak * lda + am, am < M && ak < k_end);
+#else
+            const int ak = k + a_at, am = m0 + a_line + i * A_LINES;
+            av[i] = load_inside(A + am * lda + ak, am < M && ak < k_end);
+#endif
+        }
+#pragma unroll
+        for (int i = 0; i < B_LOADS; ++i) {
+#if TB
+            const int bk = k + b_at, bn = n0 + b_line + i * B_LINES;
+            bv[i] = load_inside(B + bn * ldb + bk, bn < N && bk < k_end);
+#else
+            const int bk = k + b_line + i * B_LINES, bn = n0 + b_at;
+            bv[i] = load_inside(B + bk * ldb + bn, bn < N && bk < k_end);
+#endif
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (k > k0)
+            tile_multiply(acc, a4 + stage * (BK * LDA / 4), b4 + stage * (BK * LDB / 4), tm, tn);
+#if STAGES == 1
+        barrier(CLK_LOCAL_MEM_FENCE);
+#else
+        stage ^= 1;
+#endif
+#pragma unroll
+        for (int i = 0; i < A_LOADS; ++i) {
+            const int line = a_line + i * A_LINES;
+            if (A_COUNT % A_LINES == 0 || line < A_COUNT)
+#if TA
+                *(__local fvec *)(a_tile + (stage * BK + line) * LDA + a_at) = av[i];
+#else
+                store_transposed(a_tile + (stage * BK + a_at) * LDA + line, LDA, av[i]);
+#endif
+        }
+#pragma unroll
+        for (int i = 0; i < B_LOADS; ++i) {
+            const int line = b_line + i * B_LINES;
+            if (B_COUNT % B_LINES == 0 || line < B_COUNT)
+#if TB
+                store_transposed(b_tile + (stage * BK + b_at) * LDB + line, LDB, bv[i]);
+#else
+                *(__local fvec *)(b_tile + (stage * BK + line) * LDB + b_at) = bv[i];
+#endif
+        }
+    }
+}
+
+/* Row and column of C of the 4-wide block (i, j) of this work-item's accumulators. */
+static int2 block_at(int m0, int n0, int i, int j)
+{
+    const int lid = (int)get_local_id(0);
+    return (int2)(m0 + (i / 4 * RM + lid / RN) * 4 + i % 4, n0 + (j * RN + lid % RN) * 4);
+}
+
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
+gemm(__global float *restrict C, __global const float *restrict A, __global const float *restrict B, BIAS_PARAM
+     float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc)
+{
+    __local float4 a4[STAGES * BK * LDA / 4], b4[STAGES * BK * LDB / 4];
+    const int columns = (N + BN - 1) / BN;
+    const int m0 = (int)get_group_id(0) / columns * BM, n0 = (int)get_group_id(0) % columns * BN;
+    float4 acc[TM][TN / 4];
+    tile_product(acc, a4, b4, A, B, m0, n0, M, N, 0, K, lda, ldb);
+
+#pragma unroll
+    for (int i = 0; i < TM; ++i)
+#pragma unroll
+        for (int j = 0; j < TN / 4; ++j) {
+            const int2 at = block_at(m0, n0, i, j);
+            if (at.x >= M)
+                continue;
+#if VEC == 4
+            if (at.y < N)
+                store_output(C, BIAS_ARG alpha, beta, at.x * ldc + at.y, at.y, acc[i][j]);
+#else
+            float v[4];
+            vstore4(acc[i][j], 0, v);
+            for (int q = 0; q < 4 && at.y + q < N; ++q)
+                store_output(C, BIAS_ARG alpha, beta, at.x * ldc + at.y + q, at.y + q, v[q]);
+#endif
+        }
+}
+
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
+gemm_split(__global float *restrict scratch, __global const float *restrict A, __global const float *restrict B,
+           int M, int N, int K, int lda, int ldb, int S)
+{
+    __local float4 a4[STAGES * BK * LDA / 4], b4[STAGES * BK * LDB / 4];
+    const int columns = (N + BN - 1) / BN, part = (int)get_group_id(1);
+    const int m0 = (int)get_group_id(0) / columns * BM, n0 = (int)get_group_id(0) % columns * BN;
+    const int length = ((K + S - 1) / S + BK - 1) / BK * BK; /* whole tiles; the last part perhaps less or none */
+    const int k0 = min(part * length, K), k_end = min(k0 + length, K);
+    float4 acc[TM][TN / 4];
+    tile_product(acc, a4, b4, A, B, m0, n0, M, N, k0, k_end, lda, ldb);
+
+    scratch += part * M * N;
+#pragma unroll
+    for (int i = 0; i < TM; ++i)
+#pragma unroll
+        for (int j = 0; j < TN / 4; ++j) {
+            const int2 at = block_at(m0, n0, i, j);
+            if (at.x >= M)
+                continue;
+#if VEC == 4
+            if (at.y < N)
+                *(__global float4 *)(scratch + at.x * N + at.y) = acc[i][j];
+#else
+            float v[4];
+            vstore4(acc[i][j], 0, v);
+            for (int q = 0; q < 4 && at.y + q < N; ++q)
+                scratch[at.x * N + at.y + q] = v[q];
+#endif
+        }
+}
+
+__kernel void gemm_reduce(__global float *restrict C, BIAS_PARAM __global const float *restrict scratch,
+                          float alpha, float beta, int M, int N, int ldc, int S)
+{
+    const int at = (int)get_global_id(0), m = at / N, n = at % N;
+    if (m >= M)
+        return;
+    float v = 0.0f;
+    for (int s = 0; s < S; ++s)
+        v += scratch[s * M * N + at];
+    v *= alpha;
+    if (beta != 0.0f)
+        v += beta * C[m * ldc + n];
+#if HAS_BIAS
+    v += bias[n];
+#endif
+#if HAS_RELU
+    v = v < 0.0f ? 0.0f : v;
+#endif
+    C[m * ldc + n] = v;
+}
