@@ -8,13 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static lbk_status io_fail(const char *action, const char *path)
-{
+static lbk_status io_fail(const char *action, const char *path) {
     return lbk_fail(LBK_ERR_IO, "cannot %s \"%s\": %s", action, path, strerror(errno));
 }
 
-static lbk_status stream_read(FILE *stream, const char *path, lbk_text *text)
-{
+static lbk_status stream_read(FILE *stream, const char *path, lbk_text *text) {
     char chunk[1 << 16];
     size_t got;
     while ((got = fread(chunk, 1, sizeof chunk, stream)) > 0)
@@ -22,8 +20,7 @@ static lbk_status stream_read(FILE *stream, const char *path, lbk_text *text)
     return ferror(stream) ? io_fail("read", path) : lbk_text_append(text, "", 0);
 }
 
-lbk_status lbk_file_read(const char *path, char **out, size_t *length)
-{
+lbk_status lbk_file_read(const char *path, char **out, size_t *length) {
     lbk_text text = {0};
     *out = NULL;
     *length = 0;
@@ -41,8 +38,7 @@ lbk_status lbk_file_read(const char *path, char **out, size_t *length)
     return LBK_OK;
 }
 
-lbk_status lbk_file_writer_open(lbk_file_writer *writer, const char *path)
-{
+lbk_status lbk_file_writer_open(lbk_file_writer *writer, const char *path) {
     *writer = (lbk_file_writer){0};
     lbk_text temporary = {0};
     lbk_status status = lbk_strdup(path, &writer->path);
@@ -64,8 +60,7 @@ lbk_status lbk_file_writer_open(lbk_file_writer *writer, const char *path)
 }
 
 /* Makes a rename in the folder of `path` survive a power cut. Some file systems refuse to sync a folder (EINVAL). */
-static lbk_status folder_sync(const char *path)
-{
+static lbk_status folder_sync(const char *path) {
     char *folder;
     LBK_TRY(lbk_strdup(path, &folder));
     char *slash = strrchr(folder, '/');
@@ -81,8 +76,7 @@ static lbk_status folder_sync(const char *path)
     return status;
 }
 
-lbk_status lbk_file_writer_commit(lbk_file_writer *writer)
-{
+lbk_status lbk_file_writer_commit(lbk_file_writer *writer) {
     lbk_status status = LBK_OK;
     if (ferror(writer->stream) || fflush(writer->stream) != 0 || fsync(fileno(writer->stream)) != 0)
         status = io_fail("write", writer->path);
@@ -101,8 +95,7 @@ lbk_status lbk_file_writer_commit(lbk_file_writer *writer)
     return status;
 }
 
-void lbk_file_writer_abort(lbk_file_writer *writer)
-{
+void lbk_file_writer_abort(lbk_file_writer *writer) {
     if (writer->stream)
         fclose(writer->stream);
     if (writer->temporary)
@@ -112,8 +105,7 @@ void lbk_file_writer_abort(lbk_file_writer *writer)
     *writer = (lbk_file_writer){0};
 }
 
-lbk_status lbk_file_write_atomic(const char *path, const void *bytes, size_t length)
-{
+lbk_status lbk_file_write_atomic(const char *path, const void *bytes, size_t length) {
     lbk_file_writer writer;
     LBK_TRY(lbk_file_writer_open(&writer, path));
     if (length && fwrite(bytes, 1, length, writer.stream) != length) {

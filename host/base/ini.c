@@ -18,8 +18,7 @@
 /* What iniparser says last; it has one callback for all threads. */
 static _Thread_local char reader_message[256];
 
-static int reader_complain(const char *fmt, ...)
-{
+static int reader_complain(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     int length = vsnprintf(reader_message, sizeof reader_message, fmt, args);
@@ -29,8 +28,7 @@ static int reader_complain(const char *fmt, ...)
 }
 
 /* iniparser's reading must equal ours, entry by entry: no value reaches a user cut or overwritten. */
-static lbk_status readings_compare(const lbk_ini *ini, const dictionary *reading)
-{
+static lbk_status readings_compare(const lbk_ini *ini, const dictionary *reading) {
     char name[2 * LBK_INI_NAME_BYTES + 2];
     for (size_t i = 0; i < ini->entry_count; i++) {
         const lbk_ini_entry *entry = &ini->entries[i];
@@ -43,8 +41,7 @@ static lbk_status readings_compare(const lbk_ini *ini, const dictionary *reading
     return LBK_OK;
 }
 
-static lbk_status reader_check(const lbk_ini *ini)
-{
+static lbk_status reader_check(const lbk_ini *ini) {
     reader_message[0] = '\0';
     iniparser_set_error_callback(reader_complain);
     dictionary *reading = iniparser_load(ini->path);
@@ -56,8 +53,7 @@ static lbk_status reader_check(const lbk_ini *ini)
     return status;
 }
 
-lbk_status lbk_ini_load(lbk_ini *ini, const char *path)
-{
+lbk_status lbk_ini_load(lbk_ini *ini, const char *path) {
     *ini = (lbk_ini){0};
     char *text;
     size_t length;
@@ -70,8 +66,7 @@ lbk_status lbk_ini_load(lbk_ini *ini, const char *path)
     return status == LBK_OK ? reader_check(ini) : status;
 }
 
-void lbk_ini_release(lbk_ini *ini)
-{
+void lbk_ini_release(lbk_ini *ini) {
     free(ini->sections);
     free(ini->entries);
     lbk_arena_release(&ini->arena);
@@ -80,8 +75,7 @@ void lbk_ini_release(lbk_ini *ini)
 
 /* ---- Messages ---- */
 
-lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const char *fmt, ...)
-{
+lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const char *fmt, ...) {
     char text[2048];
     va_list args;
     va_start(args, fmt);
@@ -93,40 +87,35 @@ lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const ch
 }
 
 /* `; did you mean "x"?` or nothing, into `text`; returns `text`. */
-static const char *suggestion(char text[192], const char *nearest)
-{
+static const char *suggestion(char text[192], const char *nearest) {
     snprintf(text, 192, nearest ? "; did you mean \"%s\"?" : "%s", nearest ? nearest : "");
     return text;
 }
 
 /* ---- Looking up ---- */
 
-static lbk_ini_section *section_of(const lbk_ini *ini, const char *name)
-{
+static lbk_ini_section *section_of(const lbk_ini *ini, const char *name) {
     for (size_t i = 0; i < ini->section_count; i++)
         if (strcmp(ini->sections[i].name, name) == 0)
             return &ini->sections[i];
     return NULL;
 }
 
-const lbk_ini_section *lbk_ini_section_find(const lbk_ini *ini, const char *name)
-{
+const lbk_ini_section *lbk_ini_section_find(const lbk_ini *ini, const char *name) {
     lbk_ini_section *section = section_of(ini, name);
     if (section)
         section->used = true;
     return section;
 }
 
-static lbk_ini_entry *entry_of(const lbk_ini *ini, const char *section, const char *key)
-{
+static lbk_ini_entry *entry_of(const lbk_ini *ini, const char *section, const char *key) {
     for (size_t i = 0; i < ini->entry_count; i++)
         if (strcmp(ini->entries[i].key, key) == 0 && strcmp(ini->entries[i].section, section) == 0)
             return &ini->entries[i];
     return NULL;
 }
 
-const lbk_ini_entry *lbk_ini_find(lbk_ini *ini, const char *section, const char *key)
-{
+const lbk_ini_entry *lbk_ini_find(lbk_ini *ini, const char *section, const char *key) {
     lbk_ini_entry *entry = entry_of(ini, section, key);
     if (entry) {
         entry->used = true;
@@ -137,14 +126,12 @@ const lbk_ini_entry *lbk_ini_find(lbk_ini *ini, const char *section, const char 
 
 /* ---- Overriding ---- */
 
-static lbk_status override_fail(const char *assignment, const char *what)
-{
+static lbk_status override_fail(const char *assignment, const char *what) {
     return lbk_fail(LBK_ERR_INPUT, "--set \"%.200s\": %s", assignment, what);
 }
 
 /* `text` is assignment[0 .. '='), cut into section and key at its last dot. */
-static lbk_status override_apply(lbk_ini *ini, const char *assignment, char *text, const char *value)
-{
+static lbk_status override_apply(lbk_ini *ini, const char *assignment, char *text, const char *value) {
     char *dot = strrchr(text, '.');
     if (!dot)
         return override_fail(assignment, "expected section.key=value");
@@ -167,8 +154,7 @@ static lbk_status override_apply(lbk_ini *ini, const char *assignment, char *tex
     return lbk_ini_entry_add(ini, text, key, value, 0);
 }
 
-lbk_status lbk_ini_override(lbk_ini *ini, const char *assignment)
-{
+lbk_status lbk_ini_override(lbk_ini *ini, const char *assignment) {
     const char *equals = strchr(assignment, '=');
     if (!equals)
         return override_fail(assignment, "expected section.key=value");
@@ -182,24 +168,26 @@ lbk_status lbk_ini_override(lbk_ini *ini, const char *assignment)
 
 /* ---- Reading by table ---- */
 
-static lbk_status unknown_key_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const lbk_param *table)
-{
+static lbk_status unknown_key_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const lbk_param *const *tables,
+                                   size_t table_count) {
     char text[192];
     const char **names;
     size_t count = 0;
-    while (table[count].name)
-        count++;
+    for (size_t t = 0; t < table_count; t++)
+        for (const lbk_param *param = tables[t]; param && param->name; param++)
+            count++;
     LBK_TRY(lbk_calloc(count, sizeof *names, &names));
-    for (size_t i = 0; i < count; i++)
-        names[i] = table[i].name;
+    count = 0;
+    for (size_t t = 0; t < table_count; t++)
+        for (const lbk_param *param = tables[t]; param && param->name; param++)
+            names[count++] = param->name;
     const char *nearest = lbk_nearest(entry->key, names, count);
     free(names);
     return lbk_ini_fail(ini, entry, "unknown key%s", suggestion(text, nearest));
 }
 
 /* The parameter's message starts with the key, so that only the place is put before it. */
-static lbk_status entry_set(lbk_ini *ini, const lbk_ini_entry *entry, const lbk_param *param, void *values)
-{
+static lbk_status entry_set(lbk_ini *ini, const lbk_ini_entry *entry, const lbk_param *param, void *values) {
     lbk_status status = lbk_param_set(param, entry->value, &ini->arena, values);
     if (status != LBK_ERR_INPUT)
         return status;
@@ -208,8 +196,7 @@ static lbk_status entry_set(lbk_ini *ini, const lbk_ini_entry *entry, const lbk_
     return lbk_fail(status, "%s:%d: [%s] %s", ini->path, entry->line, entry->section, lbk_error_message());
 }
 
-static lbk_status missing_fail(const lbk_ini *ini, const char *section, const lbk_param *param)
-{
+static lbk_status missing_fail(const lbk_ini *ini, const char *section, const lbk_param *param) {
     const lbk_ini_section *found = section_of(ini, section);
     lbk_text expected = {0};
     lbk_status status = lbk_param_expect(param, &expected);
@@ -223,34 +210,44 @@ static lbk_status missing_fail(const lbk_ini *ini, const char *section, const lb
     return status;
 }
 
-lbk_status lbk_ini_read(lbk_ini *ini, const char *section, const lbk_param *table, void *values, bool *seen)
-{
+lbk_status lbk_ini_read_part(lbk_ini *ini, const char *section, const lbk_param *table, void *values, bool *seen) {
     LBK_TRY(lbk_param_defaults(table, &ini->arena, values));
     lbk_ini_section_find(ini, section); /* used, even when it holds no key */
-    for (size_t i = 0; i < ini->entry_count; i++) {
-        lbk_ini_entry *entry = &ini->entries[i];
-        if (strcmp(entry->section, section) != 0)
-            continue;
-        const lbk_param *param = lbk_param_find(table, entry->key);
-        if (!param)
-            return unknown_key_fail(ini, entry, table);
-        entry->used = true;
-        LBK_TRY(entry_set(ini, entry, param, values));
-    }
     for (size_t row = 0; table[row].name; row++) {
-        bool given = entry_of(ini, section, table[row].name) != NULL;
-        if (!given && !table[row].fallback)
+        lbk_ini_entry *entry = entry_of(ini, section, table[row].name);
+        if (!entry && !table[row].fallback)
             return missing_fail(ini, section, &table[row]);
         if (seen)
-            seen[row] = given;
+            seen[row] = entry != NULL;
+        if (!entry)
+            continue;
+        entry->used = true;
+        LBK_TRY(entry_set(ini, entry, &table[row], values));
     }
     return LBK_OK;
 }
 
+lbk_status lbk_ini_check_section(const lbk_ini *ini, const char *section, const lbk_param *const *tables,
+                                 size_t count) {
+    for (size_t i = 0; i < ini->entry_count; i++) {
+        const lbk_ini_entry *entry = &ini->entries[i];
+        bool known = strcmp(entry->section, section) != 0;
+        for (size_t t = 0; t < count && !known; t++)
+            known = tables[t] && lbk_param_find(tables[t], entry->key) != NULL;
+        if (!known)
+            return unknown_key_fail(ini, entry, tables, count);
+    }
+    return LBK_OK;
+}
+
+lbk_status lbk_ini_read(lbk_ini *ini, const char *section, const lbk_param *table, void *values, bool *seen) {
+    LBK_TRY(lbk_ini_check_section(ini, section, &table, 1));
+    return lbk_ini_read_part(ini, section, table, values, seen);
+}
+
 /* ---- Finishing ---- */
 
-lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections)
-{
+lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections) {
     char text[192];
     size_t known = 0;
     while (known_sections[known])
@@ -273,14 +270,13 @@ lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections)
 
 /* ---- Writing ---- */
 
-lbk_status lbk_ini_value_print(const char *value, lbk_text *out)
-{
+lbk_status lbk_ini_value_print(const char *value, lbk_text *out) {
     size_t length = strlen(value);
     if (lbk_ini_printable(value, length) < length)
         return lbk_fail(LBK_ERR_INPUT, "\"%.80s\" is not printable text", value);
     bool blank_end = length && (strchr(" \t", value[0]) || strchr(" \t", value[length - 1]));
-    bool quoted = blank_end || strpbrk(value, "#;") || *value == '"' || *value == '\'' ||
-                  (length && value[length - 1] == '\\');
+    bool quoted =
+        blank_end || strpbrk(value, "#;") || *value == '"' || *value == '\'' || (length && value[length - 1] == '\\');
     if (!quoted)
         return lbk_text_append(out, value, length);
     const char *quote = strchr(value, '"') ? "'" : "\"";

@@ -52,10 +52,15 @@ const lbk_ini_section *lbk_ini_section_find(const lbk_ini *ini, const char *name
 /* NULL when absent. Marks the entry and its section as used. */
 const lbk_ini_entry *lbk_ini_find(lbk_ini *ini, const char *section, const char *key);
 
-/* Reads a section (absent: defaults) into `values` by `table`: defaults first, then every key of the section. An unknown
- * key is refused with the nearest valid name; a required key that is missing is refused. Text lives in ini->arena.
- * `seen`, when not NULL, gets one bool per table row: the key was written in the file. */
+/* Reads a section (absent: defaults) into `values` by `table`: defaults first, then every key of the section. An
+ * unknown key is refused with the nearest valid name; a required key that is missing is refused. Text lives in
+ * ini->arena. `seen`, when not NULL, gets one bool per table row: the key was written in the file. */
 lbk_status lbk_ini_read(lbk_ini *ini, const char *section, const lbk_param *table, void *values, bool *seen);
+
+/* For a section whose keys several tables share (a role's own, its optimiser's, its schedule's): read each part, then
+ * refuse what none of tables[count] (NULL entries allowed) knows. */
+lbk_status lbk_ini_read_part(lbk_ini *ini, const char *section, const lbk_param *table, void *values, bool *seen);
+lbk_status lbk_ini_check_section(const lbk_ini *ini, const char *section, const lbk_param *const *tables, size_t count);
 
 /* Refuses any section or key nobody used, naming the nearest of `known_sections` (NULL-terminated). */
 lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections);

@@ -5,18 +5,15 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_blank(char c)
-{
+static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-static bool is_name_char(char c)
-{
+static bool is_name_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_-./*+", c));
 }
 
-const char *lbk_ini_name_fault(const char *name, bool key)
-{
+const char *lbk_ini_name_fault(const char *name, bool key) {
     static const char *const faults[2][3] = {
         {"section name is empty", "section name is longer than 128 bytes",
          "section name may hold letters, digits, single spaces and _ - . / * + only"},
@@ -32,8 +29,7 @@ const char *lbk_ini_name_fault(const char *name, bool key)
 }
 
 /* Bytes of the UTF-8 sequence at `s` (RFC 3629), 0 when it is none or a control character other than tab. */
-static size_t utf8_length(const unsigned char *s, size_t room)
-{
+static size_t utf8_length(const unsigned char *s, size_t room) {
     if (s[0] < 0x80)
         return s[0] == '\t' || (s[0] >= 0x20 && s[0] != 0x7F);
     size_t length = s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : s[0] < 0xF5 ? 4 : 0;
@@ -48,8 +44,7 @@ static size_t utf8_length(const unsigned char *s, size_t room)
     return overlong || surrogate || beyond || control ? 0 : length;
 }
 
-size_t lbk_ini_printable(const char *bytes, size_t length)
-{
+size_t lbk_ini_printable(const char *bytes, size_t length) {
     size_t at = 0, step = 1;
     while (at < length && step > 0) {
         step = utf8_length((const unsigned char *)bytes + at, length - at);
@@ -58,8 +53,7 @@ size_t lbk_ini_printable(const char *bytes, size_t length)
     return at;
 }
 
-lbk_status lbk_ini_section_add(lbk_ini *ini, const char *name, int line)
-{
+lbk_status lbk_ini_section_add(lbk_ini *ini, const char *name, int line) {
     lbk_ini_section section = {.line = line};
     LBK_TRY(lbk_arena_strdup(&ini->arena, name, &section.name));
     LBK_TRY(lbk_grow(&ini->sections, &ini->section_capacity, ini->section_count + 1, sizeof section));
@@ -67,8 +61,7 @@ lbk_status lbk_ini_section_add(lbk_ini *ini, const char *name, int line)
     return LBK_OK;
 }
 
-lbk_status lbk_ini_entry_add(lbk_ini *ini, const char *section, const char *key, const char *value, int line)
-{
+lbk_status lbk_ini_entry_add(lbk_ini *ini, const char *section, const char *key, const char *value, int line) {
     lbk_ini_entry entry = {.line = line};
     LBK_TRY(lbk_arena_strdup(&ini->arena, section, &entry.section));
     LBK_TRY(lbk_arena_strdup(&ini->arena, key, &entry.key));
@@ -79,8 +72,7 @@ lbk_status lbk_ini_entry_add(lbk_ini *ini, const char *section, const char *key,
 }
 
 /* Cuts white space off both ends of text[*length]. */
-static char *trim(char *text, size_t *length)
-{
+static char *trim(char *text, size_t *length) {
     while (*length && is_blank(*text)) {
         text++;
         --*length;
@@ -91,15 +83,13 @@ static char *trim(char *text, size_t *length)
     return text;
 }
 
-static lbk_status line_fail(const lbk_ini *ini, int line, const char *what)
-{
+static lbk_status line_fail(const lbk_ini *ini, int line, const char *what) {
     return lbk_fail(LBK_ERR_INPUT, "%s:%d: %s", ini->path, line, what);
 }
 
 /* iniparser ignores case, so two names that differ in nothing else would overwrite each other in there. */
 static lbk_status duplicate_fail(const lbk_ini *ini, int line, const char *kind, const char *name, const char *first,
-                                 int first_line)
-{
+                                 int first_line) {
     if (strcmp(name, first) == 0)
         return lbk_fail(LBK_ERR_INPUT, "%s:%d: %s \"%s\" was given before, in line %d", ini->path, line, kind, name,
                         first_line);
@@ -107,8 +97,7 @@ static lbk_status duplicate_fail(const lbk_ini *ini, int line, const char *kind,
                     kind, name, first, first_line);
 }
 
-static lbk_status scan_section(lbk_ini *ini, char *text, size_t length, int line)
-{
+static lbk_status scan_section(lbk_ini *ini, char *text, size_t length, int line) {
     char *close = strchr(text, ']');
     if (!close)
         return line_fail(ini, line, "section name lacks its ']'");
@@ -126,8 +115,7 @@ static lbk_status scan_section(lbk_ini *ini, char *text, size_t length, int line
 }
 
 /* A value in quotes: all between them. Only a comment may follow. */
-static const char *cut_quoted(char *value)
-{
+static const char *cut_quoted(char *value) {
     char *close = strchr(value + 1, *value);
     if (!close)
         return "value lacks its closing quote";
@@ -143,8 +131,7 @@ static const char *cut_quoted(char *value)
 
 /* An unquoted value: up to a '#' or ';' that has white space (or the '=') before it. Any other '#' or ';' is refused,
  * because iniparser would cut there in silence. */
-static const char *cut_plain(char *value)
-{
+static const char *cut_plain(char *value) {
     size_t length = strcspn(value, "#;");
     if (value[length] && length > 0 && !is_blank(value[length - 1]))
         return "'#' and ';' start a comment after white space; put a value that holds one in double quotes";
@@ -152,8 +139,7 @@ static const char *cut_plain(char *value)
     return NULL;
 }
 
-static lbk_status scan_entry(lbk_ini *ini, char *text, size_t length, int line)
-{
+static lbk_status scan_entry(lbk_ini *ini, char *text, size_t length, int line) {
     char *equals = strchr(text, '=');
     if (!equals)
         return line_fail(ini, line, "expected [section], key = value or a comment");
@@ -175,8 +161,7 @@ static lbk_status scan_entry(lbk_ini *ini, char *text, size_t length, int line)
     return lbk_ini_entry_add(ini, section, key, value, line);
 }
 
-static lbk_status scan_line(lbk_ini *ini, char *text, size_t length, int line)
-{
+static lbk_status scan_line(lbk_ini *ini, char *text, size_t length, int line) {
     if (length > LBK_INI_LINE_BYTES)
         return lbk_fail(LBK_ERR_INPUT, "%s:%d: line of %zu bytes; at most %d", ini->path, line, length,
                         LBK_INI_LINE_BYTES);
@@ -192,8 +177,7 @@ static lbk_status scan_line(lbk_ini *ini, char *text, size_t length, int line)
     return *text == '[' ? scan_section(ini, text, length, line) : scan_entry(ini, text, length, line);
 }
 
-lbk_status lbk_ini_scan(lbk_ini *ini, char *text, size_t length)
-{
+lbk_status lbk_ini_scan(lbk_ini *ini, char *text, size_t length) {
     if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
         return line_fail(ini, 1, "the file starts with a byte order mark; save it as plain UTF-8");
     char *end = text + length;

@@ -9,15 +9,13 @@ static lbk_log_sink sink;
 static void *sink_context;
 static lbk_log_level lowest;
 
-void lbk_log_set(lbk_log_sink new_sink, void *context, lbk_log_level level)
-{
+void lbk_log_set(lbk_log_sink new_sink, void *context, lbk_log_level level) {
     sink = new_sink;
     sink_context = context;
     lowest = level;
 }
 
-void lbk_log(lbk_log_level level, const char *fmt, ...)
-{
+void lbk_log(lbk_log_level level, const char *fmt, ...) {
     if (!sink || level < lowest)
         return;
     char line[1024], *longer = NULL;

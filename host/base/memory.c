@@ -5,26 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static lbk_status out_of_memory(size_t count, size_t size)
-{
+static lbk_status out_of_memory(size_t count, size_t size) {
     return lbk_fail(LBK_ERR_MEMORY, "out of memory: %zu x %zu bytes", count, size);
 }
 
 /* Stores through a T ** that came in as void *, without breaking the aliasing rules. */
-static void pointer_store(void *out_pointer, void *value)
-{
+static void pointer_store(void *out_pointer, void *value) {
     memcpy(out_pointer, &value, sizeof value);
 }
 
-lbk_status lbk_calloc(size_t count, size_t size, void *out_pointer)
-{
+lbk_status lbk_calloc(size_t count, size_t size, void *out_pointer) {
     void *memory = calloc(count ? count : 1, size ? size : 1);
     pointer_store(out_pointer, memory);
     return memory ? LBK_OK : out_of_memory(count, size);
 }
 
-lbk_status lbk_grow(void *array_pointer, size_t *capacity, size_t need, size_t element_size)
-{
+lbk_status lbk_grow(void *array_pointer, size_t *capacity, size_t need, size_t element_size) {
     void *array;
     memcpy(&array, array_pointer, sizeof array);
     if (array && need <= *capacity)
@@ -42,8 +38,7 @@ lbk_status lbk_grow(void *array_pointer, size_t *capacity, size_t need, size_t e
     return LBK_OK;
 }
 
-lbk_status lbk_strdup(const char *text, char **out)
-{
+lbk_status lbk_strdup(const char *text, char **out) {
     size_t bytes = strlen(text) + 1;
     *out = malloc(bytes);
     if (!*out)
@@ -60,8 +55,7 @@ struct lbk_arena_block {
 
 enum { ARENA_BLOCK_BYTES = 16 * 1024 - 64 };
 
-static lbk_status arena_block_add(lbk_arena *arena, size_t bytes)
-{
+static lbk_status arena_block_add(lbk_arena *arena, size_t bytes) {
     size_t capacity = bytes > ARENA_BLOCK_BYTES ? bytes : ARENA_BLOCK_BYTES;
     struct lbk_arena_block *block = NULL;
     if (capacity < SIZE_MAX - sizeof *block)
@@ -74,8 +68,7 @@ static lbk_status arena_block_add(lbk_arena *arena, size_t bytes)
     return LBK_OK;
 }
 
-lbk_status lbk_arena_alloc(lbk_arena *arena, size_t bytes, void *out_pointer)
-{
+lbk_status lbk_arena_alloc(lbk_arena *arena, size_t bytes, void *out_pointer) {
     pointer_store(out_pointer, NULL);
     if (bytes > SIZE_MAX - 16)
         return out_of_memory(1, bytes);
@@ -90,8 +83,7 @@ lbk_status lbk_arena_alloc(lbk_arena *arena, size_t bytes, void *out_pointer)
     return LBK_OK;
 }
 
-lbk_status lbk_arena_strdup(lbk_arena *arena, const char *text, const char **out)
-{
+lbk_status lbk_arena_strdup(lbk_arena *arena, const char *text, const char **out) {
     size_t bytes = strlen(text) + 1;
     char *copy;
     *out = NULL;
@@ -101,8 +93,7 @@ lbk_status lbk_arena_strdup(lbk_arena *arena, const char *text, const char **out
     return LBK_OK;
 }
 
-lbk_status lbk_arena_printf(lbk_arena *arena, const char **out, const char *fmt, ...)
-{
+lbk_status lbk_arena_printf(lbk_arena *arena, const char **out, const char *fmt, ...) {
     va_list args;
     *out = NULL;
     va_start(args, fmt);
@@ -118,8 +109,7 @@ lbk_status lbk_arena_printf(lbk_arena *arena, const char **out, const char *fmt,
     return LBK_OK;
 }
 
-void lbk_arena_release(lbk_arena *arena)
-{
+void lbk_arena_release(lbk_arena *arena) {
     while (arena->blocks) {
         struct lbk_arena_block *next = arena->blocks->next;
         free(arena->blocks);
@@ -127,15 +117,13 @@ void lbk_arena_release(lbk_arena *arena)
     }
 }
 
-static lbk_status text_reserve(lbk_text *text, size_t more)
-{
+static lbk_status text_reserve(lbk_text *text, size_t more) {
     if (more >= SIZE_MAX - text->length)
         return out_of_memory(1, more);
     return lbk_grow(&text->data, &text->capacity, text->length + more + 1, 1);
 }
 
-lbk_status lbk_text_printf(lbk_text *text, const char *fmt, ...)
-{
+lbk_status lbk_text_printf(lbk_text *text, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     int length = vsnprintf(NULL, 0, fmt, args);
@@ -149,8 +137,7 @@ lbk_status lbk_text_printf(lbk_text *text, const char *fmt, ...)
     return LBK_OK;
 }
 
-lbk_status lbk_text_append(lbk_text *text, const void *bytes, size_t length)
-{
+lbk_status lbk_text_append(lbk_text *text, const void *bytes, size_t length) {
     LBK_TRY(text_reserve(text, length));
     if (length)
         memcpy(text->data + text->length, bytes, length);
@@ -159,8 +146,7 @@ lbk_status lbk_text_append(lbk_text *text, const void *bytes, size_t length)
     return LBK_OK;
 }
 
-void lbk_text_release(lbk_text *text)
-{
+void lbk_text_release(lbk_text *text) {
     free(text->data);
     *text = (lbk_text){0};
 }

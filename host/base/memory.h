@@ -8,7 +8,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* Zeroed array of `count` elements of `size` bytes; *out is NULL on failure. count 0 gives a valid, freeable pointer. */
+/* Zeroed array of `count` elements of `size` bytes; *out is NULL on failure. count 0 gives a valid, freeable pointer.
+ */
 lbk_status lbk_calloc(size_t count, size_t size, void *out_pointer);
 /* Grows *array (may be NULL) so that it holds at least `need` elements; *capacity is in elements, doubled. New space is
  * not cleared. */

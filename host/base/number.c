@@ -8,15 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *skip_digits(const char *text)
-{
+static const char *skip_digits(const char *text) {
     while (*text >= '0' && *text <= '9')
         text++;
     return text;
 }
 
-bool lbk_parse_int(const char *text, long long *out)
-{
+bool lbk_parse_int(const char *text, long long *out) {
     const char *digits = text + (*text == '-' || *text == '+');
     const char *end = skip_digits(digits);
     if (end == digits || *end)
@@ -30,8 +28,7 @@ bool lbk_parse_int(const char *text, long long *out)
 }
 
 /* [+-] digits [. digits] [e [+-] digits], with a digit before or after the point. */
-static bool is_decimal(const char *text)
-{
+static bool is_decimal(const char *text) {
     text += *text == '-' || *text == '+';
     const char *end = skip_digits(text);
     size_t digits = (size_t)(end - text);
@@ -51,8 +48,7 @@ static bool is_decimal(const char *text)
     return *end == '\0';
 }
 
-bool lbk_parse_float(const char *text, double *out)
-{
+bool lbk_parse_float(const char *text, double *out) {
     if (!is_decimal(text))
         return false;
     char *end;
@@ -67,8 +63,7 @@ bool lbk_parse_float(const char *text, double *out)
 enum { LONGEST_WORD = 63 };
 
 /* Edits (insert, delete, replace, swap neighbours) from a to b, letters of either case being equal. */
-static int edit_distance(const char *a, int a_length, const char *b, int b_length)
-{
+static int edit_distance(const char *a, int a_length, const char *b, int b_length) {
     int rows[3][LONGEST_WORD + 1]; /* the row being filled and the two before it */
     for (int j = 0; j <= b_length; j++)
         rows[0][j] = j;
@@ -80,8 +75,8 @@ static int edit_distance(const char *a, int a_length, const char *b, int b_lengt
             int best = last[j - 1] + (x != y);
             best = last[j] + 1 < best ? last[j] + 1 : best;
             best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
-                tolower((unsigned char)a[i - 2]) == y && before[j - 2] + 1 < best)
+            if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) && tolower((unsigned char)a[i - 2]) == y &&
+                before[j - 2] + 1 < best)
                 best = before[j - 2] + 1;
             now[j] = best;
         }
@@ -90,8 +85,7 @@ static int edit_distance(const char *a, int a_length, const char *b, int b_lengt
 }
 
 /* Near enough: one edit, and one more for every four letters of the word, but not all of it. */
-const char *lbk_nearest(const char *word, const char *const *candidates, size_t count)
-{
+const char *lbk_nearest(const char *word, const char *const *candidates, size_t count) {
     size_t length = strlen(word);
     if (length == 0 || length > LONGEST_WORD)
         return NULL;

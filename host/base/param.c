@@ -3,31 +3,27 @@
 #include <limits.h>
 #include <string.h>
 
-double lbk_ramp_at(lbk_ramp ramp, double progress)
-{
+double lbk_ramp_at(lbk_ramp ramp, double progress) {
     if (progress <= 0)
         return ramp.from;
     return progress >= 1 ? ramp.to : ramp.from + (ramp.to - ramp.from) * progress;
 }
 
-const lbk_param *lbk_param_find(const lbk_param *table, const char *name)
-{
+const lbk_param *lbk_param_find(const lbk_param *table, const char *name) {
     for (; table->name; table++)
         if (strcmp(table->name, name) == 0)
             return table;
     return NULL;
 }
 
-static size_t choice_count(const lbk_param *param)
-{
+static size_t choice_count(const lbk_param *param) {
     size_t count = 0;
     while (param->type == LBK_TYPE_CHOICE && param->choices[count])
         count++;
     return count;
 }
 
-static lbk_status refuse(const lbk_param *param, const char *text)
-{
+static lbk_status refuse(const lbk_param *param, const char *text) {
     lbk_text expected = {0};
     lbk_status status = lbk_param_expect(param, &expected);
     if (status == LBK_OK) {
@@ -42,8 +38,7 @@ static lbk_status refuse(const lbk_param *param, const char *text)
 /* Readers get a copy of the text that they may cut up; false means "not such a value". */
 
 /* Cuts white space off both ends, in place. */
-static char *trim(char *text)
-{
+static char *trim(char *text) {
     text += strspn(text, " \t");
     size_t length = strlen(text);
     while (length && (text[length - 1] == ' ' || text[length - 1] == '\t'))
@@ -52,8 +47,7 @@ static char *trim(char *text)
     return text;
 }
 
-static bool read_int(const lbk_param *param, char *text, int *out)
-{
+static bool read_int(const lbk_param *param, char *text, int *out) {
     long long value;
     if (!lbk_parse_int(trim(text), &value) || value < INT_MIN || value > INT_MAX)
         return false;
@@ -61,13 +55,11 @@ static bool read_int(const lbk_param *param, char *text, int *out)
     return (double)value >= param->min && (double)value <= param->max;
 }
 
-static bool read_float(const lbk_param *param, char *text, double *out)
-{
+static bool read_float(const lbk_param *param, char *text, double *out) {
     return lbk_parse_float(trim(text), out) && *out >= param->min && *out <= param->max;
 }
 
-static bool read_pair(const lbk_param *param, char *text, int out[2])
-{
+static bool read_pair(const lbk_param *param, char *text, int out[2]) {
     char *comma = strchr(text, ',');
     if (comma)
         *comma = '\0';
@@ -77,8 +69,7 @@ static bool read_pair(const lbk_param *param, char *text, int out[2])
     return !comma || read_int(param, comma + 1, &out[1]);
 }
 
-static bool read_ramp(const lbk_param *param, char *text, lbk_ramp *out)
-{
+static bool read_ramp(const lbk_param *param, char *text, lbk_ramp *out) {
     char *arrow = strstr(text, "->");
     if (arrow)
         *arrow = '\0';
@@ -88,8 +79,7 @@ static bool read_ramp(const lbk_param *param, char *text, lbk_ramp *out)
     return !arrow || read_float(param, arrow + 2, &out->to);
 }
 
-static bool read_bool(const char *text, bool *out)
-{
+static bool read_bool(const char *text, bool *out) {
     static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(text, words[i]) == 0) {
@@ -99,8 +89,7 @@ static bool read_bool(const char *text, bool *out)
     return false;
 }
 
-static bool read_choice(const lbk_param *param, const char *text, int *out)
-{
+static bool read_choice(const lbk_param *param, const char *text, int *out) {
     for (int i = 0; param->choices[i]; i++)
         if (strcmp(text, param->choices[i]) == 0) {
             *out = i;
@@ -109,8 +98,7 @@ static bool read_choice(const lbk_param *param, const char *text, int *out)
     return false;
 }
 
-static bool read_ints(const lbk_param *param, char *text, int *items, int *count)
-{
+static bool read_ints(const lbk_param *param, char *text, int *items, int *count) {
     *count = 0;
     if (!*trim(text))
         return true;
@@ -125,8 +113,7 @@ static bool read_ints(const lbk_param *param, char *text, int *items, int *count
 }
 
 /* Words end at a comma or at white space; between two commas there must be one. */
-static bool read_words(char *text, const char **items, int *count)
-{
+static bool read_words(char *text, const char **items, int *count) {
     *count = 0;
     text = trim(text);
     bool comma = false;
@@ -145,16 +132,14 @@ static bool read_words(char *text, const char **items, int *count)
 }
 
 /* Room for one item per separator and one more. */
-static size_t list_limit(const char *text)
-{
+static size_t list_limit(const char *text) {
     size_t count = 1;
     for (; *text; text++)
         count += *text == ',' || *text == ' ' || *text == '\t';
     return count;
 }
 
-static lbk_status set_ints(const lbk_param *param, const char *text, char *scratch, lbk_arena *arena, lbk_ints *out)
-{
+static lbk_status set_ints(const lbk_param *param, const char *text, char *scratch, lbk_arena *arena, lbk_ints *out) {
     int *items, count;
     LBK_TRY(lbk_arena_alloc(arena, list_limit(text) * sizeof *items, &items));
     if (!read_ints(param, scratch, items, &count))
@@ -163,8 +148,7 @@ static lbk_status set_ints(const lbk_param *param, const char *text, char *scrat
     return LBK_OK;
 }
 
-static lbk_status set_words(const lbk_param *param, const char *text, char *scratch, lbk_arena *arena, lbk_words *out)
-{
+static lbk_status set_words(const lbk_param *param, const char *text, char *scratch, lbk_arena *arena, lbk_words *out) {
     const char **items;
     int count;
     LBK_TRY(lbk_arena_alloc(arena, list_limit(text) * sizeof *items, &items));
@@ -174,9 +158,9 @@ static lbk_status set_words(const lbk_param *param, const char *text, char *scra
     return LBK_OK;
 }
 
-/* The types whose values need no memory; false when `text` is none of them. A field changes only when its text is good. */
-static bool read_scalar(const lbk_param *param, char *text, void *field)
-{
+/* The types whose values need no memory; false when `text` is none of them. A field changes only when its text is good.
+ */
+static bool read_scalar(const lbk_param *param, char *text, void *field) {
     union {
         int pair[2];
         double number;
@@ -200,8 +184,7 @@ static bool read_scalar(const lbk_param *param, char *text, void *field)
     return bytes > 0;
 }
 
-lbk_status lbk_param_set(const lbk_param *param, const char *text, lbk_arena *arena, void *values)
-{
+lbk_status lbk_param_set(const lbk_param *param, const char *text, lbk_arena *arena, void *values) {
     void *field = (char *)values + param->offset;
     const char *copy;
     LBK_TRY(lbk_arena_strdup(arena, text, &copy));
@@ -219,8 +202,7 @@ lbk_status lbk_param_set(const lbk_param *param, const char *text, lbk_arena *ar
     }
 }
 
-lbk_status lbk_param_defaults(const lbk_param *table, lbk_arena *arena, void *values)
-{
+lbk_status lbk_param_defaults(const lbk_param *table, lbk_arena *arena, void *values) {
     for (; table->name; table++)
         if (table->fallback)
             LBK_TRY(lbk_context(lbk_param_set(table, table->fallback, arena, values), "default"));

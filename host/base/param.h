@@ -60,21 +60,25 @@ typedef struct lbk_param {
 } lbk_param;
 
 #define LBK_PARAM_INT(S, f, def, lo, hi, unit, text, src)                                                              \
-    {#f, LBK_TYPE_INT, offsetof(S, f), def, lo, hi, NULL, unit, text, src}
+    { #f, LBK_TYPE_INT, offsetof(S, f), def, lo, hi, NULL, unit, text, src }
 #define LBK_PARAM_PAIR(S, f, def, lo, hi, unit, text, src)                                                             \
-    {#f, LBK_TYPE_PAIR, offsetof(S, f), def, lo, hi, NULL, unit, text, src}
+    { #f, LBK_TYPE_PAIR, offsetof(S, f), def, lo, hi, NULL, unit, text, src }
 #define LBK_PARAM_FLOAT(S, f, def, lo, hi, unit, text, src)                                                            \
-    {#f, LBK_TYPE_FLOAT, offsetof(S, f), def, lo, hi, NULL, unit, text, src}
-#define LBK_PARAM_BOOL(S, f, def, text, src) {#f, LBK_TYPE_BOOL, offsetof(S, f), def, 0, 1, NULL, NULL, text, src}
+    { #f, LBK_TYPE_FLOAT, offsetof(S, f), def, lo, hi, NULL, unit, text, src }
+#define LBK_PARAM_BOOL(S, f, def, text, src)                                                                           \
+    { #f, LBK_TYPE_BOOL, offsetof(S, f), def, 0, 1, NULL, NULL, text, src }
 #define LBK_PARAM_CHOICE(S, f, def, list, text, src)                                                                   \
-    {#f, LBK_TYPE_CHOICE, offsetof(S, f), def, 0, 0, list, NULL, text, src}
-#define LBK_PARAM_TEXT(S, f, def, text, src) {#f, LBK_TYPE_TEXT, offsetof(S, f), def, 0, 0, NULL, NULL, text, src}
+    { #f, LBK_TYPE_CHOICE, offsetof(S, f), def, 0, 0, list, NULL, text, src }
+#define LBK_PARAM_TEXT(S, f, def, text, src)                                                                           \
+    { #f, LBK_TYPE_TEXT, offsetof(S, f), def, 0, 0, NULL, NULL, text, src }
 #define LBK_PARAM_SCHEDULE(S, f, def, lo, hi, unit, text, src)                                                         \
-    {#f, LBK_TYPE_SCHEDULE, offsetof(S, f), def, lo, hi, NULL, unit, text, src}
+    { #f, LBK_TYPE_SCHEDULE, offsetof(S, f), def, lo, hi, NULL, unit, text, src }
 #define LBK_PARAM_INTS(S, f, def, lo, hi, unit, text, src)                                                             \
-    {#f, LBK_TYPE_INTS, offsetof(S, f), def, lo, hi, NULL, unit, text, src}
-#define LBK_PARAM_WORDS(S, f, def, text, src) {#f, LBK_TYPE_WORDS, offsetof(S, f), def, 0, 0, NULL, NULL, text, src}
-#define LBK_PARAM_END {NULL, LBK_TYPE_INT, 0, NULL, 0, 0, NULL, NULL, NULL, NULL}
+    { #f, LBK_TYPE_INTS, offsetof(S, f), def, lo, hi, NULL, unit, text, src }
+#define LBK_PARAM_WORDS(S, f, def, text, src)                                                                          \
+    { #f, LBK_TYPE_WORDS, offsetof(S, f), def, 0, 0, NULL, NULL, text, src }
+#define LBK_PARAM_END                                                                                                  \
+    { NULL, LBK_TYPE_INT, 0, NULL, 0, 0, NULL, NULL, NULL, NULL }
 
 const lbk_param *lbk_param_find(const lbk_param *table, const char *name);
 

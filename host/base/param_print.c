@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *type_noun(lbk_param_type type)
-{
+static const char *type_noun(lbk_param_type type) {
     switch (type) {
     case LBK_TYPE_INT:
         return "integer";
@@ -32,14 +31,12 @@ static const char *type_noun(lbk_param_type type)
     return "value";
 }
 
-static bool is_integer(lbk_param_type type)
-{
+static bool is_integer(lbk_param_type type) {
     return type == LBK_TYPE_INT || type == LBK_TYPE_PAIR || type == LBK_TYPE_INTS;
 }
 
 /* " in [1, 99]", " >= 0" or nothing; a bound at the end of the type's range goes unsaid. */
-static lbk_status range_print(const lbk_param *param, lbk_text *out)
-{
+static lbk_status range_print(const lbk_param *param, lbk_text *out) {
     bool integer = is_integer(param->type);
     bool low = param->min > (integer ? INT_MIN : -DBL_MAX);
     bool high = param->max < (integer ? INT_MAX : DBL_MAX);
@@ -53,8 +50,7 @@ static lbk_status range_print(const lbk_param *param, lbk_text *out)
 }
 
 /* "one integer or two, each" reads ill without a range behind it. */
-static lbk_status noun_print(const lbk_param *param, lbk_text *out)
-{
+static lbk_status noun_print(const lbk_param *param, lbk_text *out) {
     LBK_TRY(lbk_text_printf(out, "%s", type_noun(param->type)));
     size_t length = out->length;
     LBK_TRY(range_print(param, out));
@@ -65,8 +61,7 @@ static lbk_status noun_print(const lbk_param *param, lbk_text *out)
     return LBK_OK;
 }
 
-lbk_status lbk_param_expect(const lbk_param *param, lbk_text *out)
-{
+lbk_status lbk_param_expect(const lbk_param *param, lbk_text *out) {
     switch (param->type) {
     case LBK_TYPE_INT:
     case LBK_TYPE_PAIR:
@@ -85,8 +80,7 @@ lbk_status lbk_param_expect(const lbk_param *param, lbk_text *out)
 }
 
 /* The fewest of 15 to 17 digits that read back as the same number. */
-static lbk_status float_print(double value, lbk_text *out)
-{
+static lbk_status float_print(double value, lbk_text *out) {
     char text[32];
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
@@ -96,8 +90,7 @@ static lbk_status float_print(double value, lbk_text *out)
     return lbk_text_printf(out, "%s", text);
 }
 
-static lbk_status ramp_print(const lbk_ramp *ramp, lbk_text *out)
-{
+static lbk_status ramp_print(const lbk_ramp *ramp, lbk_text *out) {
     LBK_TRY(float_print(ramp->from, out));
     if (ramp->to == ramp->from)
         return LBK_OK;
@@ -105,8 +98,7 @@ static lbk_status ramp_print(const lbk_ramp *ramp, lbk_text *out)
     return float_print(ramp->to, out);
 }
 
-static lbk_status list_print(const lbk_param *param, const void *field, lbk_text *out)
-{
+static lbk_status list_print(const lbk_param *param, const void *field, lbk_text *out) {
     const lbk_ints *ints = param->type == LBK_TYPE_INTS ? field : NULL;
     const lbk_words *words = ints ? NULL : field;
     int count = ints ? ints->count : words->count;
@@ -121,8 +113,7 @@ static lbk_status list_print(const lbk_param *param, const void *field, lbk_text
     return LBK_OK;
 }
 
-lbk_status lbk_param_print(const lbk_param *param, const void *values, lbk_text *out)
-{
+lbk_status lbk_param_print(const lbk_param *param, const void *values, lbk_text *out) {
     const void *field = (const char *)values + param->offset;
     const int *ints = field;
     switch (param->type) {

@@ -8,27 +8,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool lbk_path_exists(const char *path)
-{
+bool lbk_path_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0;
 }
 
-bool lbk_path_is_folder(const char *path)
-{
+bool lbk_path_is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-bool lbk_path_is_regular(const char *path)
-{
+bool lbk_path_is_regular(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 /* One folder; one that is there already will do, even where mkdir would fail for lack of permission. */
-static lbk_status folder_make(const char *path, mode_t mode)
-{
+static lbk_status folder_make(const char *path, mode_t mode) {
     if (mkdir(path, mode) == 0)
         return LBK_OK;
     int reason = errno;
@@ -37,8 +33,7 @@ static lbk_status folder_make(const char *path, mode_t mode)
     return lbk_fail(LBK_ERR_IO, "cannot create folder \"%s\": %s", path, strerror(reason));
 }
 
-static lbk_status folders_make(const char *path, mode_t mode)
-{
+static lbk_status folders_make(const char *path, mode_t mode) {
     char *copy;
     LBK_TRY(lbk_strdup(path, &copy));
     lbk_status status = LBK_OK;
@@ -55,13 +50,11 @@ static lbk_status folders_make(const char *path, mode_t mode)
     return status;
 }
 
-lbk_status lbk_path_make_folder(const char *path)
-{
+lbk_status lbk_path_make_folder(const char *path) {
     return folders_make(path, 0777);
 }
 
-lbk_status lbk_path_join(const char *folder, const char *name, char **out)
-{
+lbk_status lbk_path_join(const char *folder, const char *name, char **out) {
     lbk_text text = {0};
     size_t length = folder ? strlen(folder) : 0;
     *out = NULL;
@@ -77,8 +70,7 @@ lbk_status lbk_path_join(const char *folder, const char *name, char **out)
 }
 
 /* "<root>/<kind>/<name>" when it exists, else NULL. */
-static char *shipped_at(const char *root, const char *kind, const char *name)
-{
+static char *shipped_at(const char *root, const char *kind, const char *name) {
     lbk_text text = {0};
     if (lbk_text_printf(&text, "%s/%s/%s", root, kind, name) == LBK_OK && lbk_path_exists(text.data))
         return text.data;
@@ -87,8 +79,7 @@ static char *shipped_at(const char *root, const char *kind, const char *name)
 }
 
 /* For an executable <prefix>/bin/limbeck: <prefix>/share/limbeck. NULL where the system does not tell its path. */
-static char *share_folder(void)
-{
+static char *share_folder(void) {
     char exe[4096];
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
     if (length <= 0)
@@ -104,8 +95,7 @@ static char *share_folder(void)
     return lbk_path_join(exe[0] ? exe : "/", "share/limbeck", &folder) == LBK_OK ? folder : NULL;
 }
 
-char *lbk_path_find_shipped(const char *kind, const char *name)
-{
+char *lbk_path_find_shipped(const char *kind, const char *name) {
     const char *home = getenv("LIMBECK_HOME");
     char *found = home && home[0] ? shipped_at(home, kind, name) : NULL;
     if (!found) {
@@ -121,8 +111,7 @@ char *lbk_path_find_shipped(const char *kind, const char *name)
     return found;
 }
 
-lbk_status lbk_path_cache(char **out)
-{
+lbk_status lbk_path_cache(char **out) {
     static const struct {
         const char *variable, *below;
     } places[] = {{"LIMBECK_CACHE", ""}, {"XDG_CACHE_HOME", "/limbeck"}, {"HOME", "/.cache/limbeck"}};

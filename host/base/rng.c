@@ -10,8 +10,7 @@
 
 static const double two_pi = 6.283185307179586476925;
 
-void lbk_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
-{
+void lbk_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3];
     uint32_t k0 = key[0], k1 = key[1];
     for (int round = 0; round < 10; round++) {
@@ -29,8 +28,7 @@ void lbk_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
     out[3] = x3;
 }
 
-void lbk_rng_init(lbk_rng *rng, uint64_t seed, lbk_rng_purpose purpose, uint32_t epoch, uint64_t sample)
-{
+void lbk_rng_init(lbk_rng *rng, uint64_t seed, lbk_rng_purpose purpose, uint32_t epoch, uint64_t sample) {
     rng->key[0] = (uint32_t)seed;
     rng->key[1] = (uint32_t)(seed >> 32);
     rng->counter[0] = 0;
@@ -40,8 +38,7 @@ void lbk_rng_init(lbk_rng *rng, uint64_t seed, lbk_rng_purpose purpose, uint32_t
     rng->used = 4;
 }
 
-uint32_t lbk_rng_u32(lbk_rng *rng)
-{
+uint32_t lbk_rng_u32(lbk_rng *rng) {
     if (rng->used == 4) {
         lbk_philox(rng->counter, rng->key, rng->block);
         rng->counter[0]++;
@@ -52,8 +49,7 @@ uint32_t lbk_rng_u32(lbk_rng *rng)
 
 /* High half of a 32 x 32 product; the low half tells the few values that would bias the result (Lemire, "Fast random
  * integer generation in an interval", 2019). */
-uint32_t lbk_rng_below(lbk_rng *rng, uint32_t bound)
-{
+uint32_t lbk_rng_below(lbk_rng *rng, uint32_t bound) {
     uint32_t biased = bound ? (0u - bound) % bound : 0; /* 2^32 mod bound */
     uint64_t product;
     do {
@@ -62,20 +58,17 @@ uint32_t lbk_rng_below(lbk_rng *rng, uint32_t bound)
     return (uint32_t)(product >> 32);
 }
 
-float lbk_rng_uniform(lbk_rng *rng)
-{
+float lbk_rng_uniform(lbk_rng *rng) {
     return (float)(lbk_rng_u32(rng) >> 8) * 0x1p-24f;
 }
 
-float lbk_rng_normal(lbk_rng *rng)
-{
+float lbk_rng_normal(lbk_rng *rng) {
     double radius = (lbk_rng_u32(rng) + 1.0) * 0x1p-32; /* (0, 1]: the logarithm stays finite */
     double angle = lbk_rng_u32(rng) * 0x1p-32;
     return (float)(sqrt(-2.0 * log(radius)) * cos(two_pi * angle));
 }
 
-void lbk_rng_shuffle(lbk_rng *rng, uint32_t *items, size_t count)
-{
+void lbk_rng_shuffle(lbk_rng *rng, uint32_t *items, size_t count) {
     for (size_t i = count; i > 1; i--) {
         size_t j = lbk_rng_below(rng, (uint32_t)i);
         uint32_t held = items[i - 1];

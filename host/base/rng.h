@@ -26,8 +26,8 @@ typedef struct lbk_rng {
 /* One Philox block: out[4] from counter[4] and key[2]. */
 void lbk_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
-/* A stream of numbers; streams with different arguments are independent; sample < 2^56. A kernel gets the same numbers from
- * key = {seed low, seed high}, counter = {index / 4, epoch, sample low, purpose << 24 | sample high}. */
+/* A stream of numbers; streams with different arguments are independent; sample < 2^56. A kernel gets the same numbers
+ * from key = {seed low, seed high}, counter = {index / 4, epoch, sample low, purpose << 24 | sample high}. */
 void lbk_rng_init(lbk_rng *rng, uint64_t seed, lbk_rng_purpose purpose, uint32_t epoch, uint64_t sample);
 uint32_t lbk_rng_u32(lbk_rng *rng);
 /* Uniform in [0, bound), without bias; 0 for a bound of 0 or 1. */

@@ -9,16 +9,14 @@ enum { MESSAGE_BYTES = 4096 };
 static _Thread_local char message[MESSAGE_BYTES];
 
 /* Replaces the message by `text`, marking one that did not fit. */
-static void message_store(const char *text, size_t needed)
-{
+static void message_store(const char *text, size_t needed) {
     memcpy(message, text, needed < MESSAGE_BYTES ? needed + 1 : MESSAGE_BYTES);
     if (needed >= MESSAGE_BYTES)
         memcpy(message + MESSAGE_BYTES - 4, "...", 4);
 }
 
 /* Arguments may point into the current message, so it is formatted beside it first. */
-lbk_status lbk_fail(lbk_status code, const char *fmt, ...)
-{
+lbk_status lbk_fail(lbk_status code, const char *fmt, ...) {
     char text[MESSAGE_BYTES];
     va_list args;
     va_start(args, fmt);
@@ -28,8 +26,7 @@ lbk_status lbk_fail(lbk_status code, const char *fmt, ...)
     return code;
 }
 
-lbk_status lbk_context(lbk_status code, const char *fmt, ...)
-{
+lbk_status lbk_context(lbk_status code, const char *fmt, ...) {
     if (code == LBK_OK)
         return code;
     char text[2 * MESSAGE_BYTES];
@@ -46,13 +43,11 @@ lbk_status lbk_context(lbk_status code, const char *fmt, ...)
     return code;
 }
 
-const char *lbk_error_message(void)
-{
+const char *lbk_error_message(void) {
     return message;
 }
 
-void lbk_error_clear(void)
-{
+void lbk_error_clear(void) {
     message[0] = '\0';
 }
 
@@ -70,12 +65,10 @@ static const struct {
     [LBK_ERR_INTERNAL] = {"internal error", 70},
 };
 
-const char *lbk_status_name(lbk_status code)
-{
+const char *lbk_status_name(lbk_status code) {
     return (size_t)code < sizeof codes / sizeof codes[0] ? codes[code].name : "unknown error";
 }
 
-int lbk_status_exit_code(lbk_status code)
-{
+int lbk_status_exit_code(lbk_status code) {
     return (size_t)code < sizeof codes / sizeof codes[0] ? codes[code].exit_code : 70;
 }

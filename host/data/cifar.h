@@ -9,7 +9,7 @@
 
 typedef struct lbk_cifar_format {
     const char *subfolder;           /* that the distributed archive unpacks to; looked into when it is there */
-    const char *const *train, *test; /* file names, NULL-terminated */
+    const char *const *train, *const *test; /* file names, NULL-terminated */
     int label_bytes;                 /* before the pixels */
     int label_limit[LBK_CIFAR_LABELS];  /* exclusive, of each label byte */
     int label_used;                  /* which label byte is the class */

@@ -13,8 +13,10 @@ typedef struct lbk_data_params {
     int batch;
     bool shuffle;
     lbk_words augment;  /* "none" or a list of augmentations, applied in order to training views */
-    double labels;      /* share of the training labels the student may see, class-balanced, chosen by seed */
-    double validation;  /* share of the training part held out for choosing settings */
+    double labels;      /* share of the training labels the student may see, class-balanced, chosen by seed: of each class
+                         * the rounded share, at least one; 0: none. A larger share contains every smaller one */
+    double validation;  /* share of the training part held out for choosing settings: class-balanced, the same for every
+                         * seed, so that a teacher of another run has not seen it; each class keeps a training sample */
     bool normalize;
 } lbk_data_params;
 extern const lbk_param lbk_data_table[];
@@ -36,9 +38,12 @@ typedef struct lbk_data {
 } lbk_data;
 
 /* Reads and checks [data] and the [augment.*] sections in use (an [augment.X] that is not in `augment` is refused as
- * having no effect), without opening any data file. */
+ * having no effect), without opening any data file. Text in `params` lives in `ini`, which must outlive `data`. Release
+ * `data` in every case. */
 lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed);
-/* Opens the files; splits; computes mean and deviation from the training part when the dataset knows none. */
+/* Opens the files; splits; computes mean and deviation from the dataset's training part (validation samples included, so that
+ * the split does not move the scale) when the dataset knows none; reads one training view, so that an augmentation that
+ * does not fit the images fails here. `folder`: where relative paths start, NULL for the current one. */
 lbk_status lbk_data_open(lbk_data *data, const char *folder);
 void lbk_data_release(lbk_data *data);
 
@@ -48,8 +53,9 @@ uint32_t lbk_data_count(const lbk_data *data, lbk_part part);
 typedef struct lbk_batch {
     float *pixels;        /* [batch,H,W,C], normalised */
     int32_t *labels;      /* [batch]; the true class, -1 beyond `valid` */
-    int32_t *seen_labels; /* [batch]; as `labels`, but -1 where the student may not see it */
-    uint32_t *samples;    /* [batch]; index within the dataset's part */
+    int32_t *seen_labels; /* [batch]; as `labels`, but in training -1 where the student may not see it */
+    uint32_t *samples;    /* [batch]; index within the dataset's train part (TRAIN, VALIDATION) or test part; 0 beyond
+                           * `valid`: go by the label */
     int valid;
     uint32_t epoch, index; /* which batch of which epoch */
 } lbk_batch;
@@ -59,11 +65,13 @@ typedef struct lbk_loader lbk_loader;
 /* Batches of one part, in order, prefetched by `threads` threads into `depth` slots.
  * Training (part TRAIN): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch, sample); the last incomplete batch of an
  * epoch is left out (a plan has one batch size), unless the part is smaller than one batch. Other parts: in order, not augmented, the
- * last batch padded; one epoch only, then end. Starts at (epoch, index), so that resume needs no replay; `end_epoch` is exclusive. */
+ * last batch padded; one epoch only (start_epoch; end_epoch is not looked at), then end. Starts at (epoch, index), so that
+ * resume needs no replay; `end_epoch` is exclusive. A batch depends on neither `threads` nor `depth`, both at least 1. */
 lbk_status lbk_loader_create(const lbk_data *data, lbk_part part, uint32_t start_epoch, uint32_t start_index,
                              uint32_t end_epoch, int depth, int threads, lbk_loader **out);
 /* The next batch, or *out = NULL at the end. It stays valid until lbk_loader_release_batch(). Several may be held (up to
- * depth). Errors of the reading threads come out here. */
+ * depth; asking for one more is LBK_ERR_INTERNAL, not a deadlock). Errors of the reading threads come out here, in order:
+ * batches before the bad one are delivered first, and every later call fails like the first. */
 lbk_status lbk_loader_next(lbk_loader *loader, lbk_batch **out);
 void lbk_loader_release_batch(lbk_loader *loader, lbk_batch *batch);
 uint32_t lbk_loader_batches_per_epoch(const lbk_loader *loader);

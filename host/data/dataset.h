@@ -27,10 +27,12 @@ typedef struct lbk_dataset {
     const lbk_param *params;             /* keys of [data] of its own (path, ...); NULL: none */
     size_t params_size;
     /* Opens and checks what can be checked without reading every sample (sizes, magic numbers, label range where labels are
-     * in memory). Errors name the file and the place. `folder`: relative paths are relative to it (the INI file's folder). */
+     * in memory). Errors name the file and the place. `folder`: relative paths are relative to it (the INI file's folder).
+     * `source` comes zeroed; after a failure the caller still calls close. */
     lbk_status (*open)(const void *params, const char *folder, lbk_source *source);
     /* Sample `index` of train or test (never validation): pixels[H*W*C] in 0..1, channels last; *label in [0, classes).
-     * Thread-safe. Undecodable: an error that names file and place. */
+     * pixels NULL: only the label is wanted, which no dataset decodes an image for. Thread-safe. Undecodable: an error that
+     * names file and place. */
     lbk_status (*read)(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label);
     void (*close)(lbk_source *source); /* harmless on a zeroed source */
 } lbk_dataset;

@@ -7,6 +7,11 @@
 #include <string.h>
 
 #define LOG_CHARACTERS 4000
+/* Some drivers compile a program once more to give its binary (PoCL: for every kernel and any work-group size), and
+ * keep a cache of their own. So what is spent on storing is held to this share of compiling, beyond a first while:
+ * short runs store all, long ones a part each time, and the cache fills over the runs. */
+#define STORE_SHARE 0.2
+#define STORE_FREE_SECONDS 0.5
 #define STD_OPTION "-cl-std=CL1.2 "
 
 /* One call of the compiler. */
@@ -187,11 +192,24 @@ out:
     return status;
 }
 
-static lbk_status store(const lbk_target *target, const char *folder, const lbk_cache_key *key, cl_program program) {
+/* Adds to the context's account of time and tells whether more may be spent on storing. */
+static bool account(lbk_device_context *context, double compiled, double stored) {
+    pthread_mutex_lock(&context->lock);
+    context->compile_seconds += compiled;
+    context->store_seconds += stored;
+    bool within = context->store_seconds <= STORE_FREE_SECONDS + STORE_SHARE * context->compile_seconds;
+    pthread_mutex_unlock(&context->lock);
+    return within;
+}
+
+static lbk_status store(lbk_target *target, const char *folder, const lbk_cache_key *key, cl_program program) {
     lbk_binary binary = {0};
-    LBK_TRY(lbk_program_binary(target, program, &binary));
-    lbk_status status = lbk_cache_store(folder, key, &binary);
+    uint64_t start = lbk_clock_ns();
+    lbk_status status = lbk_program_binary(target, program, &binary);
+    if (status == LBK_OK)
+        status = lbk_cache_store(folder, key, &binary);
     free(binary.bytes);
+    account(target->context, 0, lbk_clock_since(start));
     return status;
 }
 
@@ -223,10 +241,12 @@ static lbk_status load_or_compile(lbk_target *target, const lbk_cache_key *key, 
         free(folder);
         return LBK_OK;
     }
+    uint64_t start = lbk_clock_ns();
     lbk_status status = compile(target, source, options, out);
+    bool keep = account(target->context, lbk_clock_since(start), 0);
     if (status == LBK_OK) {
         stats->built++;
-        if (folder && store(target, folder, key, *out) != LBK_OK)
+        if (folder && keep && store(target, folder, key, *out) != LBK_OK)
             log_cache("; the program is not kept");
     }
     free(folder);

@@ -1,10 +1,11 @@
 /* Programs and kernels: sources embedded at build time (or from $LIMBECK_KERNELS, a folder with the same layout),
  * compiled per device, binaries cached on disk.
  *
- * Disk cache: <cache>/programs/<16 hex digits>.bin, keyed by FNV-1a over (format version, platform name, platform version,
- * device name, driver version, options, source). File: magic, version, key text (compared in full, so that a hash
+ * Disk cache: <cache>/programs/<16 hex digits>.bin, keyed by FNV-1a over (format version, platform name, device version,
+ * device name, driver version, kernel file, options, source). File: magic, version, key text (compared in full, so that a hash
  * collision is a miss), payload length, checksum, payload. Written to a temporary name and renamed: several processes may
- * share it. A damaged, truncated or refused entry is rebuilt from source, logged, never fatal.
+ * share it. A damaged, truncated or refused entry is rebuilt from source, logged, never fatal. Storing is held to a share of
+ * the time spent compiling (build.c), because some drivers compile again to give a binary.
  * Prebuilt folder (`kernels = DIR`): the same files plus index.json; with no_compiler a missing entry is an error that
  * names kernel file, options and device. */
 #ifndef LBK_DEVICE_PROGRAM_H
@@ -12,7 +13,8 @@
 
 #include "device/device.h"
 
-/* The embedded text of kernels/<file>.cl, e.g. file = "cpu/conv2d"; NULL when there is none. */
+/* The text of kernels/<file>.cl, e.g. file = "cpu/conv2d": from $LIMBECK_KERNELS where that folder has the file, else the
+ * embedded one. NULL when there is none (or $LIMBECK_KERNELS is no folder; lbk_error_message() says which). */
 const char *lbk_kernel_source(const char *file);
 /* Names of all embedded kernel files, NULL-terminated. */
 const char *const *lbk_kernel_files(void);

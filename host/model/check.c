@@ -6,7 +6,7 @@
 
 static lbk_status expression_check(const lbk_model *model, const lbk_net_line *line, const char *key, const char *text,
                                    lbk_scope *scope) {
-    lbk_status status = lbk_context(lbk_scope_check(scope, text), "%s=%s", key, text);
+    lbk_status status = lbk_context(lbk_scope_check(scope, text), "%s", key);
     return lbk_net_context(status, &model->ini, line->entry);
 }
 
@@ -78,7 +78,7 @@ static lbk_status block_check(lbk_model *model, lbk_net_block *block) {
     LBK_TRY(lines_check(model, block, &scope));
     for (int i = 0; i < block->parameter_count; i++)
         if (!scope.used[i])
-            return lbk_ini_fail(&model->ini, block->parameters_entry, "'%s' has no effect: no node of the block uses it",
+            return lbk_ini_fail(&model->ini, block->parameters_entry, "\"%s\" has no effect: no node of the block uses it",
                                 block->parameters[i]);
     return LBK_OK;
 }
@@ -102,7 +102,7 @@ static lbk_status main_check(lbk_model *model) {
     for (size_t i = 0; i < model->parameter_count; i++)
         if (!scope.used[i])
             return lbk_fail(LBK_ERR_INPUT, "%s:%d: [parameters] %s: has no effect: [network] does not use it",
-                            model->ini.path, model->parameters[i].line, model->parameters[i].name);
+                            model->parameters[i].path, model->parameters[i].line, model->parameters[i].name);
     return LBK_OK;
 }
 

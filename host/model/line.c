@@ -68,7 +68,7 @@ static lbk_status kind_find(const lbk_model *model, lbk_net_line *line, const ch
         }
     line->op = lbk_op_find(word);
     if (line->op && !line->op->layer)
-        return lbk_ini_fail(&model->ini, line->entry, "the op '%s' is no layer: it cannot stand in a model file", word);
+        return lbk_ini_fail(&model->ini, line->entry, "the op \"%s\" is no layer: it cannot stand in a model file", word);
     return line->op ? LBK_OK : kind_unknown(model, line, word);
 }
 
@@ -89,7 +89,7 @@ static lbk_status source_find(const lbk_model *model, const lbk_net_block *block
             if (i == own)
                 return lbk_ini_fail(ini, line->entry, "from=%s: a node cannot read itself", name);
             if (i > own)
-                return lbk_ini_fail(ini, line->entry, "from=%s: '%s' stands below, at line %d; a node reads what stands above it",
+                return lbk_ini_fail(ini, line->entry, "from=%s: \"%s\" stands below, at line %d; a node reads what stands above it",
                                     name, name, other->line);
             return LBK_OK;
         }
@@ -135,7 +135,7 @@ static lbk_status op_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *arg)
     const lbk_param *table = line->op->params;
     arg->param = table ? lbk_param_find(table, arg->key) : NULL;
     if (arg->param && lbk_net_param_is_built(arg->param))
-        return lbk_ini_fail(&model->ini, line->entry, "%s: '%s' is set by the program, not by a model file",
+        return lbk_ini_fail(&model->ini, line->entry, "%s: \"%s\" is set by the program, not by a model file",
                             line->op->name, arg->key);
     if (arg->param)
         return LBK_OK;
@@ -162,7 +162,7 @@ static lbk_status block_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *a
 static lbk_status arg_add(lbk_model *model, const lbk_net_block *block, lbk_net_line *line, char *word) {
     char *equals = strchr(word, '=');
     if (!equals || equals == word || !equals[1])
-        return lbk_ini_fail(&model->ini, line->entry, "expected key=value, found '%s'", word);
+        return lbk_ini_fail(&model->ini, line->entry, "expected key=value, found \"%s\"", word);
     *equals = '\0';
     lbk_net_arg arg = {.key = word, .text = equals + 1};
     const char **reserved = strcmp(word, "when") == 0     ? &line->when
@@ -172,7 +172,7 @@ static lbk_status arg_add(lbk_model *model, const lbk_net_block *block, lbk_net_
     for (int i = 0; i < line->arg_count; i++)
         twice = twice || strcmp(line->args[i].key, word) == 0;
     if (twice)
-        return lbk_ini_fail(&model->ini, line->entry, "'%s' is given twice", word);
+        return lbk_ini_fail(&model->ini, line->entry, "\"%s\" is given twice", word);
     if (from)
         return from_parse(model, block, line, equals + 1);
     if (reserved == &line->repeat && line->op)

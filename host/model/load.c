@@ -18,7 +18,6 @@ static const lbk_param header_table[] = {
     LBK_PARAM_TEXT(header, source, "", "where it is from", NULL),
     LBK_PARAM_TEXT(header, input, "data", "height x width x channels of one sample, or data", NULL),
     LBK_PARAM_END};
-enum { HEADER_INPUT = 3, HEADER_ROWS = 4 };
 
 static bool is_path(const char *name) {
     size_t length = strlen(name);
@@ -42,8 +41,8 @@ static lbk_status model_find(const char *name, const char *folder, char **out) {
     while (names[count])
         count++;
     const char *near = lbk_nearest(name, names, count);
-    status = near ? lbk_fail(LBK_ERR_INPUT, "there is no model '%s'; did you mean '%s'?", name, near)
-                  : lbk_fail(LBK_ERR_INPUT, "there is no model '%s'; `limbeck list models` shows the shipped ones, and a "
+    status = near ? lbk_fail(LBK_ERR_INPUT, "there is no model \"%s\"; did you mean \"%s\"?", name, near)
+                  : lbk_fail(LBK_ERR_INPUT, "there is no model \"%s\"; `limbeck list models` shows the shipped ones, and a "
                                             "file of your own is named by its path (./%s.ini)",
                              name, name);
 out:
@@ -78,7 +77,7 @@ static lbk_status header_apply(lbk_model *model, lbk_ini *ini, const header *hea
     int numbers[3] = {0, 0, 0};
     model->input_from_data = strcmp(head->input, "data") == 0;
     if (!model->input_from_data && !input_parse(head->input, numbers))
-        return lbk_ini_fail(ini, entry, "expected HEIGHTxWIDTHxCHANNELS, as 32x32x3, or data; found '%s'", head->input);
+        return lbk_ini_fail(ini, entry, "expected HEIGHTxWIDTHxCHANNELS, as 32x32x3, or data; found \"%s\"", head->input);
     model->height = numbers[0];
     model->width = numbers[1];
     model->channels = numbers[2];

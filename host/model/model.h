@@ -1,14 +1,14 @@
-/* Networks as INI files: models/NAME.ini -> nodes of a graph. docs/adding-model.md describes the format.
+/* Networks as INI files: models/NAME.ini -> nodes of a graph. docs/adding-model.md walks through one.
  *
  *     [model]
- *     summary = ResNet-n for CIFAR ...
- *     source  = He et al. 2016; RepDistiller models/resnet.py
- *     input   = 32x32x3            ; height x width x channels; "data": whatever the dataset has
+ *     summary = ResNet-6n+2 for CIFAR
+ *     source  = He et al. 2016
+ *     input   = 32x32x3            ; height x width x channels; "data" (the default): whatever the dataset has
  *
- *     [parameters]                 ; integers, may be set by whoever uses the model
+ *     [parameters]                 ; integers, may be set by whoever uses the model; a default sees those above it
  *     n = 18
  *     width = 16
- *     classes = data               ; from the dataset
+ *     classes = data               ; from the dataset (this one parameter only)
  *
  *     [network]                    ; one node a line, in order; input is the line before unless `from` says otherwise
  *     conv1   = conv2d out=width kernel=3 padding=1 bias=no
@@ -19,16 +19,34 @@
  *     avgpool = global_avg_pool
  *     fc      = dense out=classes
  *
- *     [block basic]                ; a block's names see its arguments, `in` (channels of its input), `index` (repetition)
+ *     [block basic]
  *     parameters = width stride
  *     conv1  = conv2d out=width kernel=3 stride=stride padding=1 bias=no
  *     ...
  *     downsample.0 = conv2d from=input out=width kernel=1 stride=stride bias=no when=stride!=1||in!=width
- *     downsample.1 = batch_norm from=downsample.0 when=stride!=1||in!=width
- *     add    = add from=bn2,downsample.1                   ; a node left out by `when` stands for its own input
+ *     downsample.1 = batch_norm when=stride!=1||in!=width
+ *     add    = add from=bn2,downsample.1                   ; a node left out by `when` stands for its own (first) input
  *     relu2  = relu
  *
- * A node's weights are "<path>.<suffix>" (layer1.0.conv1.weight), as in PyTorch's state_dict. Every node path is a tap. */
+ * A node's weights are "<path>.<suffix>" (layer1.0.conv1.weight), as in PyTorch's state_dict.
+ *
+ * Integer parameters of an op (and each half of a pair) are expressions (base/expr.h, written without spaces); all other
+ * values are literal. [network] knows the model's parameters and `in`; a block knows only its own arguments, `in` (channels of
+ * its input) and `index` (its repetition, from 0). A block's arguments are evaluated where it is called, once per
+ * repetition, and there `index` is the repetition they are for.
+ *
+ * `repeat` belongs to blocks. Without it the block's nodes are "layer1.conv1", with it, even repeat=1, "layer1.0.conv1".
+ * Repetition i reads repetition i-1. `from` names lines of the same section, or `input`, the section's input. For ops of
+ * several tensors it is a comma-separated list. Blocks may contain blocks, but not themselves.
+ *
+ * The builder, not the file, sets parameters that an op calls `training` (bool), `seed` (int) and `node` (int, a number
+ * of its own for each op of the network), and wires run-time scalars (op->scalars) to lbk_model_use.step. An op that has
+ * such a scalar is noise of training: in evaluation its line stands for its input.
+ *
+ * A file may be a setting of another one: with `base = resnet` under [model] (a shipped model, or a path relative to this file) it has
+ * no network of its own and its [parameters] are new defaults for the base's.
+ *
+ * Whatever has no effect is refused: unused parameters, arguments, blocks, and lines that nobody reads. */
 #ifndef LBK_MODEL_MODEL_H
 #define LBK_MODEL_MODEL_H
 
@@ -38,19 +56,23 @@
 typedef struct lbk_model_parameter {
     const char *name;
     const char *text; /* default: an expression or "data" */
+    const char *path; /* file and line that say so */
+    int line;
 } lbk_model_parameter;
 
 typedef struct lbk_model {
-    const char *name, *path, *summary, *source;
-    lbk_ini ini;
+    const char *name, *path, *summary, *source; /* of the file named; source may be "" */
+    lbk_ini ini;                                /* the file that has the network: the base of a derived one */
     bool input_from_data;
-    int height, width, channels; /* of one sample; meaningful unless input_from_data */
+    int height, width, channels; /* of one sample; 0 when input_from_data */
     lbk_model_parameter *parameters;
     size_t parameter_count;
+    struct lbk_network *network; /* parsed; model/network.h */
 } lbk_model;
 
-/* `name`: a shipped model ("resnet20": models/resnet20.ini), or a path (contains '/' or ends in .ini; relative to `folder`). Parses and
- * checks everything that does not depend on the input. */
+/* `name`: a shipped model ("resnet20": models/resnet20.ini), or a path (contains '/' or ends in .ini; relative to
+ * `folder`, which may be NULL). Parses and checks everything that does not depend on the input. Errors: LBK_ERR_INPUT
+ * "file:line: [section] key: ...", LBK_ERR_IO. Nothing to release on failure. */
 lbk_status lbk_model_load(lbk_model *model, const char *name, const char *folder);
 void lbk_model_release(lbk_model *model);
 
@@ -59,24 +81,26 @@ typedef struct lbk_model_use {
     int batch, height, width, channels, classes; /* of the data */
     bool training;                               /* batch norm's and dropout's mode */
     const char *overrides;                       /* "width=32 n=2": the user's model parameters; NULL or "": none */
-    const char *prefix;                          /* of node and weight names in the graph; NULL: none */
+    const char *prefix;                          /* of node and weight names in the graph ("teacher."); NULL: none */
     uint64_t seed;                               /* dropout's */
     lbk_value step;                              /* I32 scalar, counts steps: dropout's; LBK_NONE in eval mode */
 } lbk_model_use;
 
+/* A named tensor: every node's (first) output, by its path without the prefix; then "layer1.0", the output of a
+ * repetition of a block, and "layer1", that of the whole block. A line left out has none. */
 typedef struct lbk_tap {
     const char *name;
     lbk_value value;
 } lbk_tap;
 
 typedef struct lbk_model_built {
-    lbk_value logits; /* the last node */
-    lbk_tap *taps;    /* every node, in order; lives in graph->arena */
+    lbk_value logits; /* the last line's: [batch, classes] */
+    lbk_tap *taps;    /* in order of execution; lives in graph->arena */
     size_t tap_count;
 } lbk_model_built;
 
-/* Adds the network's nodes over `input` ([batch,H,W,C]) to `graph`. Errors carry "file:line: node: ...". Refuses a model whose input does not
- * fit the data, and one whose last node is not [batch, classes]. */
+/* Adds the network's nodes over `input` ([batch,H,W,C]) to `graph`. Errors carry "file:line: node: ...". Refuses a model
+ * whose input does not fit the data, and one whose last node is not [batch, classes]. */
 lbk_status lbk_model_build(const lbk_model *model, lbk_graph *graph, lbk_value input, const lbk_model_use *use,
                            lbk_model_built *out);
 /* LBK_NONE when absent; on failure suggest with lbk_nearest(). */

@@ -14,15 +14,15 @@ lbk_status lbk_net_unknown(const lbk_ini *ini, const lbk_ini_entry *entry, const
                            const char *const *candidates, size_t count) {
     const char *near = lbk_nearest(word, candidates, count);
     if (near)
-        return lbk_ini_fail(ini, entry, "unknown %s '%s'; did you mean '%s'?", noun, word, near);
+        return lbk_ini_fail(ini, entry, "unknown %s \"%s\"; did you mean \"%s\"?", noun, word, near);
     if (count == 0)
-        return lbk_ini_fail(ini, entry, "unknown %s '%s': there are none", noun, word);
+        return lbk_ini_fail(ini, entry, "unknown %s \"%s\": there are none", noun, word);
     lbk_text all = {0};
     lbk_status status = LBK_OK;
     for (size_t i = 0; i < count && status == LBK_OK; i++)
         status = lbk_text_printf(&all, "%s%s", i ? ", " : "", candidates[i]);
     if (status == LBK_OK)
-        status = lbk_ini_fail(ini, entry, "unknown %s '%s', expected one of: %s", noun, word, all.data);
+        status = lbk_ini_fail(ini, entry, "unknown %s \"%s\", expected one of: %s", noun, word, all.data);
     lbk_text_release(&all);
     return status;
 }
@@ -34,14 +34,14 @@ static bool is_block(const char *section) {
 static lbk_status block_name_check(const lbk_model *model, const lbk_net_block *block) {
     const char *path = model->ini.path;
     if (!lbk_scope_is_name(block->name))
-        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: expected a block name of letters, digits and '_', found '%s'", path,
+        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: expected a block name of letters, digits and '_', found \"%s\"", path,
                         block->line, block->section, block->name);
     if (lbk_op_find(block->name))
-        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: '%s' is an op; choose another name", path, block->line,
+        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: \"%s\" is an op; choose another name", path, block->line,
                         block->section, block->name);
     for (size_t i = 1; &model->network->blocks[i] != block; i++)
         if (strcmp(model->network->blocks[i].name, block->name) == 0)
-            return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: block '%s' is there already, line %d", path, block->line,
+            return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: block \"%s\" is there already, line %d", path, block->line,
                             block->section, block->name, model->network->blocks[i].line);
     return LBK_OK;
 }
@@ -74,13 +74,13 @@ static lbk_status sections_collect(lbk_model *model) {
 static lbk_status parameter_add(const lbk_ini *ini, lbk_net_block *block, const char *word) {
     const lbk_ini_entry *entry = block->parameters_entry;
     if (!lbk_scope_is_name(word))
-        return lbk_ini_fail(ini, entry, "expected names of letters, digits and '_', found '%s'", word);
+        return lbk_ini_fail(ini, entry, "expected names of letters, digits and '_', found \"%s\"", word);
     if (strcmp(word, "in") == 0 || strcmp(word, "index") == 0 || strcmp(word, "from") == 0 ||
         strcmp(word, "when") == 0 || strcmp(word, "repeat") == 0)
-        return lbk_ini_fail(ini, entry, "the name '%s' is taken", word);
+        return lbk_ini_fail(ini, entry, "the name \"%s\" is taken", word);
     for (int i = 0; i < block->parameter_count; i++)
         if (strcmp(block->parameters[i], word) == 0)
-            return lbk_ini_fail(ini, entry, "'%s' is named twice", word);
+            return lbk_ini_fail(ini, entry, "\"%s\" is named twice", word);
     if (block->parameter_count >= LBK_SCOPE_MAX - 2) /* "in" and "index" need room too */
         return lbk_ini_fail(ini, entry, "more than %d names", LBK_SCOPE_MAX - 2);
     block->parameters[block->parameter_count++] = word;

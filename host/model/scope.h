@@ -12,7 +12,7 @@
 typedef struct lbk_scope {
     const char *names[LBK_SCOPE_MAX];
     long long values[LBK_SCOPE_MAX];
-    bool used[LBK_SCOPE_MAX]; /* by lbk_scope_check() */
+    bool used[LBK_SCOPE_MAX]; /* some expression named it */
     size_t count;
 } lbk_scope;
 
@@ -20,7 +20,7 @@ typedef struct lbk_scope {
 lbk_status lbk_scope_set(lbk_scope *scope, const char *name, long long value);
 /* Syntax and names of `text` alone, not its value; marks the names it mentions as used. */
 lbk_status lbk_scope_check(lbk_scope *scope, const char *text);
-lbk_status lbk_scope_eval(const lbk_scope *scope, const char *text, long long *out);
+lbk_status lbk_scope_eval(lbk_scope *scope, const char *text, long long *out);
 /* Letters, digits and '_', not starting with a digit. */
 bool lbk_scope_is_name(const char *text);
 

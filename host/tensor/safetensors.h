@@ -27,7 +27,8 @@ typedef struct lbk_st_file {
 } lbk_st_file;
 
 /* Opens and checks everything: header length, JSON, dtypes, shapes against offsets, gaps, overlaps, end of file.
- * F16, BF16 and F64 tensors are converted to F32 while reading (data then lives in the arena). */
+ * F16, BF16 and F64 tensors are converted to F32 while reading, BOOL, U8, I8 and I16 to I32 (data then lives in the
+ * arena). On failure the file is closed. Entries are void once it is closed. */
 lbk_status lbk_st_open(lbk_st_file *file, const char *path);
 const lbk_st_entry *lbk_st_find(const lbk_st_file *file, const char *name);
 const char *lbk_st_metadata(const lbk_st_file *file, const char *key); /* NULL when absent */

@@ -23,8 +23,8 @@ typedef struct lbk_tensor_desc {
     lbk_shape shape;
 } lbk_tensor_desc;
 
-size_t lbk_dtype_size(lbk_dtype dtype);        /* bytes */
-const char *lbk_dtype_name(lbk_dtype dtype);   /* "F32", as in safetensors */
+size_t lbk_dtype_size(lbk_dtype dtype);      /* bytes */
+const char *lbk_dtype_name(lbk_dtype dtype); /* "F32", as in safetensors */
 
 lbk_shape lbk_shape_of(int rank, const int64_t *dims);
 lbk_shape lbk_shape_1(int64_t a);

@@ -163,7 +163,8 @@ void conv2d_forward(const __global float *restrict x, const __global float *rest
                     int sh, int sw, int ph, int pw, int dh, int dw, int images, int rows, int cols, int pass)
 {
     __local float patch[PATCH_FLOATS] __attribute__((aligned(64)));
-    int tap_at[MAX_TAPS];
+    int tap_at[MAX_TAPS];  /* patch offset of each tap */
+    int tap_row[MAX_TAPS]; /* input row of each tap for the block's first output row */
 
     const int col_blocks = (OW + cols - 1) / cols;
     const int row_blocks = (OH + rows - 1) / rows;
@@ -195,6 +196,7 @@ void conv2d_forward(const __global float *restrict x, const __global float *rest
 
     for (int kh = 0; kh < KH; ++kh) {
         for (int kw = 0; kw < KW; ++kw) {
+            tap_row[kh * KW + kw] = r.h0 + kh * dh;
             tap_at[kh * KW + kw] = kh * dh * patch_row + (kw * dw % r.phases * r.pitch + kw * dw / r.phases) * CB;
         }
     }
@@ -216,11 +218,14 @@ void conv2d_forward(const __global float *restrict x, const __global float *rest
                 int at[NSEG];       /* patch offset of each segment */
                 size_t out[NSEG];   /* element of y of each segment */
                 int count[NSEG];    /* pixels of it that exist */
+                int first = ohn * sh, last = 0; /* range of the tile's output rows, from oh0 on, in input rows */
                 #pragma unroll
                 for (int s = 0; s < NSEG; ++s) {
                     const int ow = seg * SEG;
                     at[s] = (i * r.prows + oh * row_stride) * patch_row + ow * CB;
                     out[s] = ((((size_t)(n0 + i) * OH) + oh0 + oh) * OW + ow0 + ow) * K + k0;
+                    first = min(first, oh * sh);
+                    last = max(last, oh * sh);
                     count[s] = t + s < all_segs ? min(SEG, own - ow) : 0;
                     if (t + s + 1 < all_segs && ++seg == segs) {
                         seg = 0;
@@ -236,6 +241,7 @@ void conv2d_forward(const __global float *restrict x, const __global float *rest
                     const int cn = min(CB, C - cb * CB);
                     const __local float *block = patch + cb * patch_block;
                     for (int tap = 0; tap < taps; ++tap) {
+                        if (tap_row[tap] + last < 0 || tap_row[tap] + first >= H) continue; /* all padding */
                         const __global float *wp = w + ((size_t)tap * C + cb * CB) * K + k0;
                         const __local float *px[NSEG];
                         #pragma unroll

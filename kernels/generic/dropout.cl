@@ -4,7 +4,7 @@
  * One work-item draws one block of four numbers, for elements b, b + q, b + 2q, b + 3q with q = ceil(count / 4): each
  * of the four accesses is contiguous across work-items. */
 
-#define PURPOSE_DROPOUT 4u /* lbk_rng_purpose */
+#define PURPOSE_DROPOUT (4u << 24) /* lbk_rng_purpose, as lbk_rng_init() places it */
 
 static uint4 philox(uint4 counter, uint2 key) {
     for (int round = 0; round < 10; round++) {

@@ -1,25 +1,26 @@
-/* gemm, class gpu: C = alpha*op(A)*op(B) + beta*C, row-major, with an optional epilogue. Three kernels:
- * gemm         the whole product
- * gemm_split   for small M, N and large K: S partial products over parts of K (split-K), without alpha, beta, epilogue
- * gemm_reduce  adds the parts up in a fixed order, then alpha, beta, epilogue
+/* gemm, class gpu: C = alpha*op(A)*op(B) + beta*C, row-major, with an optional epilogue. Two kernels:
+ * gemm         the whole product (S == 1), or, for small M, N and large K, S partial products (split-K)
+ * gemm_reduce  for S > 1: adds the parts up in a fixed order, then alpha, beta, epilogue
  *
  *   C[m,n] = epilogue( alpha * sum over k<K of op(A)[m,k]*op(B)[k,n] + beta*C[m,n] )
  *   epilogue, in this order: + bias[n]; negative -> 0 (NaN is kept). With beta == 0, C is not read.
  *
  * Kernels (the parameter in brackets exists only when its macro is 1):
- *   gemm(C, A, B, [bias[N]], float alpha, float beta, int M, N, K, lda, ldb, ldc)
- *   gemm_split(scratch[S,M,N], A, B, int M, N, K, lda, ldb, S)
+ *   gemm(C, A, B, [bias[N]], scratch, float alpha, float beta, int M, N, K, lda, ldb, ldc, S)
+ *     S == 1: writes C and leaves scratch alone (NULL or any buffer).
+ *     S > 1:  writes scratch[S,M,N] and neither reads nor writes C; alpha, beta, bias and ReLU wait for gemm_reduce.
  *   gemm_reduce(C, [bias[N]], scratch[S,M,N], float alpha, float beta, int M, N, ldc, S)
  *     C[M,N], row stride ldc >= N; overlaps nothing
  *     A: TA 0: A[M,K], row stride lda >= K;   TA 1: A[K,M], row stride lda >= M
  *     B: TB 0: B[K,N], row stride ldb >= N;   TB 1: B[N,K], row stride ldb >= K
- *   Scratch: gemm none; gemm_split 4*S*M*N bytes.
+ *   Scratch: 4*S*M*N bytes when S > 1, else none.
  *   Requires: every matrix (rows times stride) and the scratch below 2^31 elements, S >= 1. The result depends on S in
- *   its rounding only; for one S it repeats bit for bit.
+ *   its rounding only; for one S it repeats bit for bit. A good S gives two to four work-groups per compute unit and
+ *   leaves every part at least 8*BK of K.
  *
- * gemm, gemm_split: work-group -> BM x BN of C; work-item -> TM x TN of it, in blocks of 4 x 4.
+ * gemm: work-group -> BM x BN of C in one part of K; work-item -> TM x TN of it, in blocks of 4 x 4.
  *   local size:  (WG, 1), WG = (BM/TM)*(BN/TN)
- *   global size: gemm (WG * ceil(M/BM) * ceil(N/BN), 1);  gemm_split (WG * ceil(M/BM) * ceil(N/BN), S)
+ *   global size: (WG * ceil(M/BM) * ceil(N/BN), S)
  *   local memory: 4*STAGES*BK*(LDA+LDB) bytes; LDA = BM, + 4 when TA is 0; LDB = BN, + 4 when TB is 1
  * gemm_reduce: work-item -> one element of C.
  *   local size: (any); global size: (M*N rounded up to the local size)
@@ -249,72 +250,42 @@ static void tile_product(float4 acc[TM][TN / 4], __local float4 *a4, __local flo
     }
 }
 
-/* Row and column of C of the 4-wide block (i, j) of this work-item's accumulators. */
-static int2 block_at(int m0, int n0, int i, int j)
-{
-    const int lid = (int)get_local_id(0);
-    return (int2)(m0 + (i / 4 * RM + lid / RN) * 4 + i % 4, n0 + (j * RN + lid % RN) * 4);
-}
-
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
 gemm(__global float *restrict C, __global const float *restrict A, __global const float *restrict B, BIAS_PARAM
-     float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc)
+     __global float *restrict scratch, float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc, int S)
 {
     __local float4 a4[STAGES * BK * LDA / 4], b4[STAGES * BK * LDB / 4];
-    const int columns = (N + BN - 1) / BN;
-    const int m0 = (int)get_group_id(0) / columns * BM, n0 = (int)get_group_id(0) % columns * BN;
-    float4 acc[TM][TN / 4];
-    tile_product(acc, a4, b4, A, B, m0, n0, M, N, 0, K, lda, ldb);
-
-#pragma unroll
-    for (int i = 0; i < TM; ++i)
-#pragma unroll
-        for (int j = 0; j < TN / 4; ++j) {
-            const int2 at = block_at(m0, n0, i, j);
-            if (at.x >= M)
-                continue;
-#if VEC == 4
-            if (at.y < N)
-                store_output(C, BIAS_ARG alpha, beta, at.x * ldc + at.y, at.y, acc[i][j]);
-#else
-            float v[4];
-            vstore4(acc[i][j], 0, v);
-            for (int q = 0; q < 4 && at.y + q < N; ++q)
-                store_output(C, BIAS_ARG alpha, beta, at.x * ldc + at.y + q, at.y + q, v[q]);
-#endif
-        }
-}
-
-__kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
-gemm_split(__global float *restrict scratch, __global const float *restrict A, __global const float *restrict B,
-           int M, int N, int K, int lda, int ldb, int S)
-{
-    __local float4 a4[STAGES * BK * LDA / 4], b4[STAGES * BK * LDB / 4];
-    const int columns = (N + BN - 1) / BN, part = (int)get_group_id(1);
+    const int lid = (int)get_local_id(0), part = (int)get_group_id(1), columns = (N + BN - 1) / BN;
     const int m0 = (int)get_group_id(0) / columns * BM, n0 = (int)get_group_id(0) % columns * BN;
     const int length = ((K + S - 1) / S + BK - 1) / BK * BK; /* whole tiles; the last part perhaps less or none */
     const int k0 = min(part * length, K), k_end = min(k0 + length, K);
     float4 acc[TM][TN / 4];
     tile_product(acc, a4, b4, A, B, m0, n0, M, N, k0, k_end, lda, ldb);
 
-    scratch += part * M * N;
 #pragma unroll
-    for (int i = 0; i < TM; ++i)
+    for (int i = 0; i < TM; ++i) {
+        const int m = m0 + (i / 4 * RM + lid / RN) * 4 + i % 4;
+        if (m >= M)
+            continue;
 #pragma unroll
         for (int j = 0; j < TN / 4; ++j) {
-            const int2 at = block_at(m0, n0, i, j);
-            if (at.x >= M)
-                continue;
+            const int n = n0 + (j * RN + lid % RN) * 4;
 #if VEC == 4
-            if (at.y < N)
-                *(__global float4 *)(scratch + at.x * N + at.y) = acc[i][j];
+            const fvec v[1] = {acc[i][j]};
 #else
             float v[4];
             vstore4(acc[i][j], 0, v);
-            for (int q = 0; q < 4 && at.y + q < N; ++q)
-                scratch[at.x * N + at.y + q] = v[q];
 #endif
+#pragma unroll
+            for (int q = 0; q < 4 / VEC; ++q)
+                if (n + q < N) {
+                    if (S > 1)
+                        *(__global fvec *)(scratch + (part * M + m) * N + n + q) = v[q];
+                    else
+                        store_output(C, BIAS_ARG alpha, beta, m * ldc + n + q, n + q, v[q]);
+                }
         }
+    }
 }
 
 __kernel void gemm_reduce(__global float *restrict C, BIAS_PARAM __global const float *restrict scratch,

@@ -1,0 +1,58 @@
+#include "data/view.h"
+
+#include <stdlib.h>
+
+lbk_status lbk_view_init(lbk_view *view, const lbk_data *data)
+{
+    const lbk_source *source = &data->source;
+    size_t row = (size_t)source->width * (size_t)source->channels;
+    *view = (lbk_view){.data = data};
+    LBK_TRY(lbk_calloc(row, sizeof(float), &view->mean_row));
+    LBK_TRY(lbk_calloc(row, sizeof(float), &view->deviation_row));
+    for (size_t i = 0; i < row; i++) {
+        view->mean_row[i] = data->mean[i % (size_t)source->channels];
+        view->deviation_row[i] = data->deviation[i % (size_t)source->channels];
+    }
+    return LBK_OK;
+}
+
+void lbk_view_release(lbk_view *view)
+{
+    free(view->mean_row);
+    free(view->deviation_row);
+    *view = (lbk_view){0};
+}
+
+/* Each augmentation has its own stream: bits 32 and up of the sample are its position in the chain. */
+static lbk_status augment(const lbk_data *data, uint32_t epoch, uint32_t sample, float *pixels, float *scratch)
+{
+    const lbk_source *source = &data->source;
+    for (int i = 0; i < data->augmentation_count; i++) {
+        lbk_rng rng;
+        lbk_rng_init(&rng, data->seed, LBK_RNG_AUGMENT, epoch, (uint64_t)i << 32 | sample);
+        LBK_TRY(data->augmentation[i]->apply(data->augmentation_params[i], &rng, source->height, source->width,
+                                             source->channels, pixels, scratch));
+    }
+    return LBK_OK;
+}
+
+static void normalize(const lbk_view *view, float *pixels)
+{
+    const lbk_source *source = &view->data->source;
+    size_t row = (size_t)source->width * (size_t)source->channels;
+    for (int y = 0; y < source->height; y++, pixels += row)
+        for (size_t i = 0; i < row; i++)
+            pixels[i] = (pixels[i] - view->mean_row[i]) / view->deviation_row[i];
+}
+
+lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample, float *pixels,
+                         float *scratch, int *label)
+{
+    const lbk_data *data = view->data;
+    LBK_TRY(data->dataset->read(&data->source, part == LBK_PART_TEST ? LBK_PART_TEST : LBK_PART_TRAIN, sample, pixels, label));
+    if (part == LBK_PART_TRAIN)
+        LBK_TRY(augment(data, epoch, sample, pixels, scratch));
+    if (data->params.normalize)
+        normalize(view, pixels);
+    return LBK_OK;
+}

@@ -1,0 +1,21 @@
+/* One view of one sample: read, augmented, normalised. A function of (seed, epoch, sample) and nothing else. */
+#ifndef LBK_DATA_VIEW_H
+#define LBK_DATA_VIEW_H
+
+#include "data/data.h"
+
+typedef struct lbk_view {
+    const lbk_data *data;
+    float *mean_row, *deviation_row; /* [W*C]: the channel's values, repeated, so that normalising runs in long loops */
+} lbk_view;
+
+/* `data` must be open and outlive the view. Release in every case. */
+lbk_status lbk_view_init(lbk_view *view, const lbk_data *data);
+void lbk_view_release(lbk_view *view); /* harmless on a zeroed view */
+
+/* Sample `sample` of `part` (an index into the dataset's train part for TRAIN and VALIDATION) into pixels[H*W*C];
+ * augmented for TRAIN only. scratch[H*W*C] is the calling thread's. Thread-safe. */
+lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample, float *pixels,
+                         float *scratch, int *label);
+
+#endif

@@ -1,0 +1,125 @@
+/* flatten: another shape for the same memory, [N, ...] -> [N, rest]. The elements of a row keep the channels-last order
+ * (H, W, C), where PyTorch's nn.Flatten gives (C, H, W): a dense layer behind it must have its weight rows permuted when
+ * it is exchanged with PyTorch, unless H = W = 1.
+ *
+ * Neither op has a kernel: a node without calls whose output may take input 0's memory is an alias. */
+#include "ops/support.h"
+
+/* Dimensions behind the first; 0 ends the list. An op cannot read them from a tensor it does not have. */
+typedef struct unflatten_params {
+    int d1, d2, d3, d4, d5;
+} unflatten_params;
+
+static const lbk_param unflatten_table[] = {
+    LBK_PARAM_INT(unflatten_params, d1, NULL, 1, 1 << 30, NULL, "second dimension (the first is kept)", NULL),
+    LBK_PARAM_INT(unflatten_params, d2, "0", 0, 1 << 30, NULL, "third dimension; 0: none", NULL),
+    LBK_PARAM_INT(unflatten_params, d3, "0", 0, 1 << 30, NULL, "fourth dimension; 0: none", NULL),
+    LBK_PARAM_INT(unflatten_params, d4, "0", 0, 1 << 30, NULL, "fifth dimension; 0: none", NULL),
+    LBK_PARAM_INT(unflatten_params, d5, "0", 0, 1 << 30, NULL, "sixth dimension; 0: none", NULL),
+    LBK_PARAM_END};
+
+static lbk_status flatten_infer(lbk_infer *infer) {
+    const lbk_shape *x = &infer->input[0].shape;
+    LBK_TRY(lbk_infer_nonempty(infer, "flatten"));
+    if (x->rank < 2)
+        return lbk_fail(LBK_ERR_INPUT, "flatten: x has %d dimensions, expected at least 2", x->rank);
+    lbk_infer_output(infer, LBK_F32, lbk_shape_2(x->dim[0], lbk_shape_count(x) / x->dim[0]));
+    return LBK_OK;
+}
+
+static lbk_status unflatten_infer(lbk_infer *infer) {
+    const unflatten_params *p = infer->params;
+    const int dims[] = {p->d1, p->d2, p->d3, p->d4, p->d5};
+    LBK_TRY(lbk_infer_rank(infer, "unflatten", 0, "x", 2));
+    lbk_shape shape = {.rank = 1, .dim = {infer->input[0].shape.dim[0]}};
+    for (int i = 0; i < 5 && dims[i] != 0; i++)
+        shape.dim[shape.rank++] = dims[i];
+    if (lbk_shape_count(&shape) != lbk_ops_count(&infer->input[0]))
+        return lbk_fail(LBK_ERR_INPUT, "unflatten: x has %lld elements, the new shape %lld",
+                        (long long)lbk_ops_count(&infer->input[0]), (long long)lbk_shape_count(&shape));
+    lbk_infer_output(infer, LBK_F32, shape);
+    return LBK_OK;
+}
+
+static void flatten_cost(const lbk_infer *shapes, lbk_cost *cost) {
+    (void)shapes;
+    *cost = (lbk_cost){0, 0};
+}
+
+static void flatten_reference(const lbk_reference *r) {
+    for (int64_t i = 0; i < lbk_ops_count(&r->input[0]); i++)
+        r->out[0][i] = r->in[0][i];
+}
+
+static lbk_status flatten_differentiate(lbk_gradient *g) {
+    const lbk_shape *x = &g->input_desc[0].shape;
+    unflatten_params params = {0};
+    int *const dims[] = {&params.d1, &params.d2, &params.d3, &params.d4, &params.d5};
+    for (int i = 1; i < x->rank; i++)
+        *dims[i - 1] = (int)x->dim[i];
+    return lbk_gradient_emit(g, "unflatten", &params, 1, &g->output_grad[0], &g->input_grad[0]);
+}
+
+static lbk_status unflatten_differentiate(lbk_gradient *g) {
+    return lbk_gradient_emit(g, "flatten", NULL, 1, &g->output_grad[0], &g->input_grad[0]);
+}
+
+static lbk_status flatten_emit(lbk_emit *e) {
+    (void)e;
+    return LBK_OK;
+}
+
+static const lbk_variant flatten_variants[] = {{LBK_CLASS_GENERIC, "alias", flatten_emit}, {.emit = NULL}};
+
+static const lbk_op_example flatten_examples[] = {
+    {.params = "", .input = {{4, {3, 2, 5, 7}}}, .input_count = 1},
+    {.params = "", .input = {{2, {1, 1}}}, .input_count = 1},
+    {.params = "", .input = {{3, {2, 13, 11}}}, .input_count = 1},
+};
+
+static const lbk_op_example unflatten_examples[] = {
+    {.params = "d1=2 d2=5 d3=7", .input = {{2, {3, 70}}}, .input_count = 1},
+    {.params = "d1=1", .input = {{2, {1, 1}}}, .input_count = 1},
+    {.params = "d1=13 d2=11", .input = {{2, {2, 143}}}, .input_count = 1},
+};
+
+static const lbk_op flatten_op = {
+    .name = "flatten",
+    .summary = "all dimensions but the first become one",
+    .formula = "y[n, i] = x[n, ...]",
+    .inputs = "x[N,...]",
+    .outputs = "y[N,M]",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .inplace = 1,
+    .layer = true,
+    .infer = flatten_infer,
+    .cost = flatten_cost,
+    .differentiate = flatten_differentiate,
+    .reference = flatten_reference,
+    .variants = flatten_variants,
+    .examples = flatten_examples,
+    .example_count = 3,
+};
+
+static const lbk_op unflatten_op = {
+    .name = "unflatten",
+    .summary = "inverse of flatten",
+    .formula = "y[n, ...] = x[n, i]",
+    .inputs = "x[N,M]",
+    .outputs = "y[N,d1,...]",
+    .params = unflatten_table,
+    .params_size = sizeof(unflatten_params),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .inplace = 1,
+    .infer = unflatten_infer,
+    .cost = flatten_cost,
+    .differentiate = unflatten_differentiate,
+    .reference = flatten_reference,
+    .variants = flatten_variants,
+    .examples = unflatten_examples,
+    .example_count = 3,
+};
+
+const lbk_op *const lbk_ops_flatten[] = {&flatten_op, &unflatten_op, NULL};

@@ -1,0 +1,26 @@
+/* Which model runs on which device. */
+#ifndef LBK_PLACE_PLACE_H
+#define LBK_PLACE_PLACE_H
+
+#include "device/device.h"
+
+/* What the two models cost per step, FLOPs: the teacher's forward pass, the student's forward and backward pass. */
+typedef struct lbk_place_costs {
+    double teacher, student;
+} lbk_place_costs;
+
+/* An estimate, for comparing devices only: compute units x clock x lanes (GPU: 64 per unit; else the vector width). */
+double lbk_place_speed(const lbk_caps *caps);
+
+/* Turns the user's words (auto, or what lbk_device_spec_parse() reads) into specs.
+ *   both auto: the teacher on the fastest GPU, the student on the next GPU; with one GPU the student on that GPU or on a CPU,
+ *   whichever finishes a step of both sooner by the estimate; no GPU: two sub-devices of one CPU, compute units shared out by cost;
+ *   accelerators only by name. One auto: the best device beside the other's, by the same rules.
+ * A single-unit CPU is shared whole. Errors: LBK_ERR_INPUT (no such device), LBK_ERR_DEVICE (no device at all). */
+lbk_status lbk_place_choose(const lbk_device_list *list, const char *teacher, const char *student,
+                            lbk_place_costs costs, lbk_device_spec *teacher_spec, lbk_device_spec *student_spec);
+
+/* How `units` compute units are shared between two jobs so that the slower one finishes first: at least one each. */
+uint32_t lbk_place_share(uint32_t units, double cost_a, double cost_b);
+
+#endif

@@ -1,0 +1,248 @@
+#include "train/experiment.h"
+
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const timings[] = {"serial", "concurrent", NULL};
+static const char *const bridges[] = {"auto", "direct", "host", NULL};
+
+const lbk_param lbk_experiment_table[] = {
+    LBK_PARAM_TEXT(lbk_experiment_params, name, "experiment", "name of the run folder and of the results", NULL),
+    LBK_PARAM_INT(lbk_experiment_params, seed, "1", 0, 2147483647, NULL,
+                  "fixes initial weights, order, views, label budget and dropout", NULL),
+    LBK_PARAM_BOOL(lbk_experiment_params, control, "yes", "also train the same student, same start, without the teacher",
+                   NULL),
+    LBK_PARAM_CHOICE(lbk_experiment_params, schedule, "concurrent", timings,
+                     "whether the teacher works on the next batch while the student trains on this one", NULL),
+    LBK_PARAM_CHOICE(lbk_experiment_params, bridge, "auto", bridges,
+                     "how the teacher's outputs reach the student's device: within one context, or through the host", NULL),
+    LBK_PARAM_INT(lbk_experiment_params, slots, "3", 1, 64, "steps", "steps in flight; the teacher runs ahead by one less",
+                  NULL),
+    LBK_PARAM_FLOAT(lbk_experiment_params, checkpoint, "30", 0, 1e9, "seconds",
+                    "least time between two checkpoints, which are written at the end of an epoch; 0: every epoch", NULL),
+    LBK_PARAM_TEXT(lbk_experiment_params, kernels, "",
+                   "folder of kernel binaries made by `limbeck kernels build`, for devices without a compiler", NULL),
+    LBK_PARAM_END,
+};
+
+#define ROLE_HEAD                                                                                                      \
+    LBK_PARAM_TEXT(lbk_role_params, model, NULL, "a shipped model (`limbeck list models`) or the path of an INI file", NULL), \
+        LBK_PARAM_TEXT(lbk_role_params, parameters, "", "parameters of the model, as in: width=32 n=3", NULL),         \
+        LBK_PARAM_TEXT(lbk_role_params, device, "auto",                                                                \
+                       "auto, cpu, gpu, accelerator, P.D, P.D/K of N (sub-device), or part of a device's name", NULL)
+#define ROLE_TAIL                                                                                                      \
+    LBK_PARAM_INT(lbk_role_params, epochs, "30", 1, 1000000, "epochs", "passes over the training part", NULL),         \
+        LBK_PARAM_TEXT(lbk_role_params, optimizer, "sgd", "`limbeck list optimizers`", NULL),                          \
+        LBK_PARAM_FLOAT(lbk_role_params, lr, "0.05", 0, 1e3, NULL, "learning rate before the schedule's factor", NULL), \
+        LBK_PARAM_TEXT(lbk_role_params, schedule, "cosine", "of the learning rate; `limbeck list schedules`", NULL)
+
+const lbk_param lbk_teacher_table[] = {
+    ROLE_HEAD,
+    LBK_PARAM_TEXT(lbk_role_params, weights, "", "a .safetensors file instead of training", NULL),
+    ROLE_TAIL,
+    LBK_PARAM_END,
+};
+
+const lbk_param lbk_student_table[] = {
+    ROLE_HEAD,
+    ROLE_TAIL,
+    LBK_PARAM_END,
+};
+
+/* Names of one registry, for suggestions. */
+typedef const char *(*name_at)(size_t index);
+static const char *optimizer_at(size_t i) {
+    return lbk_optimizer_all()[i] ? lbk_optimizer_all()[i]->name : NULL;
+}
+static const char *schedule_at(size_t i) {
+    return lbk_schedule_all()[i] ? lbk_schedule_all()[i]->name : NULL;
+}
+
+static lbk_status unknown_name(lbk_ini *ini, const char *section, const char *key, const char *name, name_at at) {
+    const char *names[64];
+    size_t count = 0;
+    while (count < 64 && at(count)) {
+        names[count] = at(count);
+        count++;
+    }
+    lbk_text list = {0};
+    for (size_t i = 0; i < count; i++)
+        LBK_TRY(lbk_text_printf(&list, "%s%s", i ? ", " : "", names[i]));
+    const char *near = lbk_nearest(name, names, count);
+    lbk_status status = lbk_ini_fail(ini, lbk_ini_find(ini, section, key), "there is no '%s'%s%s%s; expected one of %s",
+                                     name, near ? ", did you mean '" : "", near ? near : "", near ? "'" : "",
+                                     list.data ? list.data : "");
+    lbk_text_release(&list);
+    return status;
+}
+
+static lbk_status refuse_training_keys(lbk_ini *ini, const char *section) {
+    for (size_t i = 0; i < ini->entry_count; i++) {
+        const lbk_ini_entry *e = &ini->entries[i];
+        if (strcmp(e->section, section) != 0)
+            continue;
+        if (strcmp(e->key, "model") && strcmp(e->key, "parameters") && strcmp(e->key, "device") &&
+            strcmp(e->key, "weights"))
+            return lbk_ini_fail(ini, e, "has no effect: with `weights` the %s is loaded, not trained", section);
+    }
+    return LBK_OK;
+}
+
+static lbk_status read_training(lbk_experiment *x, lbk_role *role, const lbk_param *own) {
+    lbk_ini *ini = &x->ini;
+    role->optimizer = lbk_optimizer_find(role->params.optimizer);
+    if (!role->optimizer)
+        return unknown_name(ini, role->name, "optimizer", role->params.optimizer, optimizer_at);
+    role->schedule = lbk_schedule_find(role->params.schedule);
+    if (!role->schedule)
+        return unknown_name(ini, role->name, "schedule", role->params.schedule, schedule_at);
+    LBK_TRY(lbk_arena_alloc(&x->arena, role->optimizer->params_size + 1, &role->optimizer_params));
+    LBK_TRY(lbk_arena_alloc(&x->arena, role->schedule->params_size + 1, &role->schedule_params));
+    LBK_TRY(lbk_ini_check_section(ini, role->name,
+                                  (const lbk_param *const[]){own, role->optimizer->params, role->schedule->params}, 3));
+    if (role->optimizer->params)
+        LBK_TRY(lbk_ini_read_part(ini, role->name, role->optimizer->params, role->optimizer_params, NULL));
+    if (role->schedule->params)
+        LBK_TRY(lbk_ini_read_part(ini, role->name, role->schedule->params, role->schedule_params, NULL));
+    if (role->optimizer->check)
+        LBK_TRY(lbk_context(role->optimizer->check(role->optimizer_params), "%s: [%s]", ini->path, role->name));
+    double warmup = ((const lbk_schedule_common *)role->schedule_params)->warmup;
+    if (warmup > role->params.epochs)
+        return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "warmup"), "must be at most epochs = %d",
+                            role->params.epochs);
+    return LBK_OK;
+}
+
+static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name, const lbk_param *own) {
+    role->name = name;
+    if (!lbk_ini_section_find(&x->ini, name))
+        return lbk_fail(LBK_ERR_INPUT, "%s: has no section [%s]", x->ini.path, name);
+    role->params.weights = "";
+    LBK_TRY(lbk_ini_read_part(&x->ini, name, own, &role->params, NULL));
+    LBK_TRY(read_training(x, role, own));
+    if (*role->params.weights)
+        LBK_TRY(refuse_training_keys(&x->ini, name));
+    const lbk_ini_entry *model = lbk_ini_find(&x->ini, name, "model");
+    lbk_status status = lbk_model_load(&role->model, role->params.model, x->folder);
+    if (status == LBK_OK || !model)
+        return status;
+    return model->line ? lbk_context(status, "%s:%d: [%s] model", x->ini.path, model->line, name)
+                       : lbk_context(status, "--set: [%s] model", name);
+}
+
+static lbk_status check_name(lbk_experiment *x) {
+    const char *name = x->params.name;
+    if (!*name || strchr(name, '/') || name[0] == '.')
+        return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "experiment", "name"),
+                            "'%s' is no name for a folder: expected letters, digits, '-', '_', without '/'", name);
+    return LBK_OK;
+}
+
+static lbk_status folder_of(const char *path, char **out) {
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return lbk_strdup(".", out);
+    LBK_TRY(lbk_strdup(path, out));
+    (*out)[slash == path ? 1 : slash - path] = '\0';
+    return LBK_OK;
+}
+
+static lbk_status read_all(lbk_experiment *x, const char *path, const char *const *overrides, size_t count) {
+    static const char *const sections[] = {"experiment", "data", "teacher", "student", "distill", NULL};
+    LBK_TRY(lbk_ini_load(&x->ini, path));
+    for (size_t i = 0; i < count; i++)
+        LBK_TRY(lbk_ini_override(&x->ini, overrides[i]));
+    LBK_TRY(folder_of(path, &x->folder));
+    LBK_TRY(lbk_ini_read(&x->ini, "experiment", lbk_experiment_table, &x->params, NULL));
+    LBK_TRY(check_name(x));
+    LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
+    LBK_TRY(read_role(x, &x->teacher, "teacher", lbk_teacher_table));
+    LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
+    LBK_TRY(lbk_objective_read(&x->objective, &x->ini));
+    return lbk_ini_finish(&x->ini, sections);
+}
+
+lbk_status lbk_experiment_load(lbk_experiment *x, const char *path, const char *const *overrides, size_t count) {
+    memset(x, 0, sizeof *x);
+    return read_all(x, path, overrides, count);
+}
+
+void lbk_experiment_release(lbk_experiment *x) {
+    lbk_objective_release(&x->objective);
+    lbk_model_release(&x->teacher.model);
+    lbk_model_release(&x->student.model);
+    lbk_data_release(&x->data);
+    lbk_ini_release(&x->ini);
+    lbk_arena_release(&x->arena);
+    free(x->folder);
+    memset(x, 0, sizeof *x);
+}
+
+static bool any_row(const lbk_param *table) {
+    return table && table->name;
+}
+
+static lbk_status print_table(lbk_text *out, const lbk_param *table, const void *values) {
+    for (const lbk_param *p = table; p && p->name; p++) {
+        LBK_TRY(lbk_text_printf(out, "%s = ", p->name));
+        LBK_TRY(lbk_param_print(p, values, out));
+        LBK_TRY(lbk_text_printf(out, "\n"));
+    }
+    return LBK_OK;
+}
+
+/* Relative paths of the original would mean something else from the run folder. */
+static lbk_status absolute(const lbk_experiment *x, lbk_arena *arena, const char **path, bool shipped_names) {
+    if (!**path || **path == '/' || (shipped_names && !strchr(*path, '/') && !strstr(*path, ".ini")))
+        return LBK_OK;
+    char *joined = NULL, *real;
+    LBK_TRY(lbk_path_join(x->folder, *path, &joined));
+    real = realpath(joined, NULL);
+    lbk_status status = lbk_arena_strdup(arena, real ? real : joined, path);
+    free(real);
+    free(joined);
+    return status;
+}
+
+static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, const lbk_param *own, lbk_arena *arena,
+                             lbk_text *out) {
+    lbk_role_params params = role->params;
+    LBK_TRY(absolute(x, arena, &params.model, true));
+    LBK_TRY(absolute(x, arena, &params.weights, false));
+    LBK_TRY(lbk_text_printf(out, "\n[%s]\n", role->name));
+    if (!*params.weights) {
+        LBK_TRY(print_table(out, own, &params));
+        LBK_TRY(print_table(out, role->optimizer->params, role->optimizer_params));
+        return print_table(out, role->schedule->params, role->schedule_params);
+    }
+    return lbk_text_printf(out, "model = %s\nparameters = %s\ndevice = %s\nweights = %s\n", params.model,
+                           params.parameters, params.device, params.weights);
+}
+
+static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text *out) {
+    lbk_experiment_params params = x->params;
+    LBK_TRY(absolute(x, arena, &params.kernels, false));
+    LBK_TRY(lbk_text_printf(out, "[experiment]\n"));
+    LBK_TRY(print_table(out, lbk_experiment_table, &params));
+    LBK_TRY(lbk_data_print(&x->data, x->folder, out));
+    LBK_TRY(print_role(x, &x->teacher, lbk_teacher_table, arena, out));
+    LBK_TRY(print_role(x, &x->student, lbk_student_table, arena, out));
+    LBK_TRY(lbk_text_printf(out, "\n[distill]\n"));
+    LBK_TRY(print_table(out, lbk_objective_table, &x->objective.params));
+    for (int i = 0; i < x->objective.method_count; i++) {
+        if (!any_row(x->objective.method[i]->params))
+            continue;
+        LBK_TRY(lbk_text_printf(out, "\n[distill.%s]\n", x->objective.method[i]->name));
+        LBK_TRY(print_table(out, x->objective.method[i]->params, x->objective.method_params[i]));
+    }
+    return LBK_OK;
+}
+
+lbk_status lbk_experiment_print(const lbk_experiment *x, lbk_text *out) {
+    lbk_arena arena = {0};
+    lbk_status status = print_all(x, &arena, out);
+    lbk_arena_release(&arena);
+    return status;
+}

@@ -1,0 +1,65 @@
+/* An experiment: everything an INI file says, read, checked and ready, before any device is touched. */
+#ifndef LBK_TRAIN_EXPERIMENT_H
+#define LBK_TRAIN_EXPERIMENT_H
+
+#include "data/data.h"
+#include "distill/objective.h"
+#include "model/model.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+#include "place/bridge.h"
+#include "place/place.h"
+
+typedef enum lbk_timing { LBK_TIMING_SERIAL, LBK_TIMING_CONCURRENT } lbk_timing;
+
+/* [experiment] */
+typedef struct lbk_experiment_params {
+    const char *name;
+    int seed;
+    bool control;
+    int schedule; /* lbk_timing */
+    int bridge;   /* lbk_bridge_mode */
+    int slots;    /* steps the teacher may run ahead, plus one */
+    double checkpoint;
+    const char *kernels;
+} lbk_experiment_params;
+extern const lbk_param lbk_experiment_table[];
+
+/* [teacher] and [student] */
+typedef struct lbk_role_params {
+    const char *model, *device, *weights, *parameters;
+    int epochs;
+    const char *optimizer, *schedule;
+    double lr;
+} lbk_role_params;
+extern const lbk_param lbk_teacher_table[], lbk_student_table[];
+
+typedef struct lbk_role {
+    const char *name; /* "teacher", "student" */
+    lbk_role_params params;
+    lbk_model model;
+    const lbk_optimizer *optimizer;
+    void *optimizer_params;
+    const lbk_schedule *schedule;
+    void *schedule_params;
+} lbk_role;
+
+typedef struct lbk_experiment {
+    lbk_ini ini;
+    char *folder; /* of the INI file: relative paths start here */
+    lbk_experiment_params params;
+    lbk_data data;
+    lbk_role teacher, student;
+    lbk_objective objective;
+    lbk_arena arena;
+} lbk_experiment;
+
+/* Reads, overrides ("section.key=value"), checks. Release in every case. Opens no data and no device. */
+lbk_status lbk_experiment_load(lbk_experiment *experiment, const char *path, const char *const *overrides, size_t count);
+void lbk_experiment_release(lbk_experiment *experiment);
+
+/* The experiment with every default written out; loading it gives the same experiment. Model and weights paths are made absolute
+ * unless shipped. */
+lbk_status lbk_experiment_print(const lbk_experiment *experiment, lbk_text *out);
+
+#endif

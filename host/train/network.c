@@ -1,0 +1,177 @@
+#include "train/network.h"
+
+#include "base/hash.h"
+
+#include <string.h>
+
+static lbk_status build_model(lbk_network *net, lbk_graph *graph, lbk_value x, lbk_value step, bool training,
+                              lbk_model_built *built) {
+    const lbk_source *source = &net->experiment->data.source;
+    lbk_model_use use = {.batch = net->batch,
+                         .height = source->height,
+                         .width = source->width,
+                         .channels = source->channels,
+                         .classes = source->classes,
+                         .training = training,
+                         .overrides = net->role->params.parameters,
+                         .seed = (uint64_t)net->experiment->params.seed,
+                         .step = step};
+    return lbk_context(lbk_model_build(&net->role->model, graph, x, &use, built), "[%s]", net->role->name);
+}
+
+static lbk_status declare_image(const lbk_network *net, lbk_graph *graph, lbk_value *x) {
+    const lbk_source *s = &net->experiment->data.source;
+    return lbk_graph_input(graph, "x", LBK_F32, lbk_shape_4(net->batch, s->height, s->width, s->channels), x);
+}
+
+static lbk_status keep_taps(lbk_network *net, const lbk_model_built *built, const lbk_needs *taps) {
+    for (int i = 0; taps && i < taps->teacher_count; i++) {
+        lbk_value value = lbk_model_tap(built, taps->teacher[i]);
+        if (value == LBK_NONE)
+            return lbk_fail(LBK_ERR_INPUT, "the %s has no node '%s' (a distillation method asks for it)", net->label,
+                            taps->teacher[i]);
+        LBK_TRY(lbk_graph_keep(net->eval, value));
+        net->eval_taps[net->tap_count++] = (lbk_tap){taps->teacher[i], value};
+    }
+    return LBK_OK;
+}
+
+static lbk_status build_eval(lbk_network *net, const lbk_needs *taps) {
+    lbk_model_built built;
+    LBK_TRY(lbk_graph_create(&net->eval));
+    LBK_TRY(declare_image(net, net->eval, &net->eval_x));
+    LBK_TRY(build_model(net, net->eval, net->eval_x, LBK_NONE, false, &built));
+    net->eval_logits = built.logits;
+    LBK_TRY(lbk_graph_keep(net->eval, built.logits));
+    LBK_TRY(keep_taps(net, &built, taps));
+    net->flops = lbk_graph_cost(net->eval, false).flops / net->batch;
+    net->parameters = lbk_graph_parameters(net->eval);
+    return lbk_graph_fuse(net->eval);
+}
+
+/* What the bridge will feed: the teacher's logits and taps. */
+static lbk_status declare_teacher(lbk_network *net, const lbk_network *teacher) {
+    lbk_graph *graph = net->train;
+    LBK_TRY(lbk_graph_input(graph, "teacher.logits", LBK_F32, lbk_graph_desc(teacher->eval, teacher->eval_logits)->shape,
+                            &net->teacher_logits));
+    for (int i = 0; i < teacher->tap_count; i++) {
+        const char *name;
+        LBK_TRY(lbk_arena_printf(&graph->arena, &name, "teacher.%s", teacher->eval_taps[i].name));
+        net->teacher_taps[i].name = teacher->eval_taps[i].name;
+        LBK_TRY(lbk_graph_input(graph, name, LBK_F32, lbk_graph_desc(teacher->eval, teacher->eval_taps[i].value)->shape,
+                                &net->teacher_taps[i].value));
+    }
+    return LBK_OK;
+}
+
+static lbk_status build_train(lbk_network *net, const lbk_objective *objective, const lbk_network *teacher) {
+    lbk_model_built built;
+    LBK_TRY(lbk_graph_create(&net->train));
+    lbk_graph *graph = net->train;
+    LBK_TRY(declare_image(net, graph, &net->x));
+    LBK_TRY(lbk_graph_input(graph, "labels", LBK_I32, lbk_shape_1(net->batch), &net->labels));
+    LBK_TRY(lbk_graph_scalar(graph, "lr", LBK_F32, &net->lr));
+    LBK_TRY(lbk_graph_scalar(graph, "step", LBK_I32, &net->step));
+    LBK_TRY(build_model(net, graph, net->x, net->step, true, &built));
+    if (objective) {
+        LBK_TRY(declare_teacher(net, teacher));
+        LBK_TRY(lbk_objective_build(objective, graph, &built, net->labels, net->teacher_logits, net->teacher_taps,
+                                    &net->loss));
+    } else {
+        LBK_TRY(lbk_loss_build_hard(graph, built.logits, net->labels, &net->loss));
+    }
+    LBK_TRY(lbk_graph_differentiate(graph, net->loss.total, NULL, 0, NULL));
+    return lbk_graph_fuse(graph);
+}
+
+lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment, const lbk_role *role,
+                             const char *label, const lbk_objective *objective, const lbk_network *teacher,
+                             const lbk_needs *taps, bool trained) {
+    memset(net, 0, sizeof *net);
+    net->role = role;
+    net->experiment = experiment;
+    net->label = label;
+    net->batch = experiment->data.params.batch;
+    net->classes = experiment->data.source.classes;
+    net->teacher_logits = LBK_NONE;
+    LBK_TRY(build_eval(net, taps));
+    return trained ? build_train(net, objective, teacher) : LBK_OK;
+}
+
+static lbk_status append_optimizer(lbk_network *net) {
+    const lbk_optimizer *optimizer = net->role->optimizer;
+    cl_mem buffers[LBK_OPTIMIZER_STATES + 4];
+    buffers[LBK_OPTIMIZER_PARAMS] = net->weights->params;
+    buffers[LBK_OPTIMIZER_GRADS] = net->weights->grads;
+    buffers[lbk_optimizer_lr(optimizer)] = lbk_plan_buffer(net->train_plan, net->lr);
+    buffers[lbk_optimizer_step_number(optimizer)] = lbk_plan_buffer(net->train_plan, net->step);
+    for (int i = 0; i < optimizer->states; i++) {
+        LBK_TRY(lbk_buffer_create(net->device, net->weights->param_bytes, &net->optimizer_state[i]));
+        buffers[LBK_OPTIMIZER_STATE + i] = net->optimizer_state[i];
+    }
+    lbk_call call;
+    LBK_TRY(lbk_optimizer_call(optimizer, net->role->optimizer_params, &net->device->info.caps,
+                               net->weights->param_bytes / sizeof(float), &call));
+    return lbk_plan_append(net->train_plan, &call, buffers, optimizer->name);
+}
+
+static lbk_status compile(lbk_network *net) {
+    lbk_plan_options options = {.profile = true};
+    LBK_TRY(lbk_weights_create(net->train ? net->train : net->eval, net->device, net->train != NULL, &net->weights));
+    LBK_TRY(lbk_plan_create(net->eval, net->weights, net->device, &options, &net->eval_plan));
+    if (net->train) {
+        LBK_TRY(lbk_plan_create(net->train, net->weights, net->device, &options, &net->train_plan));
+        LBK_TRY(append_optimizer(net));
+        LBK_TRY(lbk_plan_warm_up(net->train_plan));
+    }
+    LBK_TRY(lbk_plan_warm_up(net->eval_plan));
+    return lbk_network_reset(net);
+}
+
+lbk_status lbk_network_compile(lbk_network *net, lbk_device *device) {
+    net->device = device;
+    return lbk_context(compile(net), "%s", net->label);
+}
+
+lbk_status lbk_network_reset(lbk_network *net) {
+    uint64_t seed = lbk_hash_text(LBK_HASH_START ^ (uint64_t)net->experiment->params.seed, net->role->name);
+    LBK_TRY(lbk_weights_initialize(net->weights, seed));
+    for (int i = 0; i < LBK_OPTIMIZER_STATES; i++)
+        if (net->optimizer_state[i])
+            LBK_TRY(lbk_buffer_zero(net->device, net->optimizer_state[i], net->weights->param_bytes));
+    return LBK_OK;
+}
+
+void lbk_network_release(lbk_network *net) {
+    lbk_plan_destroy(net->train_plan);
+    lbk_plan_destroy(net->eval_plan);
+    for (int i = 0; i < LBK_OPTIMIZER_STATES && net->device; i++)
+        lbk_buffer_destroy(net->device, &net->optimizer_state[i]);
+    lbk_weights_destroy(net->weights);
+    lbk_graph_destroy(net->train);
+    lbk_graph_destroy(net->eval);
+    memset(net, 0, sizeof *net);
+}
+
+void lbk_network_set_step(lbk_network *net, int64_t step, int64_t per_epoch, int64_t total) {
+    const lbk_role *role = net->role;
+    lbk_progress at = {(double)step / (double)per_epoch, 1.0 / (double)per_epoch, (double)total / (double)per_epoch};
+    double factor = lbk_schedule_factor(role->schedule, role->schedule_params, &at);
+    double progress = total > 1 ? (double)step / (double)(total - 1) : 0.0;
+    lbk_plan_set_float(net->train_plan, net->lr, (float)(factor * role->params.lr));
+    lbk_plan_set_int(net->train_plan, net->step, (int32_t)(step + 1));
+    for (size_t i = 0; i < net->loss.scheduled_count; i++)
+        lbk_plan_set_float(net->train_plan, net->loss.scheduled[i].scalar,
+                           (float)lbk_ramp_at(net->loss.scheduled[i].ramp, progress));
+}
+
+size_t lbk_network_bytes(const lbk_network *net) {
+    size_t bytes = 0;
+    if (net->weights) {
+        bytes = net->weights->param_bytes * (net->weights->grads ? 2 : 1) + net->weights->state_bytes;
+        for (int i = 0; i < LBK_OPTIMIZER_STATES; i++)
+            bytes += net->optimizer_state[i] ? net->weights->param_bytes : 0;
+    }
+    return bytes + (net->train_plan ? lbk_plan_bytes(net->train_plan) : 0) +
+           (net->eval_plan ? lbk_plan_bytes(net->eval_plan) : 0);
+}

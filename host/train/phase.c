@@ -1,0 +1,252 @@
+#include "train/phase.h"
+
+#include "base/clock.h"
+#include "place/bridge.h"
+#include "place/feed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_LOSSES (LBK_MAX_METHODS + 2)
+
+/* A step under way. */
+typedef struct flight {
+    lbk_batch *batch;
+    cl_event teacher_done, done;
+    float losses[MAX_LOSSES]; /* the device writes here: total, hard, then per method */
+    int64_t step;
+    bool busy;
+} flight;
+
+typedef struct runner {
+    const lbk_phase *phase;
+    lbk_network *net, *teacher;
+    lbk_feed *feed, *teacher_feed;
+    lbk_bridge *bridge;
+    lbk_loader *loader;
+    flight *flights; /* [slots] */
+    int slots;
+    int64_t per_epoch, total, last;
+    uint64_t start_ns, waited_ns;
+    lbk_phase_result *result;
+} runner;
+
+enum { INPUT_X, INPUT_LABELS, INPUT_TEACHER };
+
+static lbk_feed_target target_of(const lbk_plan *plan, const lbk_graph *graph, lbk_value value) {
+    return (lbk_feed_target){lbk_plan_buffer(plan, value), lbk_tensor_bytes(lbk_graph_desc(graph, value))};
+}
+
+static lbk_status open_student_feed(runner *r) {
+    lbk_network *net = r->net;
+    lbk_feed_target targets[INPUT_TEACHER + 1 + LBK_MAX_NEEDED_TAPS];
+    int count = 0;
+    targets[count++] = target_of(net->train_plan, net->train, net->x);
+    targets[count++] = target_of(net->train_plan, net->train, net->labels);
+    if (r->teacher) {
+        targets[count++] = target_of(net->train_plan, net->train, net->teacher_logits);
+        for (int i = 0; i < r->teacher->tap_count; i++)
+            targets[count++] = target_of(net->train_plan, net->train, net->teacher_taps[i].value);
+    }
+    return lbk_feed_create(net->device, targets, count, r->slots, &r->feed);
+}
+
+static lbk_status open_teacher(runner *r) {
+    lbk_network *t = r->teacher;
+    lbk_feed_target x = target_of(t->eval_plan, t->eval, t->eval_x);
+    LBK_TRY(lbk_feed_create(t->device, &x, 1, r->slots, &r->teacher_feed));
+    cl_mem sources[1 + LBK_MAX_NEEDED_TAPS];
+    sources[0] = lbk_plan_buffer(t->eval_plan, t->eval_logits);
+    for (int i = 0; i < t->tap_count; i++)
+        sources[1 + i] = lbk_plan_buffer(t->eval_plan, t->eval_taps[i].value);
+    return lbk_bridge_create(t->device, sources, 1 + t->tap_count, r->feed, INPUT_TEACHER, r->slots, r->phase->bridge,
+                             &r->bridge);
+}
+
+static lbk_status open_runner(runner *r) {
+    const lbk_phase *p = r->phase;
+    r->per_epoch = lbk_data_batches_per_epoch(p->data, LBK_PART_TRAIN);
+    if (!r->per_epoch)
+        return lbk_fail(LBK_ERR_INPUT, "the training part has no batch");
+    r->total = r->per_epoch * p->epochs;
+    r->last = p->max_steps && p->max_steps < r->total ? p->max_steps : r->total;
+    r->slots = p->timing == LBK_TIMING_SERIAL ? 1 : p->slots;
+    LBK_TRY(lbk_calloc((size_t)r->slots, sizeof *r->flights, &r->flights));
+    LBK_TRY(open_student_feed(r));
+    if (r->teacher)
+        LBK_TRY(open_teacher(r));
+    return lbk_loader_create(p->data, LBK_PART_TRAIN, (uint32_t)(p->first_step / r->per_epoch),
+                             (uint32_t)(p->first_step % r->per_epoch), (uint32_t)p->epochs, r->slots + 2, 1, &r->loader);
+}
+
+static void close_runner(runner *r) {
+    if (r->teacher)
+        clFinish(r->teacher->device->copy_queue), clFinish(r->teacher->device->queue);
+    clFinish(r->net->device->copy_queue);
+    clFinish(r->net->device->queue);
+    for (int s = 0; r->flights && s < r->slots; s++) {
+        flight *f = &r->flights[s];
+        if (f->done)
+            clReleaseEvent(f->done);
+        if (f->teacher_done)
+            clReleaseEvent(f->teacher_done);
+        if (f->batch)
+            lbk_loader_release_batch(r->loader, f->batch);
+    }
+    lbk_loader_destroy(r->loader);
+    lbk_bridge_destroy(r->bridge);
+    lbk_feed_destroy(r->feed);
+    lbk_feed_destroy(r->teacher_feed);
+    free(r->flights);
+}
+
+static lbk_status wait_for(runner *r, lbk_device *device, cl_event *event) {
+    uint64_t before = lbk_clock_ns();
+    lbk_status status = lbk_event_wait(device, *event);
+    r->waited_ns += lbk_clock_ns() - before;
+    clReleaseEvent(*event);
+    *event = NULL;
+    return status;
+}
+
+static lbk_status report_step(runner *r, const flight *f) {
+    const lbk_phase *p = r->phase;
+    const lbk_loss *loss = &r->net->loss;
+    double method[LBK_MAX_METHODS];
+    for (int i = 0; i < loss->report_count; i++)
+        method[i] = f->losses[2 + i];
+    lbk_step_report report = {.phase = r->net->label,
+                              .step = f->step,
+                              .total_steps = r->last,
+                              .per_epoch = r->per_epoch,
+                              .total = f->losses[0],
+                              .hard = f->losses[1],
+                              .method_name = loss->report_name,
+                              .method = method,
+                              .method_count = loss->report_count,
+                              .elapsed_s = lbk_clock_since(r->start_ns),
+                              .batch = r->net->batch};
+    return p->observer.step ? p->observer.step(p->observer.context, &report) : LBK_OK;
+}
+
+/* Waits for the step in `slot`, if any, collects what it left and frees its batch. */
+static lbk_status retire(runner *r, int slot) {
+    flight *f = &r->flights[slot];
+    if (!f->busy)
+        return LBK_OK;
+    f->busy = false;
+    LBK_TRY(wait_for(r, r->net->device, &f->done));
+    LBK_TRY(lbk_plan_collect(r->net->train_plan, 1, &r->result->student_busy_s));
+    if (f->teacher_done) {
+        LBK_TRY(wait_for(r, r->teacher->device, &f->teacher_done));
+        LBK_TRY(lbk_plan_collect(r->teacher->eval_plan, 1, &r->result->teacher_busy_s));
+    }
+    lbk_loader_release_batch(r->loader, f->batch);
+    f->batch = NULL;
+    r->result->steps++;
+    return report_step(r, f);
+}
+
+static lbk_status run_teacher(runner *r, flight *f, int slot) {
+    lbk_network *t = r->teacher;
+    LBK_TRY(lbk_feed_write(r->teacher_feed, slot, INPUT_X, f->batch->pixels, NULL));
+    LBK_TRY(lbk_feed_enqueue(r->teacher_feed, slot));
+    LBK_TRY(lbk_plan_enqueue(t->eval_plan, &f->teacher_done));
+    LBK_TRY(lbk_bridge_carry(r->bridge, slot));
+    if (r->phase->timing == LBK_TIMING_SERIAL) {
+        uint64_t before = lbk_clock_ns();
+        LBK_TRY(lbk_event_wait(t->device, f->teacher_done));
+        r->waited_ns += lbk_clock_ns() - before;
+    }
+    return LBK_OK;
+}
+
+static lbk_status read_loss(runner *r, lbk_value value, float *host, cl_event *done) {
+    return LBK_CL(clEnqueueReadBuffer(r->net->device->queue, lbk_plan_buffer(r->net->train_plan, value), CL_FALSE, 0,
+                                      sizeof(float), host, 0, NULL, done));
+}
+
+static lbk_status run_student(runner *r, flight *f, int slot) {
+    lbk_network *net = r->net;
+    const lbk_loss *loss = &net->loss;
+    const int32_t *labels = r->phase->hide_labels ? f->batch->seen_labels : f->batch->labels;
+    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_X, f->batch->pixels, NULL));
+    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, labels, NULL));
+    LBK_TRY(lbk_feed_enqueue(r->feed, slot));
+    lbk_network_set_step(net, f->step, r->per_epoch, r->total);
+    LBK_TRY(lbk_plan_enqueue(net->train_plan, NULL));
+    LBK_TRY(read_loss(r, loss->hard, &f->losses[1], NULL));
+    for (int i = 0; i < loss->report_count; i++)
+        LBK_TRY(read_loss(r, loss->report[i], &f->losses[2 + i], NULL));
+    LBK_TRY(read_loss(r, loss->total, &f->losses[0], &f->done));
+    LBK_TRY(LBK_CL(clFlush(net->device->queue)));
+    net->weights->counter++;
+    return LBK_OK;
+}
+
+static lbk_status begin_step(runner *r, int64_t step) {
+    int slot = (int)(step % r->slots);
+    flight *f = &r->flights[slot];
+    LBK_TRY(retire(r, slot));
+    LBK_TRY(lbk_loader_next(r->loader, &f->batch));
+    LBK_ENSURE(f->batch);
+    f->step = step;
+    if (r->teacher)
+        LBK_TRY(run_teacher(r, f, slot));
+    LBK_TRY(run_student(r, f, slot));
+    f->busy = true;
+    return r->phase->timing == LBK_TIMING_SERIAL ? retire(r, slot) : LBK_OK;
+}
+
+/* Retires everything under way, oldest first. */
+static lbk_status drain(runner *r, int64_t next_step) {
+    for (int s = 0; s < r->slots; s++)
+        LBK_TRY(retire(r, (int)((next_step + s) % r->slots)));
+    return LBK_OK;
+}
+
+static lbk_status end_epoch(runner *r, int64_t steps_done) {
+    const lbk_observer *o = &r->phase->observer;
+    LBK_TRY(drain(r, steps_done));
+    return o->epoch ? o->epoch(o->context, r->net, steps_done, (int)(steps_done / r->per_epoch)) : LBK_OK;
+}
+
+static lbk_status run_steps(runner *r) {
+    for (int64_t step = r->phase->first_step; step < r->last; step++) {
+        if (r->phase->stop && *r->phase->stop) {
+            LBK_TRY(drain(r, step));
+            return lbk_fail(LBK_ERR_INTERRUPTED, "interrupted in the %s phase after step %lld", r->net->label,
+                            (long long)step);
+        }
+        LBK_TRY(begin_step(r, step));
+        if ((step + 1) % r->per_epoch == 0 && step + 1 < r->last)
+            LBK_TRY(end_epoch(r, step + 1));
+    }
+    return end_epoch(r, r->last);
+}
+
+lbk_status lbk_phase_run(const lbk_phase *phase, lbk_phase_result *result) {
+    memset(result, 0, sizeof *result);
+    runner r = {.phase = phase, .net = phase->network, .teacher = phase->teacher, .result = result};
+    lbk_status status = open_runner(&r);
+    r.start_ns = lbk_clock_ns();
+    if (status == LBK_OK)
+        status = run_steps(&r);
+    result->wall_s = lbk_clock_since(r.start_ns);
+    result->host_s = result->wall_s - (double)r.waited_ns * 1e-9;
+    result->bridge = r.bridge ? lbk_bridge_name(r.bridge) : "none";
+    if (r.feed)
+        result->bytes_moved += lbk_feed_moved(r.feed);
+    if (r.teacher_feed)
+        result->bytes_moved += lbk_feed_moved(r.teacher_feed);
+    if (r.bridge)
+        result->bytes_moved += lbk_bridge_moved(r.bridge);
+    close_runner(&r);
+    return lbk_context(status, "%s", phase->network->label);
+}
+
+double lbk_phase_overlap(const lbk_phase_result *result) {
+    double teacher = result->teacher_busy_s, student = result->student_busy_s;
+    double shorter = teacher < student ? teacher : student;
+    return shorter > 0 ? (teacher + student - result->wall_s) / shorter : 0;
+}

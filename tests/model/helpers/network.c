@@ -1,0 +1,56 @@
+#include "model/helpers/network.h"
+
+#include <string.h>
+
+void network_cifar(network *n) {
+    memset(n, 0, sizeof *n);
+    n->use = (lbk_model_use){.batch = 1, .height = 32, .width = 32, .channels = 3, .classes = 10, .training = true};
+}
+
+void network_digits(network *n) {
+    memset(n, 0, sizeof *n);
+    n->use = (lbk_model_use){.batch = 1, .height = 8, .width = 8, .channels = 1, .classes = 10, .training = true};
+}
+
+static lbk_status graph_fill(network *n) {
+    const lbk_model_use *use = &n->use;
+    LBK_TRY(lbk_graph_create(&n->graph));
+    LBK_TRY(lbk_graph_input(n->graph, "x", LBK_F32,
+                            lbk_shape_4(use->batch, use->height, use->width, use->channels), &n->input));
+    LBK_TRY(lbk_graph_scalar(n->graph, "step", LBK_I32, &n->step));
+    n->use.step = use->training ? n->step : LBK_NONE;
+    return lbk_model_build(&n->model, n->graph, n->input, use, &n->built);
+}
+
+lbk_status network_try(network *n, const char *name, const char *folder) {
+    LBK_TRY(lbk_model_load(&n->model, name, folder));
+    lbk_status status = graph_fill(n);
+    if (status != LBK_OK)
+        network_release(n);
+    return status;
+}
+
+void network_build(network *n, const char *name) {
+    cr_assert_eq(network_try(n, name, NULL), LBK_OK, "%s: %s", name, lbk_error_message());
+}
+
+void network_release(network *n) {
+    lbk_graph_destroy(n->graph);
+    lbk_model_release(&n->model);
+    n->graph = NULL;
+}
+
+int network_node(const network *n, const char *name) {
+    for (size_t i = 0; i < n->graph->node_count; i++)
+        if (strcmp(n->graph->nodes[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+double network_flops(const network *n, const char *op) {
+    double flops = 0;
+    for (size_t i = 0; i < n->graph->node_count; i++)
+        if (strcmp(n->graph->nodes[i].op->name, op) == 0)
+            flops += lbk_graph_node_cost(n->graph, &n->graph->nodes[i]).flops;
+    return flops;
+}
