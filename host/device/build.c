@@ -150,14 +150,22 @@ static lbk_status load(lbk_target *target, const char *folder, const lbk_cache_k
     return status;
 }
 
-/* The entry of `target` in clGetProgramInfo()'s arrays, which have one row per device of the program. */
+static size_t find_id(const cl_device_id *ids, size_t count, cl_device_id id) {
+    size_t at = 0;
+    while (at < count && ids[at] != id)
+        at++;
+    return at;
+}
+
+/* The row of `target` in clGetProgramInfo()'s arrays, which have one per device of the program. Some drivers (PoCL 3.1)
+ * list the whole device in place of its parts. */
 static lbk_status binary_row(const lbk_target *target, cl_program program, cl_uint count, size_t *row) {
     cl_device_id *ids = NULL;
     LBK_TRY(lbk_calloc(count, sizeof *ids, &ids));
     lbk_status status = LBK_CL(clGetProgramInfo(program, CL_PROGRAM_DEVICES, count * sizeof *ids, ids, NULL));
-    *row = 0;
-    while (*row < count && ids[*row] != target->id)
-        ++*row;
+    *row = find_id(ids, count, target->id);
+    if (*row == count)
+        *row = find_id(ids, count, target->info.id);
     free(ids);
     if (status == LBK_OK && *row == count)
         status = lbk_fail(LBK_ERR_DEVICE, "the driver does not list the device among the program's");

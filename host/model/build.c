@@ -111,8 +111,9 @@ static lbk_status input_check(const lbk_builder *b, lbk_value input) {
     if (model->input_from_data ||
         (model->height == use->height && model->width == use->width && model->channels == use->channels))
         return LBK_OK;
-    return lbk_fail(LBK_ERR_INPUT, "%s: [model] input: the network takes %dx%dx%d, the data is %dx%dx%d "
-                                   "(height x width x channels)",
+    return lbk_fail(LBK_ERR_INPUT,
+                    "%s: [model] input: the network takes %dx%dx%d, the data is %dx%dx%d "
+                    "(height x width x channels)",
                     model->path, model->height, model->width, model->channels, use->height, use->width, use->channels);
 }
 

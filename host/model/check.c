@@ -78,8 +78,8 @@ static lbk_status block_check(lbk_model *model, lbk_net_block *block) {
     LBK_TRY(lines_check(model, block, &scope));
     for (int i = 0; i < block->parameter_count; i++)
         if (!scope.used[i])
-            return lbk_ini_fail(&model->ini, block->parameters_entry, "\"%s\" has no effect: no node of the block uses it",
-                                block->parameters[i]);
+            return lbk_ini_fail(&model->ini, block->parameters_entry,
+                                "\"%s\" has no effect: no node of the block uses it", block->parameters[i]);
     return LBK_OK;
 }
 

@@ -7,8 +7,7 @@
 #define MAX_CANDIDATES 320
 
 bool lbk_net_param_is_built(const lbk_param *param) {
-    return strcmp(param->name, "training") == 0 || strcmp(param->name, "seed") == 0 ||
-           strcmp(param->name, "node") == 0;
+    return strcmp(param->name, "training") == 0 || strcmp(param->name, "seed") == 0 || strcmp(param->name, "node") == 0;
 }
 
 bool lbk_net_param_is_expression(const lbk_param *param) {
@@ -68,7 +67,8 @@ static lbk_status kind_find(const lbk_model *model, lbk_net_line *line, const ch
         }
     line->op = lbk_op_find(word);
     if (line->op && !line->op->layer)
-        return lbk_ini_fail(&model->ini, line->entry, "the op \"%s\" is no layer: it cannot stand in a model file", word);
+        return lbk_ini_fail(&model->ini, line->entry, "the op \"%s\" is no layer: it cannot stand in a model file",
+                            word);
     return line->op ? LBK_OK : kind_unknown(model, line, word);
 }
 
@@ -89,8 +89,9 @@ static lbk_status source_find(const lbk_model *model, const lbk_net_block *block
             if (i == own)
                 return lbk_ini_fail(ini, line->entry, "from=%s: a node cannot read itself", name);
             if (i > own)
-                return lbk_ini_fail(ini, line->entry, "from=%s: \"%s\" stands below, at line %d; a node reads what stands above it",
-                                    name, name, other->line);
+                return lbk_ini_fail(ini, line->entry,
+                                    "from=%s: \"%s\" stands below, at line %d; a node reads what stands above it", name,
+                                    name, other->line);
             return LBK_OK;
         }
         if (i < own && count < MAX_CANDIDATES)

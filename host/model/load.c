@@ -16,8 +16,7 @@ static const lbk_param header_table[] = {
     LBK_PARAM_TEXT(header, base, "", "model file this one is a setting of", NULL),
     LBK_PARAM_TEXT(header, summary, NULL, "what the network is", NULL),
     LBK_PARAM_TEXT(header, source, "", "where it is from", NULL),
-    LBK_PARAM_TEXT(header, input, "data", "height x width x channels of one sample, or data", NULL),
-    LBK_PARAM_END};
+    LBK_PARAM_TEXT(header, input, "data", "height x width x channels of one sample, or data", NULL), LBK_PARAM_END};
 
 static bool is_path(const char *name) {
     size_t length = strlen(name);
@@ -42,8 +41,9 @@ static lbk_status model_find(const char *name, const char *folder, char **out) {
         count++;
     const char *near = lbk_nearest(name, names, count);
     status = near ? lbk_fail(LBK_ERR_INPUT, "there is no model \"%s\"; did you mean \"%s\"?", name, near)
-                  : lbk_fail(LBK_ERR_INPUT, "there is no model \"%s\"; `limbeck list models` shows the shipped ones, and a "
-                                            "file of your own is named by its path (./%s.ini)",
+                  : lbk_fail(LBK_ERR_INPUT,
+                             "there is no model \"%s\"; `limbeck list models` shows the shipped ones, and a "
+                             "file of your own is named by its path (./%s.ini)",
                              name, name);
 out:
     lbk_arena_release(&arena);
@@ -77,7 +77,8 @@ static lbk_status header_apply(lbk_model *model, lbk_ini *ini, const header *hea
     int numbers[3] = {0, 0, 0};
     model->input_from_data = strcmp(head->input, "data") == 0;
     if (!model->input_from_data && !input_parse(head->input, numbers))
-        return lbk_ini_fail(ini, entry, "expected HEIGHTxWIDTHxCHANNELS, as 32x32x3, or data; found \"%s\"", head->input);
+        return lbk_ini_fail(ini, entry, "expected HEIGHTxWIDTHxCHANNELS, as 32x32x3, or data; found \"%s\"",
+                            head->input);
     model->height = numbers[0];
     model->width = numbers[1];
     model->channels = numbers[2];
@@ -171,6 +172,8 @@ static lbk_status base_read(lbk_model *model, lbk_ini *ini, const header *head, 
     free(folder);
     if (status == LBK_OK)
         status = file_read(model, path, depth + 1);
+    if (status == LBK_ERR_IO)
+        lbk_net_context(status, ini, entry);
     free(path);
     LBK_TRY(status);
     LBK_TRY(header_apply(model, ini, head, true));

@@ -30,21 +30,22 @@
  *
  * A node's weights are "<path>.<suffix>" (layer1.0.conv1.weight), as in PyTorch's state_dict.
  *
- * Integer parameters of an op (and each half of a pair) are expressions (base/expr.h, written without spaces); all other
- * values are literal. [network] knows the model's parameters and `in`; a block knows only its own arguments, `in` (channels of
- * its input) and `index` (its repetition, from 0). A block's arguments are evaluated where it is called, once per
- * repetition, and there `index` is the repetition they are for.
+ * Integer parameters of an op (and each half of a pair) are expressions (base/expr.h, written without spaces); all
+ * other values are literal. [network] knows the model's parameters and `in`; a block knows only its own arguments,
+ * `in` (channels of its input) and `index` (its repetition, from 0). A block's arguments are evaluated where it is
+ * called, once per repetition, and there `index` is the repetition they are for.
  *
- * `repeat` belongs to blocks. Without it the block's nodes are "layer1.conv1", with it, even repeat=1, "layer1.0.conv1".
- * Repetition i reads repetition i-1. `from` names lines of the same section, or `input`, the section's input. For ops of
- * several tensors it is a comma-separated list. Blocks may contain blocks, but not themselves.
+ * `repeat` belongs to blocks. Without it the block's nodes are "layer1.conv1", with it, even repeat=1,
+ * "layer1.0.conv1". Repetition i reads repetition i-1. `from` names lines of the same section, or `input`, the
+ * section's input. For ops of several tensors it is a comma-separated list. Blocks may contain blocks, but not
+ * themselves.
  *
  * The builder, not the file, sets parameters that an op calls `training` (bool), `seed` (int) and `node` (int, a number
- * of its own for each op of the network), and wires run-time scalars (op->scalars) to lbk_model_use.step. An op that has
- * such a scalar is noise of training: in evaluation its line stands for its input.
+ * of its own for each op of the network), and wires run-time scalars (op->scalars) to lbk_model_use.step. An op that
+ * has such a scalar is noise of training: in evaluation its line stands for its input.
  *
- * A file may be a setting of another one: with `base = resnet` under [model] (a shipped model, or a path relative to this file) it has
- * no network of its own and its [parameters] are new defaults for the base's.
+ * A file may be a setting of another one: with `base = resnet` under [model] (a shipped model, or a path relative to
+ * this file) it has no network of its own and its [parameters] are new defaults for the base's.
  *
  * Whatever has no effect is refused: unused parameters, arguments, blocks, and lines that nobody reads. */
 #ifndef LBK_MODEL_MODEL_H
@@ -99,8 +100,8 @@ typedef struct lbk_model_built {
     size_t tap_count;
 } lbk_model_built;
 
-/* Adds the network's nodes over `input` ([batch,H,W,C]) to `graph`. Errors carry "file:line: node: ...". Refuses a model
- * whose input does not fit the data, and one whose last node is not [batch, classes]. */
+/* Adds the network's nodes over `input` ([batch,H,W,C]) to `graph`. Errors carry "file:line: node: ...". Refuses a
+ * model whose input does not fit the data, and one whose last node is not [batch, classes]. */
 lbk_status lbk_model_build(const lbk_model *model, lbk_graph *graph, lbk_value input, const lbk_model_use *use,
                            lbk_model_built *out);
 /* LBK_NONE when absent; on failure suggest with lbk_nearest(). */

@@ -1,6 +1,7 @@
 /* Inside host/model: a network as its file states it, checked as far as possible without knowing the input.
  *
- * blocks[0] is [network]; the others are [block NAME], in file order. Everything lives in the arena of the file's lbk_ini. */
+ * blocks[0] is [network]; the others are [block NAME], in file order. Everything lives in the arena of the file's
+ * lbk_ini. */
 #ifndef LBK_MODEL_NETWORK_H
 #define LBK_MODEL_NETWORK_H
 
@@ -27,9 +28,9 @@ typedef struct lbk_net_line {
 } lbk_net_line;
 
 typedef struct lbk_net_block {
-    const char *name;    /* "" for [network] */
-    const char *section; /* as in the file */
-    int line;            /* of the section's header */
+    const char *name;                      /* "" for [network] */
+    const char *section;                   /* as in the file */
+    int line;                              /* of the section's header */
     const lbk_ini_entry *parameters_entry; /* NULL: no arguments */
     const char *parameters[LBK_SCOPE_MAX];
     int parameter_count;
@@ -64,7 +65,8 @@ bool lbk_model_parameter_is_data(const lbk_model_parameter *parameter);
 /* Names and syntax of all expressions, literal values, circles, and whatever has no effect. */
 lbk_status lbk_net_check(lbk_model *model);
 
-/* "x:LINE: unknown NOUN 'WORD'; did you mean 'NEAR'?" in the entry's name; without candidates near enough the list of them. */
+/* "x:LINE: unknown NOUN 'WORD'; did you mean 'NEAR'?" in the entry's name; without candidates near enough the list of
+ * them. */
 lbk_status lbk_net_unknown(const lbk_ini *ini, const lbk_ini_entry *entry, const char *noun, const char *word,
                            const char *const *candidates, size_t count);
 

@@ -30,7 +30,8 @@ static lbk_status built_params_set(lbk_builder *b, const lbk_op *op, void *value
         if (strcmp(p->name, "training") == 0)
             text = b->use->training ? "yes" : "no";
         else if (strcmp(p->name, "seed") == 0)
-            LBK_TRY(lbk_arena_printf(&b->graph->arena, &text, "%d", (int)((b->use->seed ^ b->use->seed >> 31) & INT_MAX)));
+            LBK_TRY(
+                lbk_arena_printf(&b->graph->arena, &text, "%d", (int)((b->use->seed ^ b->use->seed >> 31) & INT_MAX)));
         else
             LBK_TRY(lbk_arena_printf(&b->graph->arena, &text, "%d", b->node_count));
         LBK_TRY(lbk_context(lbk_param_set(p, text, &b->graph->arena, values), "%s", op->name));

@@ -22,7 +22,8 @@ static lbk_status override_name_check(const lbk_model *model, const overrides *a
     if (model->parameter_count == 0)
         return lbk_fail(LBK_ERR_INPUT, "model %s: unknown parameter \"%s\": it has none", model->name, key);
     const char *near = lbk_nearest(key, names, model->parameter_count);
-    return near ? lbk_fail(LBK_ERR_INPUT, "model %s: unknown parameter \"%s\"; did you mean \"%s\"?", model->name, key, near)
+    return near ? lbk_fail(LBK_ERR_INPUT, "model %s: unknown parameter \"%s\"; did you mean \"%s\"?", model->name, key,
+                           near)
                 : lbk_fail(LBK_ERR_INPUT, "model %s: unknown parameter \"%s\"", model->name, key);
 known:
     for (int i = 0; i < all->count; i++)
@@ -63,7 +64,8 @@ static lbk_status parameter_eval(const lbk_model *model, const lbk_model_paramet
             LBK_TRY(lbk_context(status, "model %s: %s", model->name, p->name));
         LBK_TRY(lbk_context(status, "%s:%d: [parameters] %s", p->path, p->line, p->name));
     } else if (strcmp(p->name, "classes") != 0) {
-        return lbk_fail(LBK_ERR_INPUT, "model %s: %s=data: only the parameter classes can be data", model->name, p->name);
+        return lbk_fail(LBK_ERR_INPUT, "model %s: %s=data: only the parameter classes can be data", model->name,
+                        p->name);
     }
     return lbk_scope_set(scope, p->name, value);
 }

@@ -34,8 +34,8 @@ static bool is_block(const char *section) {
 static lbk_status block_name_check(const lbk_model *model, const lbk_net_block *block) {
     const char *path = model->ini.path;
     if (!lbk_scope_is_name(block->name))
-        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: expected a block name of letters, digits and '_', found \"%s\"", path,
-                        block->line, block->section, block->name);
+        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: expected a block name of letters, digits and '_', found \"%s\"",
+                        path, block->line, block->section, block->name);
     if (lbk_op_find(block->name))
         return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: \"%s\" is an op; choose another name", path, block->line,
                         block->section, block->name);
@@ -44,6 +44,14 @@ static lbk_status block_name_check(const lbk_model *model, const lbk_net_block *
             return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: block \"%s\" is there already, line %d", path, block->line,
                             block->section, block->name, model->network->blocks[i].line);
     return LBK_OK;
+}
+
+static lbk_status network_missing(const lbk_ini *ini) {
+    for (size_t i = 0; i < ini->section_count; i++)
+        if (lbk_nearest(ini->sections[i].name, (const char *[]){"network"}, 1))
+            return lbk_fail(LBK_ERR_INPUT, "%s:%d: unknown section [%s]; did you mean [network]?", ini->path,
+                            ini->sections[i].line, ini->sections[i].name);
+    return lbk_fail(LBK_ERR_INPUT, "%s: section [network] is missing", ini->path);
 }
 
 static lbk_status sections_collect(lbk_model *model) {
@@ -66,9 +74,7 @@ static lbk_status sections_collect(lbk_model *model) {
         if (!main)
             LBK_TRY(block_name_check(model, block));
     }
-    if (!network->blocks[0].section)
-        return lbk_fail(LBK_ERR_INPUT, "%s: section [network] is missing", ini->path);
-    return LBK_OK;
+    return network->blocks[0].section ? LBK_OK : network_missing(ini);
 }
 
 static lbk_status parameter_add(const lbk_ini *ini, lbk_net_block *block, const char *word) {

@@ -1,5 +1,5 @@
-/* multistep: times gamma at each milestone; as torch.optim.lr_scheduler.MultiStepLR. Milestones count from the start of the run, warm-up
- * included. */
+/* multistep: times gamma at each milestone; as torch.optim.lr_scheduler.MultiStepLR. Milestones count from the start
+ * of the run, warm-up included. */
 #include "optim/schedule.h"
 
 #include <math.h>

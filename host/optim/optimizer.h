@@ -4,10 +4,10 @@
  * kernels/generic/, and the line LBK_OPTIMIZER(NAME) in host/optim/registry.def. Tests, `limbeck list optimizers`, INI
  * checks and the reference docs walk the registry.
  *
- * Parameters, gradients and each state buffer are flat arrays of floats with the same offsets (graph/weights.h), so padding between
- * parameters is updated too: an update must keep a zero with a zero gradient at zero. The learning rate of the step (after the
- * schedule) and the number of the step, 1 for the first, are read from device buffers, so that a step enqueued early sees its
- * own. */
+ * Parameters, gradients and each state buffer are flat arrays of floats with the same offsets (graph/weights.h), so
+ * padding between parameters is updated too: an update must keep a zero with a zero gradient at zero. The learning
+ * rate of the step (after the schedule) and the number of the step, 1 for the first, are read from device buffers, so
+ * that a step enqueued early sees its own. */
 #ifndef LBK_OPTIM_OPTIMIZER_H
 #define LBK_OPTIM_OPTIMIZER_H
 
@@ -15,8 +15,8 @@
 
 #define LBK_OPTIMIZER_STATES 4 /* at most */
 
-/* What the INPUT arguments of the call index: the caller's array of buffers. States follow each other; lr (float {1}) and
- * step (int {1}) stand behind them. */
+/* What the INPUT arguments of the call index: the caller's array of buffers. States follow each other; lr (float {1})
+ * and step (int {1}) stand behind them. */
 enum { LBK_OPTIMIZER_PARAMS, LBK_OPTIMIZER_GRADS, LBK_OPTIMIZER_STATE };
 
 /* One step of the float64 reference. */
@@ -37,7 +37,7 @@ typedef struct lbk_optimizer {
     const char *source;
     const lbk_param *params; /* beside the learning rate; an LBK_PARAM_END-only table when none */
     size_t params_size;
-    int states; /* buffers as large as the parameters', zero at the start */
+    int states;                     /* buffers as large as the parameters', zero at the start */
     const char *const *state_names; /* [states]: in checkpoints */
     /* Refuses combinations in which a key would have no effect (nesterov without momentum). NULL: none. */
     lbk_status (*check)(const void *params);
@@ -62,8 +62,8 @@ static inline int lbk_optimizer_buffers(const lbk_optimizer *optimizer) {
 }
 
 /* Describes the launch over `count` floats for a device: give it to lbk_plan_append() with the buffers params, grads,
- * states, lr, step. params: the optimiser's struct, read during the call only. LBK_ERR_UNSUPPORTED when the parameters are too many for
- * 32-bit indices. */
+ * states, lr, step. params: the optimiser's struct, read during the call only. LBK_ERR_UNSUPPORTED when the
+ * parameters are too many for 32-bit indices. */
 lbk_status lbk_optimizer_call(const lbk_optimizer *optimizer, const void *params, const lbk_caps *caps, size_t count,
                               lbk_call *out);
 

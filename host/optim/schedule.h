@@ -19,9 +19,11 @@ typedef struct lbk_schedule_common {
 } lbk_schedule_common;
 
 #define LBK_SCHEDULE_COMMON(S)                                                                                         \
-    {"warmup", LBK_TYPE_FLOAT, offsetof(S, common) + offsetof(lbk_schedule_common, warmup), "0", 0, 1e6, NULL,         \
-     "epochs", "the rate first rises linearly from near 0 over so many epochs",                                        \
-     "Goyal et al. 2017 (arXiv 1706.02677), section 2.2"}
+    {                                                                                                                  \
+        "warmup", LBK_TYPE_FLOAT, offsetof(S, common) + offsetof(lbk_schedule_common, warmup), "0", 0, 1e6, NULL,      \
+            "epochs", "the rate first rises linearly from near 0 over so many epochs",                                 \
+            "Goyal et al. 2017 (arXiv 1706.02677), section 2.2"                                                        \
+    }
 
 typedef struct lbk_schedule {
     const char *name;    /* "cosine" */
@@ -38,8 +40,8 @@ typedef struct lbk_schedule {
 const lbk_schedule *const *lbk_schedule_all(void);
 const lbk_schedule *lbk_schedule_find(const char *name);
 
-/* The factor for this step, warm-up included: factor() times min(1, (epoch + step) / warmup), so that the first step is not
- * lost and the last one of the warm-up has the full rate. */
+/* The factor for this step, warm-up included: factor() times min(1, (epoch + step) / warmup), so that the first step
+ * is not lost and the last one of the warm-up has the full rate. */
 double lbk_schedule_factor(const lbk_schedule *schedule, const void *params, const lbk_progress *progress);
 
 #endif

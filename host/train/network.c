@@ -153,16 +153,18 @@ void lbk_network_release(lbk_network *net) {
     memset(net, 0, sizeof *net);
 }
 
-void lbk_network_set_step(lbk_network *net, int64_t step, int64_t per_epoch, int64_t total) {
+double lbk_network_set_step(lbk_network *net, int64_t step, int64_t per_epoch, int64_t total) {
     const lbk_role *role = net->role;
     lbk_progress at = {(double)step / (double)per_epoch, 1.0 / (double)per_epoch, (double)total / (double)per_epoch};
     double factor = lbk_schedule_factor(role->schedule, role->schedule_params, &at);
     double progress = total > 1 ? (double)step / (double)(total - 1) : 0.0;
-    lbk_plan_set_float(net->train_plan, net->lr, (float)(factor * role->params.lr));
+    double lr = factor * role->params.lr;
+    lbk_plan_set_float(net->train_plan, net->lr, (float)lr);
     lbk_plan_set_int(net->train_plan, net->step, (int32_t)(step + 1));
     for (size_t i = 0; i < net->loss.scheduled_count; i++)
         lbk_plan_set_float(net->train_plan, net->loss.scheduled[i].scalar,
                            (float)lbk_ramp_at(net->loss.scheduled[i].ramp, progress));
+    return lr;
 }
 
 size_t lbk_network_bytes(const lbk_network *net) {

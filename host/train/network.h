@@ -43,8 +43,9 @@ lbk_status lbk_network_compile(lbk_network *network, lbk_device *device);
 lbk_status lbk_network_reset(lbk_network *network);
 void lbk_network_release(lbk_network *network); /* harmless on a zeroed one */
 
-/* Learning rate, step number and scheduled weights for step `step` (0-based) of `total`, `per_epoch` of them an epoch. */
-void lbk_network_set_step(lbk_network *network, int64_t step, int64_t per_epoch, int64_t total);
+/* Learning rate, step number and scheduled weights for step `step` (0-based) of `total`, `per_epoch` of them an epoch. Returns the
+ * learning rate. */
+double lbk_network_set_step(lbk_network *network, int64_t step, int64_t per_epoch, int64_t total);
 /* Device bytes: weights, gradients, optimiser state, plans. */
 size_t lbk_network_bytes(const lbk_network *network);
 

@@ -15,6 +15,7 @@ typedef struct flight {
     cl_event teacher_done, done;
     float losses[MAX_LOSSES]; /* the device writes here: total, hard, then per method */
     int64_t step;
+    double lr;
     bool busy;
 } flight;
 
@@ -124,6 +125,7 @@ static lbk_status report_step(runner *r, const flight *f) {
                               .method_name = loss->report_name,
                               .method = method,
                               .method_count = loss->report_count,
+                              .lr = f->lr,
                               .elapsed_s = lbk_clock_since(r->start_ns),
                               .batch = r->net->batch};
     return p->observer.step ? p->observer.step(p->observer.context, &report) : LBK_OK;
@@ -173,7 +175,7 @@ static lbk_status run_student(runner *r, flight *f, int slot) {
     LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_X, f->batch->pixels, NULL));
     LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, labels, NULL));
     LBK_TRY(lbk_feed_enqueue(r->feed, slot));
-    lbk_network_set_step(net, f->step, r->per_epoch, r->total);
+    f->lr = lbk_network_set_step(net, f->step, r->per_epoch, r->total);
     LBK_TRY(lbk_plan_enqueue(net->train_plan, NULL));
     LBK_TRY(read_loss(r, loss->hard, &f->losses[1], NULL));
     for (int i = 0; i < loss->report_count; i++)

@@ -24,7 +24,7 @@ __kernel void dropout(__global const float *x, __global const int *step, __globa
     if (b >= quarter)
         return;
     uint4 bits = philox((uint4)((uint)b, (uint)step[0], (uint)node, PURPOSE_DROPOUT), (uint2)((uint)seed, 0u)) >> 8;
-    uint4 keep = bits >= (uint4)((uint)threshold);
+    int4 keep = bits >= (uint4)((uint)threshold);
     int i1 = b + quarter, i2 = b + 2 * quarter, i3 = b + 3 * quarter;
     y[b] = keep.x ? x[b] * scale : 0.0f;
     if (i1 < count)

@@ -2,6 +2,7 @@
 #include "data/helpers/box.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

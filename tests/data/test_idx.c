@@ -2,6 +2,7 @@
 #include "data/helpers/box.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,7 +103,7 @@ Test(idx, reads_named_files)
 {
     write_pair("a.images", "a.labels", 6);
     write_pair_gzip("sub/b.images", "b.labels", 3);
-    expect_both_parts("[data]\ndataset = idx\nimages = a.images\nlabels = a.labels\n"
+    expect_both_parts("[data]\ndataset = idx\ntrain_images = a.images\ntrain_labels = a.labels\n"
                       "test_images = sub/b.images\ntest_labels = b.labels\n",
                       6, 3);
 }
@@ -254,7 +255,7 @@ Test(idx, refuses_damaged_gzip)
     packed[2] = 3; /* not deflate */
     box_write("m/train-images-idx3-ubyte.gz", packed, length);
     box_expect_error(INI, LBK_ERR_INPUT,
-                     "dataset idx: @/m/train-images-idx3-ubyte.gz: damaged gzip data at byte 3: unknown compression method");
+                     "dataset idx: @/m/train-images-idx3-ubyte.gz: damaged gzip data at byte 4: unknown compression method");
     free(packed);
 }
 
@@ -262,12 +263,12 @@ Test(idx, refuses_keys_that_contradict_each_other)
 {
     write_good();
     box_expect_error("[data]\ndataset = idx\n", LBK_ERR_INPUT,
-                     "dataset idx: no files named: give path, or images and labels");
-    box_expect_error("[data]\ndataset = idx\nimages = m/train-images-idx3-ubyte\n", LBK_ERR_INPUT,
-                     "dataset idx: images and labels belong together; labels is missing");
+                     "dataset idx: no files named: give path, or train_images and train_labels");
+    box_expect_error("[data]\ndataset = idx\ntrain_images = m/train-images-idx3-ubyte\n", LBK_ERR_INPUT,
+                     "dataset idx: train_images and train_labels belong together; train_labels is missing");
     box_expect_error("[data]\ndataset = idx\ntest_labels = x\n", LBK_ERR_INPUT,
                      "dataset idx: test_images and test_labels belong together; test_images is missing");
-    box_expect_error(INI "images = m/train-images-idx3-ubyte\n", LBK_ERR_INPUT,
+    box_expect_error(INI "train_images = m/train-images-idx3-ubyte\n", LBK_ERR_INPUT,
                      "dataset idx: path and names of single files are both given; give one or the other");
     box_expect_error(INI "test_share = 0.2\n", LBK_ERR_INPUT,
                      "dataset idx: test_share has no effect: both a training and a test pair of files are there");
@@ -289,6 +290,6 @@ Test(idx, refuses_incomplete_folders)
     box_expect_error(INI, LBK_ERR_INPUT,
                      "dataset idx: @/m: has neither train-images-idx3-ubyte nor t10k-images-idx3-ubyte, plain or .gz");
     box_expect_error("[data]\ndataset = idx\npath = gone\n", LBK_ERR_INPUT, "dataset idx: @/gone: not a folder");
-    box_expect_error("[data]\ndataset = idx\nimages = gone\nlabels = gone\ntest_share = 0.5\n", LBK_ERR_IO,
+    box_expect_error("[data]\ndataset = idx\ntrain_images = gone\ntrain_labels = gone\ntest_share = 0.5\n", LBK_ERR_IO,
                      "dataset idx: cannot read \"@/gone\": No such file or directory");
 }

@@ -1,6 +1,7 @@
 /* Device memory and transfers, with memory taken as unified and as not. */
-#include "sandbox.h"
+#include "device/helpers/sandbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

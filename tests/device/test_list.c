@@ -1,6 +1,6 @@
 /* Listing, classes, error names. */
 #include "device/context.h"
-#include "sandbox.h"
+#include "device/helpers/sandbox.h"
 
 #include <stdlib.h>
 #include <string.h>

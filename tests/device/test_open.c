@@ -1,6 +1,7 @@
 /* Opening: contexts, sub-devices, classes. PoCL is given four compute units where the test needs a split. */
-#include "sandbox.h"
+#include "device/helpers/sandbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

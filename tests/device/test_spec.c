@@ -1,6 +1,7 @@
 /* Specs against a made-up list of devices. */
-#include "sandbox.h"
+#include "device/helpers/sandbox.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static lbk_device_info made_up(int platform, int device, const char *name, cl_device_type type, lbk_class cls,

@@ -10,15 +10,15 @@
 #include <string.h>
 
 typedef struct idx_params {
-    const char *path, *images, *labels, *test_images, *test_labels;
+    const char *path, *train_images, *train_labels, *test_images, *test_labels;
     double test_share;
     int classes;
 } idx_params;
 
 static const lbk_param idx_table[] = {
     LBK_PARAM_TEXT(idx_params, path, "", "folder with MNIST's usual file names, plain or .gz", NULL),
-    LBK_PARAM_TEXT(idx_params, images, "", "training images, in place of path", NULL),
-    LBK_PARAM_TEXT(idx_params, labels, "", "training labels, in place of path", NULL),
+    LBK_PARAM_TEXT(idx_params, train_images, "", "training images, in place of path", NULL),
+    LBK_PARAM_TEXT(idx_params, train_labels, "", "training labels, in place of path", NULL),
     LBK_PARAM_TEXT(idx_params, test_images, "", "test images, in place of path", NULL),
     LBK_PARAM_TEXT(idx_params, test_labels, "", "test labels, in place of path", NULL),
     LBK_PARAM_FLOAT(idx_params, test_share, "0", 0, 0.9, NULL,
@@ -156,7 +156,7 @@ static lbk_status paths_from_folder(const idx_params *p, const char *folder, idx
     char *path = NULL;
     LBK_TRY(lbk_path_join(folder, p->path, &path));
     lbk_status status = LBK_OK;
-    if (*p->images || *p->labels || *p->test_images || *p->test_labels)
+    if (*p->train_images || *p->train_labels || *p->test_images || *p->test_labels)
         LBK_GOTO(lbk_fail(LBK_ERR_INPUT, "path and names of single files are both given; give one or the other"));
     if (!lbk_path_is_folder(path))
         LBK_GOTO(lbk_fail(LBK_ERR_INPUT, "%s: not a folder", path));
@@ -181,16 +181,17 @@ out:
 
 static lbk_status paths_from_keys(const idx_params *p, const char *folder, idx_paths *paths)
 {
-    if (!*p->images != !*p->labels)
-        return lbk_fail(LBK_ERR_INPUT, "images and labels belong together; %s is missing", *p->images ? "labels" : "images");
+    if (!*p->train_images != !*p->train_labels)
+        return lbk_fail(LBK_ERR_INPUT, "train_images and train_labels belong together; %s is missing",
+                        *p->train_images ? "train_labels" : "train_images");
     if (!*p->test_images != !*p->test_labels)
         return lbk_fail(LBK_ERR_INPUT, "test_images and test_labels belong together; %s is missing",
                         *p->test_images ? "test_labels" : "test_images");
-    if (!*p->images && !*p->test_images)
-        return lbk_fail(LBK_ERR_INPUT, "no files named: give path, or images and labels");
-    if (*p->images) {
-        LBK_TRY(lbk_path_join(folder, p->images, &paths->images[TRAIN]));
-        LBK_TRY(lbk_path_join(folder, p->labels, &paths->labels[TRAIN]));
+    if (!*p->train_images && !*p->test_images)
+        return lbk_fail(LBK_ERR_INPUT, "no files named: give path, or train_images and train_labels");
+    if (*p->train_images) {
+        LBK_TRY(lbk_path_join(folder, p->train_images, &paths->images[TRAIN]));
+        LBK_TRY(lbk_path_join(folder, p->train_labels, &paths->labels[TRAIN]));
     }
     if (*p->test_images) {
         LBK_TRY(lbk_path_join(folder, p->test_images, &paths->images[TEST]));

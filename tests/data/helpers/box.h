@@ -30,7 +30,8 @@ lbk_status box_open(box_data *box, const char *text, uint64_t seed);
 void box_close(box_data *box);
 /* box_open() that must succeed. */
 void box_open_ok(box_data *box, const char *text, uint64_t seed);
-/* box_open() that must fail with `code` and exactly `message`, in which @ stands for the box's path. */
+/* box_open() that must fail with `code` and exactly `message`, in which @ stands for the box's path and # for any
+ * number (for what a library counts in its own way). */
 void box_expect_error(const char *text, lbk_status code, const char *message);
 /* The same of any call's outcome. */
 void box_expect_message(lbk_status status, lbk_status code, const char *message);

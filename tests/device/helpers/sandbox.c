@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* nftw */
-#include "sandbox.h"
+#include "device/helpers/sandbox.h"
 
 #include "base/file.h"
 #include "base/log.h"

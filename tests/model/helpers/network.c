@@ -15,8 +15,8 @@ void network_digits(network *n) {
 static lbk_status graph_fill(network *n) {
     const lbk_model_use *use = &n->use;
     LBK_TRY(lbk_graph_create(&n->graph));
-    LBK_TRY(lbk_graph_input(n->graph, "x", LBK_F32,
-                            lbk_shape_4(use->batch, use->height, use->width, use->channels), &n->input));
+    LBK_TRY(lbk_graph_input(n->graph, "x", LBK_F32, lbk_shape_4(use->batch, use->height, use->width, use->channels),
+                            &n->input));
     LBK_TRY(lbk_graph_scalar(n->graph, "step", LBK_I32, &n->step));
     n->use.step = use->training ? n->step : LBK_NONE;
     return lbk_model_build(&n->model, n->graph, n->input, use, &n->built);

@@ -1,0 +1,147 @@
+#include "report/catalog.h"
+
+#include "data/data.h"
+#include "distill/method.h"
+#include "model/model.h"
+#include "ops/op.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+
+#include <string.h>
+
+static const lbk_catalog_kind kinds[] = {
+    {"ops", "op", NULL},
+    {"methods", "method", "[distill.NAME]"},
+    {"models", "model", NULL},
+    {"datasets", "dataset", "[data]"},
+    {"augmentations", "augmentation", "[augment.NAME]"},
+    {"optimizers", "optimizer", "[teacher] and [student]"},
+    {"schedules", "schedule", "[teacher] and [student]"},
+    {NULL, NULL, NULL},
+};
+
+const lbk_catalog_kind *lbk_catalog_kinds(void) {
+    return kinds;
+}
+
+const lbk_catalog_kind *lbk_catalog_kind_find(const char *name) {
+    for (const lbk_catalog_kind *k = kinds; k->plural; k++)
+        if (strcmp(k->plural, name) == 0 || strcmp(k->singular, name) == 0)
+            return k;
+    return NULL;
+}
+
+/* A growing list of entries. */
+typedef struct listing {
+    lbk_arena *arena;
+    lbk_catalog_entry *items;
+    size_t count, capacity;
+} listing;
+
+static lbk_status add(listing *l, lbk_catalog_entry entry) {
+    if (l->count == l->capacity) {
+        size_t bigger = l->capacity ? 2 * l->capacity : 32;
+        lbk_catalog_entry *items = NULL;
+        LBK_TRY(lbk_arena_alloc(l->arena, bigger * sizeof *items, &items));
+        if (l->count)
+            memcpy(items, l->items, l->count * sizeof *items);
+        l->items = items;
+        l->capacity = bigger;
+    }
+    l->items[l->count++] = entry;
+    return LBK_OK;
+}
+
+static lbk_status add_ops(listing *l) {
+    for (const lbk_op *const *op = lbk_op_all(); *op; op++) {
+        lbk_text variants = {0};
+        const char *kept = NULL;
+        lbk_status status = LBK_OK;
+        for (const lbk_variant *v = (*op)->variants; v && v->emit && status == LBK_OK; v++)
+            status = lbk_text_printf(&variants, "%s%s/%s", variants.length ? ", " : "", lbk_class_name(v->cls), v->name);
+        if (status == LBK_OK && variants.data)
+            status = lbk_arena_strdup(l->arena, variants.data, &kept);
+        lbk_text_release(&variants);
+        LBK_TRY(status);
+        LBK_TRY(add(l, (lbk_catalog_entry){.name = (*op)->name,
+                                           .summary = (*op)->summary,
+                                           .formula = (*op)->formula,
+                                           .inputs = (*op)->inputs,
+                                           .outputs = (*op)->outputs,
+                                           .variants = kept,
+                                           .params = (*op)->params}));
+    }
+    return LBK_OK;
+}
+
+static lbk_status add_methods(listing *l) {
+    for (const lbk_method *const *m = lbk_method_all(); *m; m++)
+        LBK_TRY(add(l, (lbk_catalog_entry){.name = (*m)->name,
+                                           .summary = (*m)->summary,
+                                           .formula = (*m)->formula,
+                                           .source = (*m)->source,
+                                           .params = (*m)->params}));
+    return LBK_OK;
+}
+
+static lbk_status add_models(listing *l) {
+    const char *const *names;
+    LBK_TRY(lbk_model_list(l->arena, &names));
+    for (; *names; names++) {
+        lbk_model model;
+        lbk_catalog_entry entry = {.name = *names};
+        lbk_status status = lbk_model_load(&model, *names, NULL);
+        if (status == LBK_OK)
+            status = lbk_arena_strdup(l->arena, model.summary ? model.summary : "", &entry.summary);
+        if (status == LBK_OK && model.source)
+            status = lbk_arena_strdup(l->arena, model.source, &entry.source);
+        lbk_model_release(&model);
+        LBK_TRY(status);
+        LBK_TRY(add(l, entry));
+    }
+    return LBK_OK;
+}
+
+static lbk_status add_data(listing *l) {
+    for (const lbk_dataset *const *d = lbk_dataset_all(); *d; d++)
+        LBK_TRY(add(l, (lbk_catalog_entry){
+                           .name = (*d)->name, .summary = (*d)->summary, .source = (*d)->origin, .params = (*d)->params}));
+    return LBK_OK;
+}
+
+static lbk_status add_augmentations(listing *l) {
+    for (const lbk_augmentation *const *a = lbk_augmentation_all(); *a; a++)
+        LBK_TRY(add(l, (lbk_catalog_entry){.name = (*a)->name, .summary = (*a)->summary, .params = (*a)->params}));
+    return LBK_OK;
+}
+
+static lbk_status add_optimizers(listing *l) {
+    for (const lbk_optimizer *const *o = lbk_optimizer_all(); *o; o++)
+        LBK_TRY(add(l, (lbk_catalog_entry){.name = (*o)->name,
+                                           .summary = (*o)->summary,
+                                           .formula = (*o)->formula,
+                                           .source = (*o)->source,
+                                           .params = (*o)->params}));
+    return LBK_OK;
+}
+
+static lbk_status add_schedules(listing *l) {
+    for (const lbk_schedule *const *s = lbk_schedule_all(); *s; s++)
+        LBK_TRY(add(l, (lbk_catalog_entry){.name = (*s)->name,
+                                           .summary = (*s)->summary,
+                                           .formula = (*s)->formula,
+                                           .source = (*s)->source,
+                                           .params = (*s)->params}));
+    return LBK_OK;
+}
+
+lbk_status lbk_catalog_entries(const lbk_catalog_kind *kind, lbk_arena *arena, lbk_catalog_entry **entries,
+                               size_t *count) {
+    static lbk_status (*const adders[])(listing *) = {add_ops,           add_methods,    add_models,   add_data,
+                                                      add_augmentations, add_optimizers, add_schedules};
+    listing l = {.arena = arena};
+    LBK_TRY(adders[kind - kinds](&l));
+    *entries = l.items;
+    *count = l.count;
+    return LBK_OK;
+}

@@ -1,0 +1,155 @@
+#include "report/report.h"
+
+#include "base/file.h"
+#include "base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *lbk_report_si(double number, char *text) {
+    static const char *const prefix[] = {"", " k", " M", " G", " T", " P"};
+    int p = 0;
+    while (fabs(number) >= 999.5 && p < 5) {
+        number /= 1000;
+        p++;
+    }
+    snprintf(text, 16, "%.*f%s", p == 0 ? 0 : number < 10 ? 2 : number < 100 ? 1 : 0, number, prefix[p]);
+    return text;
+}
+
+const char *lbk_report_time(double s, char *text) {
+    if (s < 1e-3)
+        snprintf(text, 24, "%.1f us", s * 1e6);
+    else if (s < 1)
+        snprintf(text, 24, "%.1f ms", s * 1e3);
+    else if (s < 100)
+        snprintf(text, 24, "%.1f s", s);
+    else if (s < 6000)
+        snprintf(text, 24, "%d min %02d s", (int)(s / 60), (int)s % 60);
+    else
+        snprintf(text, 24, "%d h %02d min", (int)(s / 3600), (int)(s / 60) % 60);
+    return text;
+}
+
+/* One row of the table; a cell is formatted by `cell` into 32 bytes. */
+typedef struct row {
+    const char *title;
+    void (*cell)(const lbk_model_result *m, const lbk_run_result *r, char *text);
+} row;
+
+static void parameters_cell(const lbk_model_result *m, const lbk_run_result *r, char *text) {
+    (void)r;
+    lbk_report_si((double)m->parameters, text);
+}
+static void flops_cell(const lbk_model_result *m, const lbk_run_result *r, char *text) {
+    (void)r;
+    lbk_report_si(m->flops, text);
+}
+static void accuracy_cell(const lbk_model_result *m, const lbk_run_result *r, char *text) {
+    (void)r;
+    snprintf(text, 32, "%.2f %%", 100 * m->accuracy);
+}
+static void f1_cell(const lbk_model_result *m, const lbk_run_result *r, char *text) {
+    (void)r;
+    snprintf(text, 32, "%.4f", m->macro_f1);
+}
+static void loss_cell(const lbk_model_result *m, const lbk_run_result *r, char *text) {
+    (void)r;
+    snprintf(text, 32, "%.4f", m->loss);
+}
+static void agreement_cell(const lbk_model_result *m, const lbk_run_result *r, char *text) {
+    if (m == &r->teacher)
+        snprintf(text, 32, "-");
+    else
+        snprintf(text, 32, "%.2f %%", 100 * (m == &r->student ? r->agreement : r->control_agreement));
+}
+static void divergence_cell(const lbk_model_result *m, const lbk_run_result *r, char *text) {
+    if (m == &r->teacher)
+        snprintf(text, 32, "-");
+    else
+        snprintf(text, 32, "%.4f", m == &r->student ? r->distillation_error : r->control_distillation_error);
+}
+static void time_cell(const lbk_model_result *m, const lbk_run_result *r, char *text) {
+    (void)r;
+    lbk_report_time(m->device_s_per_sample, text);
+}
+
+static const row rows[] = {
+    {"parameters", parameters_cell},
+    {"FLOPs per sample", flops_cell},
+    {"test accuracy", accuracy_cell},
+    {"macro F1", f1_cell},
+    {"cross entropy", loss_cell},
+    {"agreement with teacher", agreement_cell},
+    {"distillation error (KL)", divergence_cell},
+    {"device time per sample", time_cell},
+};
+
+lbk_status lbk_report_table(const lbk_run_result *r, lbk_text *out) {
+    const lbk_model_result *models[] = {&r->teacher, &r->student, r->control.present ? &r->control : NULL};
+    LBK_TRY(lbk_text_printf(out, "%-24s %14s %14s%s\n", "", "teacher", "student", models[2] ? "        control" : ""));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        LBK_TRY(lbk_text_printf(out, "%-24s", rows[i].title));
+        for (int m = 0; m < 3 && models[m]; m++) {
+            char text[32];
+            rows[i].cell(models[m], r, text);
+            LBK_TRY(lbk_text_printf(out, " %14s", text));
+        }
+        LBK_TRY(lbk_text_printf(out, "\n"));
+    }
+    LBK_TRY(lbk_text_printf(out, "\nteacher on %s\nstudent on %s\n", r->teacher.device, r->student.device));
+    const lbk_phase_result *d = &r->distillation;
+    if (d->steps) {
+        char wall[24], teacher[24], student[24];
+        LBK_TRY(lbk_text_printf(out, "distillation: %s wall, teacher busy %s, student busy %s, overlap efficiency %.2f, bridge %s\n",
+                                lbk_report_time(d->wall_s, wall), lbk_report_time(d->teacher_busy_s, teacher),
+                                lbk_report_time(d->student_busy_s, student), r->overlap, d->bridge));
+    }
+    char total[24], compile[24];
+    return lbk_text_printf(out, "total %s, of which compiling %s\nrun folder: %s\n", lbk_report_time(r->total_s, total),
+                           lbk_report_time(r->compile_s, compile), r->folder);
+}
+
+static json_t *model_json(const lbk_model_result *m) {
+    return json_pack("{ss sI sf s{sf sf sf} sf sf sI sf}", "device", m->device, "params", (json_int_t)m->parameters,
+                     "flops", m->flops, "test", "accuracy", m->accuracy, "loss", m->loss, "macro_f1", m->macro_f1,
+                     "device_s_per_sample", m->device_s_per_sample, "wall_s_per_sample", m->wall_s_per_sample,
+                     "device_bytes", (json_int_t)m->device_bytes, "train_s", m->train_s);
+}
+
+lbk_status lbk_report_json(const lbk_run_result *r, json_t **out) {
+    const lbk_phase_result *d = &r->distillation;
+    json_t *root = json_pack(
+        "{ss si ss s{ss ss} so so sf sf s{sf sf si si} s{sf sf sf sf ss sI sI sf}}", "name", r->name, "seed", r->seed,
+        "version", LIMBECK_VERSION, "devices", "teacher", r->teacher.device, "student", r->student.device, "teacher",
+        model_json(&r->teacher), "student", model_json(&r->student), "agreement", r->agreement, "distillation_error",
+        r->distillation_error, "time", "total_s", r->total_s, "compile_s", r->compile_s, "programs_built",
+        r->programs_built, "programs_cached", r->programs_cached, "overlap", "teacher_busy_s", d->teacher_busy_s,
+        "student_busy_s", d->student_busy_s, "wall_s", d->wall_s, "efficiency", r->overlap, "bridge",
+        d->bridge ? d->bridge : "none", "bytes_moved", (json_int_t)d->bytes_moved, "steps", (json_int_t)d->steps,
+        "host_s", d->host_s);
+    if (!root)
+        return lbk_fail(LBK_ERR_INTERNAL, "result.json: a figure is not a finite number");
+    if (r->control.present) {
+        json_t *control = model_json(&r->control);
+        json_object_set_new(control, "agreement", json_real(r->control_agreement));
+        json_object_set_new(control, "distillation_error", json_real(r->control_distillation_error));
+        json_object_set_new(root, "control", control);
+    }
+    *out = root;
+    return LBK_OK;
+}
+
+lbk_status lbk_report_write(const lbk_run_result *r) {
+    json_t *json = NULL;
+    char *path = NULL;
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_report_json(r, &json));
+    LBK_GOTO(lbk_path_join(r->folder, "result.json", &path));
+    LBK_GOTO(lbk_json_write(path, json));
+out:
+    json_decref(json);
+    free(path);
+    return status;
+}

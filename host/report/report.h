@@ -1,0 +1,21 @@
+/* What a finished run says: the table on the terminal and result.json. */
+#ifndef LBK_REPORT_REPORT_H
+#define LBK_REPORT_REPORT_H
+
+#include "train/run.h"
+
+#include <jansson.h>
+
+/* The summary table: teacher, student and control side by side. */
+lbk_status lbk_report_table(const lbk_run_result *result, lbk_text *out);
+/* Every figure of the table and more; one reference. */
+lbk_status lbk_report_json(const lbk_run_result *result, json_t **out);
+/* result.json in the run folder, replaced atomically. */
+lbk_status lbk_report_write(const lbk_run_result *result);
+
+/* "12.3 k", "4.56 M": four significant digits with an SI prefix, into text (16 bytes). */
+const char *lbk_report_si(double number, char *text);
+/* "12.3 us", "4.5 ms", "3 min 20 s". */
+const char *lbk_report_time(double seconds, char *text);
+
+#endif

@@ -1,0 +1,325 @@
+#include "train/run.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "train/checkpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct run {
+    lbk_session session;
+    lbk_experiment *experiment;
+    const lbk_run_options *options;
+    lbk_run_result *result;
+    lbk_run_folder folder;
+    uint64_t last_checkpoint_ns;
+    const char *phase;
+} run;
+
+static void note(const run *r, const char *text) {
+    if (r->options->watch.note)
+        r->options->watch.note(r->options->watch.context, text);
+}
+
+/* <folder>/<prefix><phase>.safetensors */
+static lbk_status weights_path(const char *folder, const char *prefix, const char *phase, const char *suffix,
+                               char **out) {
+    lbk_text name = {0};
+    LBK_TRY(lbk_text_printf(&name, "%s%s%s.safetensors", prefix, phase, suffix));
+    lbk_status status = lbk_path_join(folder, name.data, out);
+    lbk_text_release(&name);
+    return status;
+}
+
+static lbk_status dump_weights(const run *r, const lbk_network *net, const char *suffix, bool gradients) {
+    if (!r->options->dump)
+        return LBK_OK;
+    char *path = NULL;
+    LBK_TRY(lbk_path_make_folder(r->options->dump));
+    LBK_TRY(weights_path(r->options->dump, "", net->label, suffix, &path));
+    lbk_status status =
+        gradients ? lbk_weights_save_gradients(net->weights, path) : lbk_weights_save(net->weights, path, NULL);
+    free(path);
+    return status;
+}
+
+static lbk_status on_step(void *context, const lbk_step_report *report) {
+    run *r = context;
+    LBK_TRY(lbk_run_folder_step(&r->folder, report));
+    if (r->options->watch.step)
+        r->options->watch.step(r->options->watch.context, report);
+    return LBK_OK;
+}
+
+static lbk_status save_checkpoint(run *r, const lbk_network *net, int64_t steps_done) {
+    char *path = NULL;
+    long bytes;
+    LBK_TRY(lbk_run_folder_sync(&r->folder, &bytes));
+    LBK_TRY(weights_path(r->folder.path, "checkpoint/", net->label, "", &path));
+    lbk_status status = lbk_checkpoint_save(net, path, steps_done, bytes);
+    free(path);
+    r->last_checkpoint_ns = lbk_clock_ns();
+    return status;
+}
+
+static lbk_status on_epoch(void *context, lbk_network *net, int64_t steps_done, int epochs_done) {
+    run *r = context;
+    (void)epochs_done;
+    if (lbk_clock_since(r->last_checkpoint_ns) < r->experiment->params.checkpoint)
+        return LBK_OK;
+    return save_checkpoint(r, net, steps_done);
+}
+
+static const char *metadata_of(const lbk_network *net) {
+    return net->role->model.name;
+}
+
+/* The phase is over: its weights, then away with the checkpoint. */
+static lbk_status finish_phase(run *r, lbk_network *net) {
+    char *path = NULL, *checkpoint = NULL;
+    long bytes;
+    const char *const metadata[] = {"format", "pt", "model", metadata_of(net), NULL};
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_run_folder_sync(&r->folder, &bytes));
+    LBK_GOTO(weights_path(r->folder.path, "", net->label, "", &path));
+    LBK_GOTO(weights_path(r->folder.path, "checkpoint/", net->label, "", &checkpoint));
+    LBK_GOTO(lbk_weights_save(net->weights, path, metadata));
+    unlink(checkpoint);
+out:
+    free(path);
+    free(checkpoint);
+    return status;
+}
+
+/* What an earlier process left of this phase: finished (weights loaded), or a checkpoint (its step), or nothing. */
+static lbk_status recover(run *r, lbk_network *net, bool *finished, int64_t *first_step) {
+    *finished = false;
+    *first_step = 0;
+    if (!r->options->resume)
+        return LBK_OK;
+    char *path = NULL, *checkpoint = NULL;
+    long bytes = 0;
+    lbk_status status = LBK_OK;
+    LBK_GOTO(weights_path(r->folder.path, "", net->label, "", &path));
+    LBK_GOTO(weights_path(r->folder.path, "checkpoint/", net->label, "", &checkpoint));
+    if (lbk_path_exists(path)) {
+        *finished = true;
+        LBK_GOTO(lbk_weights_load(net->weights, path, NULL));
+    } else if (lbk_path_exists(checkpoint)) {
+        LBK_GOTO(lbk_checkpoint_load(net, checkpoint, first_step, &bytes));
+        LBK_GOTO(lbk_run_folder_metrics(&r->folder, bytes));
+    }
+out:
+    free(path);
+    free(checkpoint);
+    return status;
+}
+
+/* metrics.jsonl may hold steps of this phase that no checkpoint covers; they are run, and written, again. */
+static lbk_status drop_lines_of(run *r, const char *phase) {
+    char *path = NULL, *text = NULL;
+    size_t length = 0, keep = 0;
+    lbk_text mark = {0};
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_run_folder_file(&r->folder, "metrics.jsonl", &path));
+    LBK_GOTO(lbk_text_printf(&mark, "{\"phase\":\"%s\"", phase));
+    if (lbk_path_exists(path)) {
+        LBK_GOTO(lbk_file_read(path, &text, &length));
+        char *found = strstr(text, mark.data);
+        keep = found ? (size_t)(found - text) : length;
+    }
+    LBK_GOTO(lbk_run_folder_metrics(&r->folder, (long)keep));
+out:
+    free(path);
+    free(text);
+    lbk_text_release(&mark);
+    return status;
+}
+
+static lbk_status train(run *r, lbk_network *net, lbk_network *teacher, bool hide_labels, lbk_phase_result *result) {
+    const lbk_experiment *x = r->experiment;
+    bool finished;
+    int64_t first_step;
+    memset(result, 0, sizeof *result);
+    LBK_TRY(dump_weights(r, net, "-initial", false));
+    LBK_TRY(recover(r, net, &finished, &first_step));
+    if (finished)
+        return LBK_OK;
+    if (first_step == 0)
+        LBK_TRY(drop_lines_of(r, net->label));
+    r->last_checkpoint_ns = lbk_clock_ns();
+    lbk_phase phase = {.network = net,
+                       .teacher = teacher,
+                       .data = &x->data,
+                       .hide_labels = hide_labels,
+                       .timing = (lbk_timing)x->params.schedule,
+                       .bridge = (lbk_bridge_mode)x->params.bridge,
+                       .slots = x->params.slots,
+                       .epochs = net->role->params.epochs,
+                       .first_step = first_step,
+                       .max_steps = r->options->max_steps,
+                       .observer = {r, on_step, on_epoch},
+                       .stop = r->options->stop};
+    int64_t total = (int64_t)lbk_data_batches_per_epoch(&x->data, LBK_PART_TRAIN) * phase.epochs;
+    if (phase.max_steps && phase.max_steps < total)
+        total = phase.max_steps;
+    const lbk_run_watch *watch = &r->options->watch;
+    if (watch->phase_begin)
+        watch->phase_begin(watch->context, net->label, first_step, total);
+    lbk_status status = lbk_phase_run(&phase, result);
+    if (status == LBK_OK && watch->phase_end)
+        watch->phase_end(watch->context, net->label, result);
+    if (status == LBK_OK)
+        status = finish_phase(r, net);
+    return status;
+}
+
+static lbk_status compile(run *r, lbk_network *net, lbk_device *device) {
+    char text[320];
+    uint64_t start = lbk_clock_ns();
+    snprintf(text, sizeof text, "%s: %s on %s %s", net->label, net->role->model.name, device->label, device->info.name);
+    note(r, text);
+    LBK_TRY(lbk_network_compile(net, device));
+    r->result->compile_s += lbk_clock_since(start);
+    return LBK_OK;
+}
+
+static lbk_status obtain_teacher(run *r) {
+    lbk_session *s = &r->session;
+    lbk_phase_result phase;
+    LBK_TRY(compile(r, &s->teacher, s->devices[0]));
+    if (!*r->experiment->teacher.params.weights) {
+        LBK_TRY(train(r, &s->teacher, NULL, false, &phase));
+        r->result->teacher.train_s = phase.wall_s;
+        return LBK_OK;
+    }
+    char *path = NULL;
+    LBK_TRY(lbk_path_join(r->experiment->folder, r->experiment->teacher.params.weights, &path));
+    lbk_status status = lbk_weights_load(s->teacher.weights, path, NULL);
+    free(path);
+    LBK_TRY(lbk_context(status, "[teacher] weights"));
+    LBK_TRY(dump_weights(r, &s->teacher, "-initial", false));
+    return finish_phase(r, &s->teacher);
+}
+
+static void describe(lbk_model_result *out, const lbk_network *net, const lbk_evaluation *e) {
+    out->present = true;
+    snprintf(out->device, sizeof out->device, "%s %s", net->device->label, net->device->info.name);
+    out->parameters = net->parameters;
+    out->flops = net->flops;
+    out->accuracy = e->accuracy;
+    out->loss = e->loss;
+    out->macro_f1 = e->macro_f1;
+    out->device_s_per_sample = e->device_s_per_sample;
+    out->wall_s_per_sample = e->wall_s_per_sample;
+    out->device_bytes = lbk_network_bytes(net);
+}
+
+static lbk_status measure(run *r) {
+    lbk_session *s = &r->session;
+    lbk_evaluation teacher = {0}, student = {0}, control = {0};
+    lbk_run_result *out = r->result;
+    lbk_status status = LBK_OK;
+    note(r, "measuring on the test part");
+    LBK_GOTO(lbk_evaluate(&s->teacher, &r->experiment->data, LBK_PART_TEST, &teacher));
+    LBK_GOTO(lbk_evaluate(&s->student, &r->experiment->data, LBK_PART_TEST, &student));
+    describe(&out->teacher, &s->teacher, &teacher);
+    describe(&out->student, &s->student, &student);
+    out->agreement = lbk_evaluation_agreement(&teacher, &student);
+    out->distillation_error = lbk_evaluation_divergence(&teacher, &student);
+    if (r->experiment->params.control) {
+        LBK_GOTO(lbk_evaluate(&s->control, &r->experiment->data, LBK_PART_TEST, &control));
+        describe(&out->control, &s->control, &control);
+        out->control_agreement = lbk_evaluation_agreement(&teacher, &control);
+        out->control_distillation_error = lbk_evaluation_divergence(&teacher, &control);
+    }
+out:
+    lbk_evaluation_release(&teacher);
+    lbk_evaluation_release(&student);
+    lbk_evaluation_release(&control);
+    return status;
+}
+
+static lbk_status run_phases(run *r) {
+    lbk_session *s = &r->session;
+    lbk_run_result *out = r->result;
+    lbk_phase_result control;
+    LBK_TRY(obtain_teacher(r));
+    LBK_TRY(compile(r, &s->student, s->devices[1]));
+    LBK_TRY(train(r, &s->student, &s->teacher, true, &out->distillation));
+    out->student.train_s = out->distillation.wall_s;
+    out->overlap = lbk_phase_overlap(&out->distillation);
+    LBK_TRY(dump_weights(r, &s->student, "-gradients", true));
+    if (r->experiment->params.control) {
+        LBK_TRY(compile(r, &s->control, s->devices[1]));
+        LBK_TRY(train(r, &s->control, NULL, true, &control));
+        out->control.train_s = control.wall_s;
+    }
+    return measure(r);
+}
+
+static lbk_status open_folder(run *r) {
+    lbk_text resolved = {0};
+    lbk_status status = lbk_experiment_print(r->experiment, &resolved);
+    if (status == LBK_OK)
+        status = lbk_run_folder_open(&r->folder, r->options->out, r->experiment->params.name, r->options->resume,
+                                     resolved.data);
+    lbk_text_release(&resolved);
+    LBK_TRY(status);
+    snprintf(r->result->folder, sizeof r->result->folder, "%s", r->folder.path);
+    return LBK_OK;
+}
+
+/* On resume every phase decides for itself where metrics.jsonl goes on. */
+static lbk_status open_metrics(run *r) {
+    if (!r->options->resume)
+        return lbk_run_folder_metrics(&r->folder, 0);
+    char *path = NULL;
+    LBK_TRY(lbk_run_folder_file(&r->folder, "metrics.jsonl", &path));
+    FILE *file = fopen(path, "rb");
+    long bytes = 0;
+    if (file) {
+        fseek(file, 0, SEEK_END);
+        bytes = ftell(file);
+        fclose(file);
+    }
+    free(path);
+    return lbk_run_folder_metrics(&r->folder, bytes);
+}
+
+static void count_builds(run *r) {
+    for (int i = 0; i < 2; i++) {
+        if (!r->session.devices[i] || (i == 1 && r->session.devices[0]->context == r->session.devices[1]->context))
+            continue;
+        lbk_build_stats stats = lbk_device_build_stats(r->session.devices[i]);
+        r->result->programs_built += stats.built;
+        r->result->programs_cached += stats.from_disk + stats.from_prebuilt;
+    }
+}
+
+static lbk_status run_all(run *r) {
+    LBK_TRY(lbk_session_prepare(&r->session, r->experiment));
+    LBK_TRY(open_folder(r));
+    LBK_TRY(open_metrics(r));
+    LBK_TRY(lbk_session_open(&r->session));
+    LBK_TRY(run_phases(r));
+    count_builds(r);
+    return LBK_OK;
+}
+
+lbk_status lbk_run(lbk_experiment *experiment, const lbk_run_options *options, lbk_run_result *result) {
+    uint64_t start = lbk_clock_ns();
+    run r = {.experiment = experiment, .options = options, .result = result};
+    memset(result, 0, sizeof *result);
+    result->name = experiment->params.name;
+    result->seed = experiment->params.seed;
+    lbk_status status = run_all(&r);
+    lbk_session_release(&r.session);
+    lbk_run_folder_close(&r.folder);
+    result->total_s = lbk_clock_since(start);
+    return status;
+}

@@ -1,0 +1,41 @@
+#include "train/run.h"
+
+#include <string.h>
+
+static lbk_status build_networks(lbk_session *s) {
+    lbk_experiment *x = s->experiment;
+    bool trained = !*x->teacher.params.weights;
+    LBK_TRY(lbk_network_build(&s->teacher, x, &x->teacher, "teacher", NULL, NULL, &x->objective.all, trained));
+    LBK_TRY(lbk_network_build(&s->student, x, &x->student, "student", &x->objective, &s->teacher, NULL, true));
+    if (x->params.control)
+        LBK_TRY(lbk_network_build(&s->control, x, &x->student, "control", NULL, NULL, NULL, true));
+    return LBK_OK;
+}
+
+lbk_status lbk_session_prepare(lbk_session *s, lbk_experiment *x) {
+    memset(s, 0, sizeof *s);
+    s->experiment = x;
+    LBK_TRY(lbk_data_open(&x->data, x->folder));
+    LBK_TRY(build_networks(s));
+    LBK_TRY(lbk_device_list_init(&s->list));
+    lbk_place_costs costs = {.teacher = lbk_graph_cost(s->teacher.eval, false).flops,
+                             .student = lbk_graph_cost(s->student.train, true).flops};
+    return lbk_place_choose(&s->list, x->teacher.params.device, x->student.params.device, costs, &s->teacher_spec,
+                            &s->student_spec);
+}
+
+lbk_status lbk_session_open(lbk_session *s) {
+    const char *kernels = *s->experiment->params.kernels ? s->experiment->params.kernels : NULL;
+    lbk_open_options options[2] = {{.kernels = kernels}, {.kernels = kernels}};
+    return lbk_device_open(&s->list, (lbk_device_spec[]){s->teacher_spec, s->student_spec}, options, 2, s->devices);
+}
+
+void lbk_session_release(lbk_session *s) {
+    lbk_network_release(&s->control);
+    lbk_network_release(&s->student);
+    lbk_network_release(&s->teacher);
+    lbk_device_close(s->devices[0]);
+    lbk_device_close(s->devices[1]);
+    lbk_device_list_release(&s->list);
+    memset(s, 0, sizeof *s);
+}

@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""Runs the same distillation in Limbeck and in PyTorch and compares every step.
+
+A ResNet-56 teacher, written by PyTorch and loaded by Limbeck, teaches a ResNet-20 student, whose initial weights Limbeck
+wrote and PyTorch loads, on the same batches in the same order: SGD with momentum and weight decay, knowledge
+distillation as in Hinton, Vinyals, Dean 2015. Compared: the losses of every step, the gradients of the last one, the
+weights after it, and the teacher's logits on the test part.
+
+  kd_parity.py --limbeck build/limbeck [--classes cpu,gpu,generic] [--work DIR]
+  kd_parity.py --self-test        PyTorch alone: single against double precision, which tells what rounding alone does
+Exit status 0: agrees, 1: differs, 77: skipped."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIP = 77
+try:
+    import numpy as np
+    import torch
+    import torch.nn.functional as F
+except ImportError as error:
+    print(f"skipped: {error} (Debian, Ubuntu: apt-get install python3-torch)")
+    sys.exit(SKIP)
+
+import cifar_data
+import safetensors_file
+from resnet import ResNet
+
+TEACHER, STUDENT = 56, 20
+LR, MOMENTUM, DECAY = 0.02, 0.9, 5e-4
+TEMPERATURE, HARD, SOFT = 4.0, 0.1, 0.9
+TRAIN, TEST = 640, 100
+
+# What must agree, relative: losses of the first 5 steps, of all of them, each gradient tensor by its norm.
+FIRST, ALL, GRADIENT, LOGITS = 1e-4, 1e-3, 1e-3, 1e-4
+
+# Per device class: batch, most steps. A step of the generic kernels, one output at a time, takes seconds on two cores.
+RUNS = {"cpu": (32, 20), "gpu": (32, 20), "generic": (32, 20)}
+
+EXPERIMENT = """[experiment]
+name = parity
+seed = 3
+control = no
+[data]
+dataset = cifar10
+path = {data}
+batch = {batch}
+shuffle = no
+augment = none
+[teacher]
+model = resnet56
+weights = {teacher}
+[student]
+model = resnet20
+epochs = 1000
+optimizer = sgd
+lr = {lr}
+momentum = {momentum}
+weight_decay = {decay}
+schedule = constant
+[distill]
+methods = kd
+hard_weight = {hard}
+[distill.kd]
+weight = {soft}
+temperature = {temperature}
+"""
+
+
+def numpy_state(model):
+    return {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
+
+
+def load_state(model, path):
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in safetensors_file.read(path).items()}
+    model.load_state_dict(tensors, strict=True)
+    return model
+
+
+def make_teacher(images, labels, batch=64, steps=10):
+    """A teacher with some opinion of the classes and running statistics that fit it: a few steps of training, then the
+    statistics averaged over a pass with the weights left as they are."""
+    torch.manual_seed(11)
+    teacher = ResNet(TEACHER)
+    optimizer = torch.optim.SGD(teacher.parameters(), lr=0.02, momentum=MOMENTUM)
+    teacher.train()
+    for step in range(steps):
+        at = step * batch % (len(images) - batch + 1)
+        optimizer.zero_grad()
+        F.cross_entropy(teacher(images[at : at + batch]), labels[at : at + batch]).backward()
+        optimizer.step()
+    norms = [module for module in teacher.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over batches
+    with torch.no_grad():
+        for part in images.split(batch):
+            teacher(part)
+    return teacher.eval()
+
+
+def logits_of(teacher, images):
+    with torch.no_grad():
+        return torch.cat([teacher(part) for part in images.split(64)])
+
+
+def distil(student, images, labels, teacher_logits, batch, steps):
+    """PyTorch's side: (losses per step as {total, hard, kd}, gradients of the last step). A teacher in evaluation mode
+    treats every image by itself, so its logits are made once, for all images."""
+    optimizer = torch.optim.SGD(student.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=DECAY)
+    student.train()
+    per_epoch, losses = len(images) // batch, []
+    for step in range(steps):
+        at = step % per_epoch * batch
+        x, y = images[at : at + batch], labels[at : at + batch]
+        soft = F.softmax(teacher_logits[at : at + batch] / TEMPERATURE, dim=1)
+        logits = student(x)
+        hard = F.cross_entropy(logits, y)
+        kd = F.kl_div(F.log_softmax(logits / TEMPERATURE, dim=1), soft, reduction="sum") * TEMPERATURE**2 / batch
+        total = HARD * hard + SOFT * kd
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        losses.append({"total": total.item(), "hard": hard.item(), "kd": kd.item()})
+    return losses, {name: p.grad.numpy().copy() for name, p in student.named_parameters()}
+
+
+class Report:
+    """Collects comparisons; prints the worst of each kind beside its limit."""
+
+    def __init__(self, title):
+        self.title, self.failures = title, 0
+
+    def compare(self, what, difference, limit):
+        good = difference <= limit  # False for NaN
+        self.failures += not good
+        print(f"  {self.title:8} {what:44} {difference:9.2e}  limit {limit:.0e}  {'ok' if good else 'FAILED'}")
+
+
+def norm_difference(ours, theirs):
+    theirs = np.asarray(theirs, np.float64)
+    return float(np.linalg.norm(np.asarray(ours, np.float64) - theirs) / max(np.linalg.norm(theirs), 1e-30))
+
+
+def compare_losses(report, ours, theirs):
+    def worst(key, steps):
+        return max(abs(a[key] - b[key]) / abs(b[key]) for a, b in list(zip(ours, theirs))[:steps])
+
+    if len(ours) != len(theirs):
+        report.compare(f"steps: {len(ours)} logged, {len(theirs)} expected", float("nan"), 0)
+        return
+    for key in ("total", "hard", "kd"):
+        report.compare(f"{key} loss, first 5 steps", worst(key, 5), FIRST)
+        report.compare(f"{key} loss, all {len(theirs)} steps", worst(key, len(theirs)), ALL)
+
+
+def compare_tensors(report, what, ours, theirs, limit):
+    if set(ours) != set(theirs):
+        print(f"  names differ: {sorted(set(ours) ^ set(theirs))}")
+        report.compare(f"{what}: same names", float("nan"), limit)
+        return
+    worst = max(theirs, key=lambda name: norm_difference(ours[name], theirs[name]))
+    report.compare(f"{what}, worst: {worst}", norm_difference(ours[worst], theirs[worst]), limit)
+
+
+def run_limbeck(arguments, device_class, work):
+    environment = dict(os.environ, LIMBECK_CLASS=device_class)
+    done = subprocess.run(arguments, env=environment, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        print(done.stdout[-4000:])
+        raise SystemExit(f"{' '.join(arguments)}: exit status {done.returncode}")
+    return done.stdout
+
+
+def read_losses(path):
+    with open(path) as file:
+        lines = [json.loads(line) for line in file]
+    return [line for line in lines if line.get("phase") == "student" and "total" in line]
+
+
+def check_class(limbeck, device_class, batch, steps, teacher, data, work):
+    images, labels, test_images = data
+    folder = os.path.join(work, device_class)
+    os.makedirs(folder, exist_ok=True)
+    ini, out, dump = (os.path.join(folder, name) for name in ("parity.ini", "run", "dump"))
+    with open(ini, "w") as file:
+        file.write(EXPERIMENT.format(data=os.path.join(work, "data"), teacher=os.path.join(work, "teacher.safetensors"),
+                                     batch=batch, lr=LR, momentum=MOMENTUM, decay=DECAY, hard=HARD, soft=SOFT,
+                                     temperature=TEMPERATURE))
+    begin = time.monotonic()
+    run_limbeck([limbeck, "run", ini, "--out", out, "--dump", dump, "--max-steps", str(steps), "--quiet"], device_class, work)
+    ours_s, begin = time.monotonic() - begin, time.monotonic()
+
+    student = load_state(ResNet(STUDENT), os.path.join(dump, "student-initial.safetensors"))
+    theirs, gradients = distil(student, teacher, images, labels, batch, steps)
+    print(f"{device_class}: batch {batch}, {steps} steps; Limbeck {ours_s:.1f} s with compiling, PyTorch {time.monotonic() - begin:.1f} s")
+
+    report = Report(device_class)
+    compare_losses(report, read_losses(os.path.join(out, "metrics.jsonl")), theirs)
+    compare_tensors(report, "gradients", safetensors_file.read(os.path.join(dump, "student-gradients.safetensors")), gradients, GRADIENT)
+    # A checkpoint of ours loads into PyTorch, and holds what PyTorch got to by itself.
+    trained = load_state(ResNet(STUDENT), os.path.join(out, "student.safetensors"))
+    compare_tensors(report, "weights after the last step", numpy_state(trained), numpy_state(student), GRADIENT)
+    compare_tensors(report, "teacher as loaded", safetensors_file.read(os.path.join(dump, "teacher-initial.safetensors")),
+                    numpy_state(teacher), 0.0)
+    check_eval(report, limbeck, device_class, teacher, test_images, folder, work)
+    return report.failures
+
+
+def check_eval(report, limbeck, device_class, teacher, test_images, folder, work):
+    """PyTorch's weights, Limbeck's forward pass in evaluation mode."""
+    logits = os.path.join(folder, "logits.safetensors")
+    run_limbeck([limbeck, "eval", os.path.join(folder, "parity.ini"), "--role", "teacher", "--weights",
+                 os.path.join(work, "teacher.safetensors"), "--logits", logits], device_class, work)
+    with torch.no_grad():
+        theirs = teacher(test_images).numpy()
+    report.compare("teacher's logits on the test part", norm_difference(safetensors_file.read(logits)["logits"], theirs), LOGITS)
+
+
+def load_data(work):
+    folder = os.path.join(work, "data")
+    cifar_data.make(folder, TRAIN, TEST)
+    images, labels = (torch.from_numpy(array) for array in cifar_data.load(folder, "train"))
+    return images, labels, torch.from_numpy(cifar_data.load(folder, "test")[0])
+
+
+def self_test(work):
+    """How far single precision strays from double by itself: the limits must be well above that, and the data learnable."""
+    images, labels, _ = load_data(work)
+    teacher = make_teacher(images, labels)
+    path = os.path.join(work, "state.safetensors")
+    torch.manual_seed(5)
+    safetensors_file.write(path, numpy_state(ResNet(STUDENT)))
+    single, double = load_state(ResNet(STUDENT), path), load_state(ResNet(STUDENT), path).double()
+    soft = logits_of(teacher, images)
+    losses, gradients = distil(single, images, labels, soft, 32, 20)
+    exact, exact_gradients = distil(double, images.double(), labels, soft.double(), 32, 20)
+    report = Report("float32")
+    compare_losses(report, losses, exact)
+    compare_tensors(report, "gradients", gradients, exact_gradients, GRADIENT)
+    compare_tensors(report, "weights after the last step", numpy_state(single), numpy_state(double), GRADIENT)
+    print(f"  total loss: step 1 {exact[0]['total']:.4f}, step 5 {exact[4]['total']:.4f}, step 20 {exact[-1]['total']:.4f}")
+    right = (soft.argmax(1) == labels).float().mean().item()
+    print(f"  teacher: logits' deviation {soft.std().item():.2f}, accuracy {right:.2f}")
+    return report.failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--limbeck", default="build/limbeck")
+    parser.add_argument("--classes", default=",".join(RUNS))
+    parser.add_argument("--work", help="folder for data and runs; default: a temporary one")
+    parser.add_argument("--self-test", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = os.path.abspath(options.work or temporary)
+        os.makedirs(work, exist_ok=True)
+        if options.self_test:
+            return 1 if self_test(work) else 0
+        data = load_data(work)
+        teacher = make_teacher(*data[:2])
+        safetensors_file.write(os.path.join(work, "teacher.safetensors"), numpy_state(teacher))
+        failures = 0
+        for device_class in options.classes.split(","):
+            failures += check_class(os.path.abspath(options.limbeck), device_class, *RUNS[device_class], teacher, data, work)
+    print(f"{failures} differences beyond their limits" if failures else "Limbeck and PyTorch agree")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
