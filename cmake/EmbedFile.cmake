@@ -1,6 +1,6 @@
 # limbeck_embed_file(SYMBOL FILE HEADER OUT_VARIABLE): turns FILE into a C file that defines
-# `const unsigned char SYMBOL[]` and `const size_t SYMBOL_size`, both declared in HEADER, and puts the C file's path into
-# OUT_VARIABLE. The same file is the script that the build runs:
+# `const unsigned char SYMBOL[]` and `const size_t SYMBOL_size`, both declared in HEADER, and puts the C file's path
+# into OUT_VARIABLE. The same file is the script that the build runs:
 # cmake -DOUT=out.c -DFILE=in -DSYMBOL=name -DHEADER=folder/name.h -P EmbedFile.cmake
 if(CMAKE_SCRIPT_MODE_FILE)
   file(READ ${FILE} hex HEX)

@@ -81,6 +81,8 @@ lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const ch
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    if (!entry)
+        return lbk_fail(LBK_ERR_INPUT, "%s: %s", ini->path, text);
     if (entry->line == 0)
         return lbk_fail(LBK_ERR_INPUT, "--set: [%s] %s: %s", entry->section, entry->key, text);
     return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s] %s: %s", ini->path, entry->line, entry->section, entry->key, text);

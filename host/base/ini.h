@@ -65,7 +65,8 @@ lbk_status lbk_ini_check_section(const lbk_ini *ini, const char *section, const 
 /* Refuses any section or key nobody used, naming the nearest of `known_sections` (NULL-terminated). */
 lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections);
 
-/* LBK_ERR_INPUT with "path:line: [section] key: " before the message; line 0 prints "--set" in its place. */
+/* LBK_ERR_INPUT with "path:line: [section] key: " before the message; line 0 prints "--set" in its place,
+ * entry NULL (a default is at fault) "path: " alone. */
 lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const char *fmt, ...) LBK_PRINTF(3, 4);
 
 /* `value` as it must stand behind "key = ", quoted where needed. LBK_ERR_INPUT when no line can hold it. */

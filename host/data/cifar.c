@@ -13,12 +13,11 @@ typedef struct cifar_file {
     size_t length;
 } cifar_file;
 
-static lbk_status check_file(const lbk_cifar_format *format, const cifar_file *file)
-{
+static lbk_status check_file(const lbk_cifar_format *format, const cifar_file *file) {
     size_t record = (size_t)format->label_bytes + PIXELS;
     if (file->length == 0 || file->length % record != 0)
-        return lbk_fail(LBK_ERR_INPUT, "%s: byte %zu: ends inside record %zu; expected whole records of %zu bytes", file->path,
-                        file->length, file->length / record, record);
+        return lbk_fail(LBK_ERR_INPUT, "%s: byte %zu: ends inside record %zu; expected whole records of %zu bytes",
+                        file->path, file->length, file->length / record, record);
     for (size_t at = 0; at < file->length; at += record)
         for (int i = 0; i < format->label_bytes; i++) {
             int label = (unsigned char)file->bytes[at + (size_t)i];
@@ -30,8 +29,7 @@ static lbk_status check_file(const lbk_cifar_format *format, const cifar_file *f
 }
 
 /* One record: three planes become interleaved pixels. */
-static void unpack(const lbk_cifar_format *format, const char *record, unsigned char *pixels, unsigned char *label)
-{
+static void unpack(const lbk_cifar_format *format, const char *record, unsigned char *pixels, unsigned char *label) {
     *label = (unsigned char)record[format->label_used];
     const char *plane = record + format->label_bytes;
     for (int i = 0; i < PLANE; i++)
@@ -39,8 +37,7 @@ static void unpack(const lbk_cifar_format *format, const char *record, unsigned 
             pixels[i * CHANNELS + c] = (unsigned char)plane[c * PLANE + i];
 }
 
-static void unpack_all(const lbk_cifar_format *format, const cifar_file *files, lbk_images_part *part)
-{
+static void unpack_all(const lbk_cifar_format *format, const cifar_file *files, lbk_images_part *part) {
     size_t record = (size_t)format->label_bytes + PIXELS, next = 0;
     for (const cifar_file *file = files; file->path; file++)
         for (size_t at = 0; at < file->length; at += record, next++)
@@ -48,8 +45,7 @@ static void unpack_all(const lbk_cifar_format *format, const cifar_file *files, 
 }
 
 static lbk_status load_part(const lbk_cifar_format *format, const char *folder, const char *const *names,
-                            const lbk_images *images, lbk_images_part *part)
-{
+                            const lbk_images *images, lbk_images_part *part) {
     enum { MAX_FILES = 8 };
     cifar_file files[MAX_FILES + 1] = {{0}};
     size_t total = 0;
@@ -73,8 +69,7 @@ out:
 }
 
 /* Lines of `text` that are not empty, cut in place; counts on when there are more than `most`. */
-static int cut_lines(char *text, const char **lines, int most)
-{
+static int cut_lines(char *text, const char **lines, int most) {
     int count = 0;
     char *rest = text;
     for (char *line; (line = strtok_r(rest, "\r\n", &rest)) != NULL; count++)
@@ -83,8 +78,7 @@ static int cut_lines(char *text, const char **lines, int most)
     return count;
 }
 
-static lbk_status load_names(const char *path, int classes, lbk_arena *arena, const char *const **out)
-{
+static lbk_status load_names(const char *path, int classes, lbk_arena *arena, const char *const **out) {
     char *text = NULL;
     const char **names = NULL, *kept = NULL;
     size_t length;
@@ -104,8 +98,7 @@ out:
 }
 
 /* `path` itself, or the folder in it that the archive unpacks to. */
-static lbk_status find_folder(const lbk_cifar_format *format, const char *folder, const char *path, char **out)
-{
+static lbk_status find_folder(const lbk_cifar_format *format, const char *folder, const char *path, char **out) {
     char *inner = NULL;
     LBK_TRY(lbk_path_join(folder, path, out));
     if (!lbk_path_is_folder(*out))
@@ -120,8 +113,7 @@ static lbk_status find_folder(const lbk_cifar_format *format, const char *folder
     return LBK_OK;
 }
 
-lbk_status lbk_cifar_open(const lbk_cifar_format *format, const char *folder, const char *path, lbk_source *source)
-{
+lbk_status lbk_cifar_open(const lbk_cifar_format *format, const char *folder, const char *path, lbk_source *source) {
     char *found = NULL, *names = NULL;
     lbk_images *images = NULL;
     lbk_status status = LBK_OK;

@@ -8,16 +8,18 @@ const lbk_param lbk_data_table[] = {
     LBK_PARAM_TEXT(lbk_data_params, dataset, NULL, "which dataset; `limbeck list datasets` shows them", NULL),
     LBK_PARAM_INT(lbk_data_params, batch, "128", 1, 65536, "samples", "samples per step", NULL),
     LBK_PARAM_BOOL(lbk_data_params, shuffle, "yes", "a new order of the training samples in every epoch", NULL),
-    LBK_PARAM_WORDS(lbk_data_params, augment, "none", "augmentations of training samples, in this order, or none", NULL),
+    LBK_PARAM_WORDS(lbk_data_params, augment, "none", "augmentations of training samples, in this order, or none",
+                    NULL),
     LBK_PARAM_FLOAT(lbk_data_params, labels, "1", 0, 1, NULL,
-                    "share of the training labels the student sees, class-balanced, at least one a class; 0: none", NULL),
+                    "share of the training labels the student sees, class-balanced, at least one a class; 0: none",
+                    NULL),
     LBK_PARAM_FLOAT(lbk_data_params, validation, "0", 0, 0.9, NULL,
                     "share of the training part held out, class-balanced, the same for every seed", NULL),
-    LBK_PARAM_BOOL(lbk_data_params, normalize, "yes", "subtract the mean and divide by the deviation of each channel", NULL),
+    LBK_PARAM_BOOL(lbk_data_params, normalize, "yes", "subtract the mean and divide by the deviation of each channel",
+                   NULL),
     LBK_PARAM_END};
 
-static size_t table_length(const lbk_param *table)
-{
+static size_t table_length(const lbk_param *table) {
     size_t count = 0;
     while (table && table[count].name)
         count++;
@@ -25,8 +27,7 @@ static size_t table_length(const lbk_param *table)
 }
 
 /* `; did you mean "x"?`, or nothing, into text[96]. */
-static const char *suggest(const char *word, const char *const *names, size_t count, char *text)
-{
+static const char *suggest(const char *word, const char *const *names, size_t count, char *text) {
     const char *near = lbk_nearest(word, names, count);
     snprintf(text, 96, near ? "; did you mean \"%s\"?" : "%s", near ? near : "");
     return text;
@@ -34,8 +35,7 @@ static const char *suggest(const char *word, const char *const *names, size_t co
 
 enum { MAX_NAMES = 64 }; /* of datasets or augmentations that a suggestion considers */
 
-static const char *suggest_dataset(const char *word, char *text)
-{
+static const char *suggest_dataset(const char *word, char *text) {
     const char *names[MAX_NAMES];
     size_t count = 0;
     for (const lbk_dataset *const *d = lbk_dataset_all(); *d && count < MAX_NAMES; d++)
@@ -43,8 +43,7 @@ static const char *suggest_dataset(const char *word, char *text)
     return suggest(word, names, count, text);
 }
 
-static const char *suggest_augmentation(const char *word, char *text)
-{
+static const char *suggest_augmentation(const char *word, char *text) {
     const char *names[MAX_NAMES];
     size_t count = 0;
     for (const lbk_augmentation *const *a = lbk_augmentation_all(); *a && count < MAX_NAMES; a++)
@@ -52,13 +51,13 @@ static const char *suggest_augmentation(const char *word, char *text)
     return suggest(word, names, count, text);
 }
 
-static lbk_status find_dataset(lbk_data *data, lbk_ini *ini)
-{
+static lbk_status find_dataset(lbk_data *data, lbk_ini *ini) {
     char hint[96];
     const lbk_ini_entry *entry = lbk_ini_find(ini, "data", "dataset");
     const lbk_ini_section *section = lbk_ini_section_find(ini, "data");
     if (!entry && section && section->line > 0)
-        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [data] lacks the key \"dataset\" (a dataset's name)", ini->path, section->line);
+        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [data] lacks the key \"dataset\" (a dataset's name)", ini->path,
+                        section->line);
     if (!entry)
         return lbk_fail(LBK_ERR_INPUT, "%s: [data] lacks the key \"dataset\" (a dataset's name)", ini->path);
     data->dataset = lbk_dataset_find(entry->value);
@@ -68,8 +67,7 @@ static lbk_status find_dataset(lbk_data *data, lbk_ini *ini)
 }
 
 /* [data] holds our keys and the dataset's own: reads both as one table into one block, our struct first. */
-static lbk_status read_section(lbk_data *data, lbk_ini *ini)
-{
+static lbk_status read_section(lbk_data *data, lbk_ini *ini) {
     const lbk_dataset *dataset = data->dataset;
     size_t ours = table_length(lbk_data_table), own = table_length(dataset->params);
     size_t offset = (sizeof data->params + 15) / 16 * 16;
@@ -89,15 +87,13 @@ static lbk_status read_section(lbk_data *data, lbk_ini *ini)
 }
 
 /* LBK_ERR_INPUT at the `augment` key; the default is never wrong. */
-static lbk_status augment_fail(lbk_ini *ini, const char *fmt, const char *word, const char *hint)
-{
+static lbk_status augment_fail(lbk_ini *ini, const char *fmt, const char *word, const char *hint) {
     char text[256];
     snprintf(text, sizeof text, fmt, word, hint);
     return lbk_ini_fail(ini, lbk_ini_find(ini, "data", "augment"), "%s", text);
 }
 
-static lbk_status add_augmentation(lbk_data *data, lbk_ini *ini, const char *name)
-{
+static lbk_status add_augmentation(lbk_data *data, lbk_ini *ini, const char *name) {
     static const lbk_param no_params[] = {LBK_PARAM_END};
     char hint[96];
     const char *section;
@@ -117,8 +113,7 @@ static lbk_status add_augmentation(lbk_data *data, lbk_ini *ini, const char *nam
     return lbk_ini_read(ini, section, found->params ? found->params : no_params, data->augmentation_params[at], NULL);
 }
 
-static lbk_status read_augmentations(lbk_data *data, lbk_ini *ini)
-{
+static lbk_status read_augmentations(lbk_data *data, lbk_ini *ini) {
     const lbk_words *words = &data->params.augment;
     for (int i = 0; i < words->count; i++) {
         if (strcmp(words->items[i], "none") != 0)
@@ -129,8 +124,7 @@ static lbk_status read_augmentations(lbk_data *data, lbk_ini *ini)
     return LBK_OK;
 }
 
-static bool uses_augmentation(const lbk_data *data, const char *name)
-{
+static bool uses_augmentation(const lbk_data *data, const char *name) {
     for (int i = 0; i < data->augmentation_count; i++)
         if (strcmp(data->augmentation[i]->name, name) == 0)
             return true;
@@ -138,8 +132,7 @@ static bool uses_augmentation(const lbk_data *data, const char *name)
 }
 
 /* Parameters of an augmentation that is not applied would mislead. */
-static lbk_status refuse_inert(const lbk_data *data, const lbk_ini *ini)
-{
+static lbk_status refuse_inert(const lbk_data *data, const lbk_ini *ini) {
     static const char prefix[] = "augment.";
     char hint[96];
     for (size_t i = 0; i < ini->section_count; i++) {
@@ -156,8 +149,7 @@ static lbk_status refuse_inert(const lbk_data *data, const lbk_ini *ini)
     return LBK_OK;
 }
 
-lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed)
-{
+lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed) {
     *data = (lbk_data){.seed = seed};
     LBK_TRY(find_dataset(data, ini));
     LBK_TRY(read_section(data, ini));
@@ -165,23 +157,20 @@ lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed)
     return refuse_inert(data, ini);
 }
 
-void lbk_data_release(lbk_data *data)
-{
+void lbk_data_release(lbk_data *data) {
     if (data->dataset)
         data->dataset->close(&data->source);
     lbk_arena_release(&data->arena);
     *data = (lbk_data){0};
 }
 
-uint32_t lbk_data_count(const lbk_data *data, lbk_part part)
-{
+uint32_t lbk_data_count(const lbk_data *data, lbk_part part) {
     if (part == LBK_PART_TRAIN)
         return data->train_count;
     return part == LBK_PART_VALIDATION ? data->validation_count : data->source.test_count;
 }
 
-uint32_t lbk_data_batches_per_epoch(const lbk_data *data, lbk_part part)
-{
+uint32_t lbk_data_batches_per_epoch(const lbk_data *data, lbk_part part) {
     uint32_t count = lbk_data_count(data, part), batch = (uint32_t)data->params.batch;
     if (part == LBK_PART_TRAIN && count >= batch)
         return count / batch;

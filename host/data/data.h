@@ -12,11 +12,11 @@ typedef struct lbk_data_params {
     const char *dataset;
     int batch;
     bool shuffle;
-    lbk_words augment;  /* "none" or a list of augmentations, applied in order to training views */
-    double labels;      /* share of the training labels the student may see, class-balanced, chosen by seed: of each class
-                         * the rounded share, at least one; 0: none. A larger share contains every smaller one */
-    double validation;  /* share of the training part held out for choosing settings: class-balanced, the same for every
-                         * seed, so that a teacher of another run has not seen it; each class keeps a training sample */
+    lbk_words augment; /* "none" or a list of augmentations, applied in order to training views */
+    double labels; /* share of the training labels the student may see, class-balanced, chosen by seed: of each class
+                    * the rounded share, at least one; 0: none. A larger share contains every smaller one */
+    double validation; /* share of the training part held out for choosing settings: class-balanced, the same for every
+                        * seed, so that a teacher of another run has not seen it; each class keeps a training sample */
     bool normalize;
 } lbk_data_params;
 extern const lbk_param lbk_data_table[];
@@ -41,9 +41,10 @@ typedef struct lbk_data {
  * having no effect), without opening any data file. Text in `params` lives in `ini`, which must outlive `data`. Release
  * `data` in every case. */
 lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed);
-/* Opens the files; splits; computes mean and deviation from the dataset's training part (validation samples included, so that
- * the split does not move the scale) when the dataset knows none; reads one training view, so that an augmentation that
- * does not fit the images fails here. `folder`: where relative paths start, NULL for the current one. */
+/* Opens the files; splits; computes mean and deviation from the dataset's training part (validation samples included,
+ * so that the split does not move the scale) when the dataset knows none; reads one training view, so that an
+ * augmentation that does not fit the images fails here. `folder`: where relative paths start, NULL for the current one.
+ */
 lbk_status lbk_data_open(lbk_data *data, const char *folder);
 void lbk_data_release(lbk_data *data);
 
@@ -63,15 +64,16 @@ typedef struct lbk_batch {
 typedef struct lbk_loader lbk_loader;
 
 /* Batches of one part, in order, prefetched by `threads` threads into `depth` slots.
- * Training (part TRAIN): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch, sample); the last incomplete batch of an
- * epoch is left out (a plan has one batch size), unless the part is smaller than one batch. Other parts: in order, not augmented, the
- * last batch padded; one epoch only (start_epoch; end_epoch is not looked at), then end. Starts at (epoch, index), so that
- * resume needs no replay; `end_epoch` is exclusive. A batch depends on neither `threads` nor `depth`, both at least 1. */
+ * Training (part TRAIN): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch, sample); the
+ * last incomplete batch of an epoch is left out (a plan has one batch size), unless the part is smaller than one batch.
+ * Other parts: in order, not augmented, the last batch padded; one epoch only (start_epoch; end_epoch is not looked
+ * at), then end. Starts at (epoch, index), so that resume needs no replay; `end_epoch` is exclusive. A batch depends on
+ * neither `threads` nor `depth`, both at least 1. */
 lbk_status lbk_loader_create(const lbk_data *data, lbk_part part, uint32_t start_epoch, uint32_t start_index,
                              uint32_t end_epoch, int depth, int threads, lbk_loader **out);
-/* The next batch, or *out = NULL at the end. It stays valid until lbk_loader_release_batch(). Several may be held (up to
- * depth; asking for one more is LBK_ERR_INTERNAL, not a deadlock). Errors of the reading threads come out here, in order:
- * batches before the bad one are delivered first, and every later call fails like the first. */
+/* The next batch, or *out = NULL at the end. It stays valid until lbk_loader_release_batch(). Several may be held (up
+ * to depth; asking for one more is LBK_ERR_INTERNAL, not a deadlock). Errors of the reading threads come out here, in
+ * order: batches before the bad one are delivered first, and every later call fails like the first. */
 lbk_status lbk_loader_next(lbk_loader *loader, lbk_batch **out);
 void lbk_loader_release_batch(lbk_loader *loader, lbk_batch *batch);
 uint32_t lbk_loader_batches_per_epoch(const lbk_loader *loader);

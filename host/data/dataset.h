@@ -1,7 +1,7 @@
 /* What a dataset is.
  *
- * To add one: write host/data/datasets/NAME.c with `const lbk_dataset lbk_dataset_NAME = {...};` and the line LBK_DATASET(NAME) in
- * host/data/registry.def. docs/adding-dataset.md walks through one. */
+ * To add one: write host/data/datasets/NAME.c with `const lbk_dataset lbk_dataset_NAME = {...};` and the line
+ * LBK_DATASET(NAME) in host/data/registry.def. docs/adding-dataset.md walks through one. */
 #ifndef LBK_DATA_DATASET_H
 #define LBK_DATA_DATASET_H
 
@@ -17,7 +17,8 @@ typedef struct lbk_source {
     int height, width, channels, classes;
     uint32_t train_count, test_count; /* samples */
     const char *const *class_names;   /* classes of them, or NULL */
-    /* Default normalisation, per channel: x = (pixel - mean) / deviation with pixel in 0..1. Zero deviation: none known. */
+    /* Default normalisation, per channel: x = (pixel - mean) / deviation with pixel in 0..1. Zero deviation: none
+     * known. */
     float mean[4], deviation[4];
     void *state; /* the dataset's own */
 } lbk_source;
@@ -26,13 +27,13 @@ typedef struct lbk_dataset {
     const char *name, *summary, *origin; /* origin: where the data comes from, licence */
     const lbk_param *params;             /* keys of [data] of its own (path, ...); NULL: none */
     size_t params_size;
-    /* Opens and checks what can be checked without reading every sample (sizes, magic numbers, label range where labels are
-     * in memory). Errors name the file and the place. `folder`: relative paths are relative to it (the INI file's folder).
-     * `source` comes zeroed; after a failure the caller still calls close. */
+    /* Opens and checks what can be checked without reading every sample (sizes, magic numbers, label range where labels
+     * are in memory). Errors name the file and the place. `folder`: relative paths are relative to it (the INI file's
+     * folder). `source` comes zeroed; after a failure the caller still calls close. */
     lbk_status (*open)(const void *params, const char *folder, lbk_source *source);
     /* Sample `index` of train or test (never validation): pixels[H*W*C] in 0..1, channels last; *label in [0, classes).
-     * pixels NULL: only the label is wanted, which no dataset decodes an image for. Thread-safe. Undecodable: an error that
-     * names file and place. */
+     * pixels NULL: only the label is wanted, which no dataset decodes an image for. Thread-safe. Undecodable: an error
+     * that names file and place. */
     lbk_status (*read)(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label);
     void (*close)(lbk_source *source); /* harmless on a zeroed source */
 } lbk_dataset;
@@ -40,8 +41,8 @@ typedef struct lbk_dataset {
 const lbk_dataset *const *lbk_dataset_all(void); /* NULL-terminated */
 const lbk_dataset *lbk_dataset_find(const char *name);
 
-/* One augmentation: changes a sample in place (or through `scratch`, same size). It may use only `rng`, whose numbers are a
- * function of (seed, epoch, sample, position in the chain): the same view every time it is asked for. */
+/* One augmentation: changes a sample in place (or through `scratch`, same size). It may use only `rng`, whose numbers
+ * are a function of (seed, epoch, sample, position in the chain): the same view every time it is asked for. */
 typedef struct lbk_augmentation {
     const char *name, *summary;
     const lbk_param *params; /* keys of [augment.NAME] */

@@ -17,8 +17,7 @@ typedef struct encoded {
     size_t length;
 } encoded;
 
-static lbk_status image_alloc(const encoded *file, unsigned long height, unsigned long width, lbk_pixmap *out)
-{
+static lbk_status image_alloc(const encoded *file, unsigned long height, unsigned long width, lbk_pixmap *out) {
     if (height == 0 || width == 0 || height > LBK_DECODE_MAX_PIXELS / width)
         return lbk_fail(LBK_ERR_INPUT, "%s: image of %lux%lu; at most %lld pixels are read", file->path, height, width,
                         LBK_DECODE_MAX_PIXELS);
@@ -34,29 +33,25 @@ typedef struct jpeg_decoder {
     char message[JMSG_LENGTH_MAX];
 } jpeg_decoder;
 
-static void jpeg_give_up(j_common_ptr info)
-{
+static void jpeg_give_up(j_common_ptr info) {
     jpeg_decoder *decoder = info->client_data;
     info->err->format_message(info, decoder->message);
     longjmp(decoder->failed, 1);
 }
 
-/* libjpeg only warns about a file that is cut short, and fills the rest with grey. Superfluous bytes between segments are
- * harmless and common. */
-static void jpeg_judge(j_common_ptr info, int level)
-{
+/* libjpeg only warns about a file that is cut short, and fills the rest with grey. Superfluous bytes between segments
+ * are harmless and common. */
+static void jpeg_judge(j_common_ptr info, int level) {
     if (level < 0 && info->err->msg_code != JWRN_EXTRANEOUS_DATA)
         jpeg_give_up(info);
 }
 
-static void jpeg_be_silent(j_common_ptr info)
-{
+static void jpeg_be_silent(j_common_ptr info) {
     (void)info;
 }
 
 /* Everything that may jump; what it allocates hangs on `decoder` and `out`. */
-static lbk_status jpeg_run(jpeg_decoder *decoder, const encoded *file, lbk_pixmap *out)
-{
+static lbk_status jpeg_run(jpeg_decoder *decoder, const encoded *file, lbk_pixmap *out) {
     struct jpeg_decompress_struct *info = &decoder->info;
     jpeg_mem_src(info, file->bytes, file->length);
     jpeg_read_header(info, TRUE);
@@ -72,8 +67,7 @@ static lbk_status jpeg_run(jpeg_decoder *decoder, const encoded *file, lbk_pixma
     return LBK_OK;
 }
 
-static lbk_status jpeg_decode(const encoded *file, lbk_pixmap *out)
-{
+static lbk_status jpeg_decode(const encoded *file, lbk_pixmap *out) {
     jpeg_decoder *decoder = NULL;
     LBK_TRY(lbk_calloc(1, sizeof *decoder, &decoder));
     decoder->info.err = jpeg_std_error(&decoder->errors);
@@ -95,8 +89,7 @@ static lbk_status jpeg_decode(const encoded *file, lbk_pixmap *out)
     return status;
 }
 
-static lbk_status png_decode(const encoded *file, lbk_pixmap *out)
-{
+static lbk_status png_decode(const encoded *file, lbk_pixmap *out) {
     png_image image = {.version = PNG_IMAGE_VERSION};
     png_color black = {0, 0, 0};
     lbk_status status = LBK_OK;
@@ -112,8 +105,7 @@ out:
     return status;
 }
 
-lbk_status lbk_decode_file(const char *path, int channels, lbk_pixmap *out)
-{
+lbk_status lbk_decode_file(const char *path, int channels, lbk_pixmap *out) {
     static const unsigned char png_magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     *out = (lbk_pixmap){.channels = channels};
     char *bytes = NULL;

@@ -16,8 +16,8 @@ typedef struct lbk_pixmap {
  * neither format, cut short, damaged, more than LBK_DECODE_MAX_PIXELS. out->bytes is NULL on failure. */
 lbk_status lbk_decode_file(const char *path, int channels, lbk_pixmap *out);
 
-/* Resizes to height x width in place: along an axis that shrinks, the mean of the area each new pixel covers; along one that
- * grows, linear between pixel centres, edges repeated. Rounds to the nearest byte. Only LBK_ERR_MEMORY. */
+/* Resizes to height x width in place: along an axis that shrinks, the mean of the area each new pixel covers; along one
+ * that grows, linear between pixel centres, edges repeated. Rounds to the nearest byte. Only LBK_ERR_MEMORY. */
 lbk_status lbk_decode_resize(lbk_pixmap *image, int height, int width);
 
 #endif

@@ -11,14 +11,12 @@
 #define FIRST_CAPACITY ((size_t)1 << 16)
 
 /* The next piece of input: zlib counts in 32 bits. */
-static void feed(z_stream *stream, const unsigned char *end)
-{
+static void feed(z_stream *stream, const unsigned char *end) {
     size_t left = (size_t)(end - stream->next_in);
     stream->avail_in = left > UINT_MAX ? UINT_MAX : (uInt)left;
 }
 
-static lbk_status make_room(z_stream *stream, const char *name, unsigned char **out, size_t *capacity, size_t used)
-{
+static lbk_status make_room(z_stream *stream, const char *name, unsigned char **out, size_t *capacity, size_t used) {
     if (used >= LBK_GZIP_LIMIT)
         return lbk_fail(LBK_ERR_INPUT, "%s: inflates to more than %zu bytes", name, LBK_GZIP_LIMIT);
     LBK_TRY(lbk_grow(out, capacity, used ? used + 1 : FIRST_CAPACITY, 1));
@@ -29,8 +27,7 @@ static lbk_status make_room(z_stream *stream, const char *name, unsigned char **
 }
 
 static lbk_status inflate_all(z_stream *stream, const char *name, const unsigned char *start, const unsigned char *end,
-                              unsigned char **out, size_t *out_length)
-{
+                              unsigned char **out, size_t *out_length) {
     size_t capacity = 0, used = 0;
     for (;;) {
         LBK_TRY(make_room(stream, name, out, &capacity, used));
@@ -55,8 +52,8 @@ static lbk_status inflate_all(z_stream *stream, const char *name, const unsigned
     }
 }
 
-lbk_status lbk_gzip_inflate(const char *name, const void *bytes, size_t length, unsigned char **out, size_t *out_length)
-{
+lbk_status lbk_gzip_inflate(const char *name, const void *bytes, size_t length, unsigned char **out,
+                            size_t *out_length) {
     z_stream stream = {.next_in = (Bytef *)bytes};
     *out = NULL;
     *out_length = 0;
@@ -72,8 +69,7 @@ lbk_status lbk_gzip_inflate(const char *name, const void *bytes, size_t length, 
     return status;
 }
 
-lbk_status lbk_gzip_read(const char *path, unsigned char **out, size_t *out_length)
-{
+lbk_status lbk_gzip_read(const char *path, unsigned char **out, size_t *out_length) {
     char *bytes = NULL;
     *out = NULL;
     LBK_TRY(lbk_file_read(path, &bytes, out_length));

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-lbk_status lbk_images_create(lbk_source *source, float white, lbk_images **out)
-{
+lbk_status lbk_images_create(lbk_source *source, float white, lbk_images **out) {
     LBK_TRY(lbk_calloc(1, sizeof **out, out));
     source->state = *out;
     (*out)->sample_size = (size_t)source->height * (size_t)source->width * (size_t)source->channels;
@@ -14,23 +13,20 @@ lbk_status lbk_images_create(lbk_source *source, float white, lbk_images **out)
     return LBK_OK;
 }
 
-static void part_release(lbk_images_part *part)
-{
+static void part_release(lbk_images_part *part) {
     free(part->pixels);
     free(part->labels);
     memset(part, 0, sizeof *part);
 }
 
-lbk_status lbk_images_part_alloc(const lbk_images *images, uint32_t count, lbk_images_part *part)
-{
+lbk_status lbk_images_part_alloc(const lbk_images *images, uint32_t count, lbk_images_part *part) {
     part->count = count;
     LBK_TRY(lbk_calloc(count, images->sample_size, &part->pixels));
     return lbk_calloc(count, 1, &part->labels);
 }
 
 static lbk_status part_choose(const lbk_images *images, const lbk_images_part *from, const bool *chosen, bool wanted,
-                              lbk_images_part *to)
-{
+                              lbk_images_part *to) {
     uint32_t count = 0, next = 0;
     for (uint32_t i = 0; i < from->count; i++)
         count += chosen[i] == wanted;
@@ -44,8 +40,7 @@ static lbk_status part_choose(const lbk_images *images, const lbk_images_part *f
     return LBK_OK;
 }
 
-lbk_status lbk_images_split(lbk_source *source, double test_share, uint32_t test_per_class)
-{
+lbk_status lbk_images_split(lbk_source *source, double test_share, uint32_t test_per_class) {
     lbk_status status = LBK_OK;
     lbk_images *images = source->state;
     lbk_images_part all = images->train;
@@ -67,21 +62,18 @@ out:
     return status;
 }
 
-void lbk_images_finish(lbk_source *source)
-{
+void lbk_images_finish(lbk_source *source) {
     const lbk_images *images = source->state;
     source->train_count = images->train.count;
     source->test_count = images->test.count;
 }
 
-void lbk_images_scale(const unsigned char *bytes, size_t count, float white, float *pixels)
-{
+void lbk_images_scale(const unsigned char *bytes, size_t count, float white, float *pixels) {
     for (size_t i = 0; i < count; i++)
         pixels[i] = (float)bytes[i] / white;
 }
 
-lbk_status lbk_images_read(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label)
-{
+lbk_status lbk_images_read(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label) {
     const lbk_images *images = source->state;
     const lbk_images_part *from = part == LBK_PART_TEST ? &images->test : &images->train;
     LBK_ENSURE(index < from->count);
@@ -92,8 +84,7 @@ lbk_status lbk_images_read(const lbk_source *source, lbk_part part, uint32_t ind
     return LBK_OK;
 }
 
-void lbk_images_close(lbk_source *source)
-{
+void lbk_images_close(lbk_source *source) {
     lbk_images *images = source->state;
     if (images) {
         part_release(&images->train);

@@ -1,9 +1,9 @@
 /* Prefetching batches.
  *
- * Batches are numbered 0, 1, ... from the start position. A thread takes a free slot and the next number together, under
- * the lock, so the lowest number outstanding always has a slot and somebody working on it: lbk_loader_next() cannot wait
- * for a batch that nobody can start. Which samples a number stands for is settled at that moment; what they look
- * like depends only on (seed, epoch, sample). So neither threads nor depth can change a batch. */
+ * Batches are numbered 0, 1, ... from the start position. A thread takes a free slot and the next number together,
+ * under the lock, so the lowest number outstanding always has a slot and somebody working on it: lbk_loader_next()
+ * cannot wait for a batch that nobody can start. Which samples a number stands for is settled at that moment; what they
+ * look like depends only on (seed, epoch, sample). So neither threads nor depth can change a batch. */
 #include "data/data.h"
 #include "data/view.h"
 
@@ -44,8 +44,7 @@ struct lbk_loader {
 
 /* ---- Which samples ---- */
 
-static void order_epoch(lbk_loader *loader, uint32_t epoch)
-{
+static void order_epoch(lbk_loader *loader, uint32_t epoch) {
     const lbk_data *data = loader->data;
     uint32_t count = lbk_data_count(data, loader->part);
     if (loader->ordered && loader->order_epoch == epoch)
@@ -63,8 +62,7 @@ static void order_epoch(lbk_loader *loader, uint32_t epoch)
     loader->ordered = true;
 }
 
-static void assign(lbk_loader *loader, loader_slot *slot)
-{
+static void assign(lbk_loader *loader, loader_slot *slot) {
     lbk_batch *batch = &slot->batch;
     uint64_t position = loader->start_index + loader->claimed;
     uint32_t size = (uint32_t)loader->data->params.batch, count = lbk_data_count(loader->data, loader->part);
@@ -81,14 +79,13 @@ static void assign(lbk_loader *loader, loader_slot *slot)
 
 /* ---- Filling, in the threads ---- */
 
-static size_t sample_size(const lbk_data *data)
-{
+static size_t sample_size(const lbk_data *data) {
     return (size_t)data->source.height * (size_t)data->source.width * (size_t)data->source.channels;
 }
 
-static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratch)
-{
+static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratch) {
     const lbk_data *data = loader->data;
+    const lbk_view *view = &loader->view;
     size_t size = sample_size(data);
     for (int i = 0; i < data->params.batch; i++) {
         int label = -1;
@@ -96,7 +93,7 @@ static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratc
         if (atomic_load_explicit(&loader->stop, memory_order_relaxed))
             return LBK_OK;
         if (i < batch->valid)
-            LBK_TRY(lbk_view_read(&loader->view, loader->part, batch->epoch, batch->samples[i], pixels, scratch, &label));
+            LBK_TRY(lbk_view_read(view, loader->part, batch->epoch, batch->samples[i], pixels, scratch, &label));
         else
             memset(pixels, 0, size * sizeof *pixels);
         bool seen = loader->part != LBK_PART_TRAIN || (i < batch->valid && data->labelled[batch->samples[i]]);
@@ -107,8 +104,7 @@ static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratc
 }
 
 /* With the lock held: a slot to fill, or NULL when this thread should end. */
-static loader_slot *claim(lbk_loader *loader)
-{
+static loader_slot *claim(lbk_loader *loader) {
     for (;;) {
         if (loader->stop || loader->failed || loader->claimed == loader->end)
             return NULL;
@@ -121,8 +117,7 @@ static loader_slot *claim(lbk_loader *loader)
     }
 }
 
-static void store_failure(loader_slot *slot, lbk_status status)
-{
+static void store_failure(loader_slot *slot, lbk_status status) {
     slot->state = SLOT_FAILED;
     slot->status = status;
     slot->message = NULL;
@@ -130,8 +125,7 @@ static void store_failure(loader_slot *slot, lbk_status status)
         slot->message = NULL;
 }
 
-static void *work(void *argument)
-{
+static void *work(void *argument) {
     lbk_loader *loader = argument;
     float *scratch = NULL;
     lbk_status ready = lbk_calloc(sample_size(loader->data), sizeof *scratch, &scratch);
@@ -155,8 +149,7 @@ static void *work(void *argument)
 
 /* ---- Starting and stopping ---- */
 
-static lbk_status slot_alloc(loader_slot *slot, size_t batch, size_t sample)
-{
+static lbk_status slot_alloc(loader_slot *slot, size_t batch, size_t sample) {
     LBK_TRY(lbk_calloc(batch * sample, sizeof(float), &slot->batch.pixels));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.labels));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.seen_labels));
@@ -164,8 +157,7 @@ static lbk_status slot_alloc(loader_slot *slot, size_t batch, size_t sample)
 }
 
 /* Signals stay with the thread that runs the program. */
-static lbk_status start_threads(lbk_loader *loader, int threads)
-{
+static lbk_status start_threads(lbk_loader *loader, int threads) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -178,12 +170,11 @@ static lbk_status start_threads(lbk_loader *loader, int threads)
     return code == 0 ? LBK_OK : lbk_fail(LBK_ERR_MEMORY, "cannot start a data loader thread: %s", strerror(code));
 }
 
-static lbk_status set_range(lbk_loader *loader, uint32_t end_epoch)
-{
+static lbk_status set_range(lbk_loader *loader, uint32_t end_epoch) {
     uint32_t per_epoch = loader->batches_per_epoch;
     if (loader->start_index > per_epoch)
-        return lbk_fail(LBK_ERR_INPUT, "cannot start at batch %u of the %s part: an epoch has %u batches", loader->start_index,
-                        lbk_part_name(loader->part), per_epoch);
+        return lbk_fail(LBK_ERR_INPUT, "cannot start at batch %u of the %s part: an epoch has %u batches",
+                        loader->start_index, lbk_part_name(loader->part), per_epoch);
     uint64_t epochs = 1;
     if (loader->part == LBK_PART_TRAIN)
         epochs = end_epoch > loader->start_epoch ? end_epoch - loader->start_epoch : 0;
@@ -192,8 +183,7 @@ static lbk_status set_range(lbk_loader *loader, uint32_t end_epoch)
     return LBK_OK;
 }
 
-static lbk_status prepare(lbk_loader *loader, uint32_t end_epoch, int depth, int threads)
-{
+static lbk_status prepare(lbk_loader *loader, uint32_t end_epoch, int depth, int threads) {
     LBK_TRY(set_range(loader, end_epoch));
     LBK_TRY(lbk_view_init(&loader->view, loader->data));
     LBK_TRY(lbk_calloc(lbk_data_count(loader->data, loader->part), sizeof *loader->order, &loader->order));
@@ -206,8 +196,7 @@ static lbk_status prepare(lbk_loader *loader, uint32_t end_epoch, int depth, int
 }
 
 lbk_status lbk_loader_create(const lbk_data *data, lbk_part part, uint32_t start_epoch, uint32_t start_index,
-                             uint32_t end_epoch, int depth, int threads, lbk_loader **out)
-{
+                             uint32_t end_epoch, int depth, int threads, lbk_loader **out) {
     lbk_loader *loader;
     *out = NULL;
     LBK_ENSURE(depth >= 1 && threads >= 1);
@@ -229,8 +218,7 @@ lbk_status lbk_loader_create(const lbk_data *data, lbk_part part, uint32_t start
     return LBK_OK;
 }
 
-static void slot_release(loader_slot *slot)
-{
+static void slot_release(loader_slot *slot) {
     free(slot->batch.pixels);
     free(slot->batch.labels);
     free(slot->batch.seen_labels);
@@ -238,8 +226,7 @@ static void slot_release(loader_slot *slot)
     free(slot->message);
 }
 
-void lbk_loader_destroy(lbk_loader *loader)
-{
+void lbk_loader_destroy(lbk_loader *loader) {
     if (!loader)
         return;
     pthread_mutex_lock(&loader->lock);
@@ -263,8 +250,7 @@ void lbk_loader_destroy(lbk_loader *loader)
 /* ---- Handing out ---- */
 
 /* With the lock held: the slot of the next batch, once it is done, well or badly. */
-static loader_slot *wait_for_next(lbk_loader *loader)
-{
+static loader_slot *wait_for_next(lbk_loader *loader) {
     for (;;) {
         for (int i = 0; i < loader->depth; i++) {
             loader_slot *slot = &loader->slots[i];
@@ -277,8 +263,7 @@ static loader_slot *wait_for_next(lbk_loader *loader)
 }
 
 /* A failed slot stays, so that every later call fails in the same way. */
-static lbk_status take(lbk_loader *loader, lbk_batch **out)
-{
+static lbk_status take(lbk_loader *loader, lbk_batch **out) {
     if (loader->delivered == loader->end)
         return LBK_OK;
     LBK_ENSURE(loader->held < loader->depth); /* the caller holds every slot: waiting would never end */
@@ -292,8 +277,7 @@ static lbk_status take(lbk_loader *loader, lbk_batch **out)
     return LBK_OK;
 }
 
-lbk_status lbk_loader_next(lbk_loader *loader, lbk_batch **out)
-{
+lbk_status lbk_loader_next(lbk_loader *loader, lbk_batch **out) {
     *out = NULL;
     pthread_mutex_lock(&loader->lock);
     lbk_status status = take(loader, out);
@@ -301,8 +285,7 @@ lbk_status lbk_loader_next(lbk_loader *loader, lbk_batch **out)
     return status;
 }
 
-void lbk_loader_release_batch(lbk_loader *loader, lbk_batch *batch)
-{
+void lbk_loader_release_batch(lbk_loader *loader, lbk_batch *batch) {
     loader_slot *slot = (loader_slot *)batch;
     pthread_mutex_lock(&loader->lock);
     if (slot->state == SLOT_HELD) {
@@ -313,7 +296,6 @@ void lbk_loader_release_batch(lbk_loader *loader, lbk_batch *batch)
     pthread_mutex_unlock(&loader->lock);
 }
 
-uint32_t lbk_loader_batches_per_epoch(const lbk_loader *loader)
-{
+uint32_t lbk_loader_batches_per_epoch(const lbk_loader *loader) {
     return loader->batches_per_epoch;
 }

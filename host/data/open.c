@@ -11,8 +11,7 @@
  * small-image datasets, seconds for large ones. */
 #define STATISTICS_PIXELS ((uint64_t)1 << 26)
 
-static lbk_status read_labels(const lbk_data *data, int *labels)
-{
+static lbk_status read_labels(const lbk_data *data, int *labels) {
     const lbk_source *source = &data->source;
     for (uint32_t i = 0; i < source->train_count; i++) {
         LBK_TRY(data->dataset->read(source, LBK_PART_TRAIN, i, NULL, &labels[i]));
@@ -22,8 +21,7 @@ static lbk_status read_labels(const lbk_data *data, int *labels)
 }
 
 /* Validation samples and the rest, each in file order. */
-static lbk_status split_validation(lbk_data *data, const int *labels, bool *chosen)
-{
+static lbk_status split_validation(lbk_data *data, const int *labels, bool *chosen) {
     uint32_t count = data->source.train_count;
     lbk_split_rule rule = {.share = data->params.validation, .leave_one = true};
     LBK_TRY(lbk_split_choose(labels, count, data->source.classes, rule, LBK_SPLIT_SEED, LBK_SPLIT_VALIDATION, chosen));
@@ -39,20 +37,19 @@ static lbk_status split_validation(lbk_data *data, const int *labels, bool *chos
 }
 
 /* Which of the training samples keep their label. `labels` is packed down to those samples, `chosen` is scratch. */
-static lbk_status choose_labelled(lbk_data *data, int *labels, bool *chosen)
-{
+static lbk_status choose_labelled(lbk_data *data, int *labels, bool *chosen) {
+    int classes = data->source.classes;
     lbk_split_rule rule = {.share = data->params.labels};
     LBK_TRY(lbk_arena_alloc(&data->arena, data->source.train_count * sizeof *data->labelled, &data->labelled));
     for (uint32_t i = 0; i < data->train_count; i++)
         labels[i] = labels[data->train[i]];
-    LBK_TRY(lbk_split_choose(labels, data->train_count, data->source.classes, rule, data->seed, LBK_SPLIT_LABELS, chosen));
+    LBK_TRY(lbk_split_choose(labels, data->train_count, classes, rule, data->seed, LBK_SPLIT_LABELS, chosen));
     for (uint32_t i = 0; i < data->train_count; i++)
         data->labelled[data->train[i]] = chosen[i];
     return LBK_OK;
 }
 
-static lbk_status split(lbk_data *data)
-{
+static lbk_status split(lbk_data *data) {
     lbk_status status = LBK_OK;
     int *labels = NULL;
     bool *chosen = NULL;
@@ -67,8 +64,7 @@ out:
     return status;
 }
 
-static void add_sums(const float *pixels, size_t count, int channels, double *sum, double *square)
-{
+static void add_sums(const float *pixels, size_t count, int channels, double *sum, double *square) {
     for (size_t i = 0; i < count; i++)
         for (int c = 0; c < channels; c++, pixels++) {
             sum[c] += *pixels;
@@ -76,10 +72,9 @@ static void add_sums(const float *pixels, size_t count, int channels, double *su
         }
 }
 
-/* Over the dataset's whole training part, validation samples included, so that the split does not move the scale. A channel
- * without variance is divided by 1. */
-static lbk_status measure(lbk_data *data)
-{
+/* Over the dataset's whole training part, validation samples included, so that the split does not move the scale. A
+ * channel without variance is divided by 1. */
+static lbk_status measure(lbk_data *data) {
     const lbk_source *source = &data->source;
     size_t area = (size_t)source->height * (size_t)source->width;
     uint64_t step = (source->train_count * (uint64_t)area + STATISTICS_PIXELS - 1) / STATISTICS_PIXELS;
@@ -102,8 +97,7 @@ out:
     return status;
 }
 
-static lbk_status set_normalization(lbk_data *data)
-{
+static lbk_status set_normalization(lbk_data *data) {
     const lbk_source *source = &data->source;
     for (int c = 0; c < 4; c++)
         data->deviation[c] = 1.0f;
@@ -117,8 +111,7 @@ static lbk_status set_normalization(lbk_data *data)
 }
 
 /* Reads one view now, so that an augmentation that does not fit the images fails here and not in a loader's thread. */
-static lbk_status try_view(const lbk_data *data)
-{
+static lbk_status try_view(const lbk_data *data) {
     const lbk_source *source = &data->source;
     size_t size = (size_t)source->height * (size_t)source->width * (size_t)source->channels;
     lbk_view view = {0};
@@ -134,20 +127,18 @@ out:
     return status;
 }
 
-static lbk_status open_source(lbk_data *data, const char *folder)
-{
+static lbk_status open_source(lbk_data *data, const char *folder) {
     lbk_source *source = &data->source;
     LBK_TRY(data->dataset->open(data->dataset_params, folder, source));
     LBK_ENSURE(source->channels >= 1 && source->channels <= 4 && source->height >= 1 && source->width >= 1);
     if (source->train_count == 0 || source->test_count == 0)
-        return lbk_fail(LBK_ERR_INPUT, "%u training and %u test samples; both parts need at least one", source->train_count,
-                        source->test_count);
+        return lbk_fail(LBK_ERR_INPUT, "%u training and %u test samples; both parts need at least one",
+                        source->train_count, source->test_count);
     LBK_TRY(split(data));
     LBK_TRY(set_normalization(data));
     return try_view(data);
 }
 
-lbk_status lbk_data_open(lbk_data *data, const char *folder)
-{
+lbk_status lbk_data_open(lbk_data *data, const char *folder) {
     return lbk_context(open_source(data, folder), "dataset %s", data->dataset->name);
 }

@@ -25,28 +25,29 @@ static const lbk_augmentation *const augmentations[] = {
 #undef LBK_DATASET
 #undef LBK_AUGMENTATION
 
-const lbk_dataset *const *lbk_dataset_all(void) { return datasets; }
+const lbk_dataset *const *lbk_dataset_all(void) {
+    return datasets;
+}
 
-const lbk_augmentation *const *lbk_augmentation_all(void) { return augmentations; }
+const lbk_augmentation *const *lbk_augmentation_all(void) {
+    return augmentations;
+}
 
-const lbk_dataset *lbk_dataset_find(const char *name)
-{
+const lbk_dataset *lbk_dataset_find(const char *name) {
     for (const lbk_dataset *const *d = datasets; *d; d++)
         if (strcmp((*d)->name, name) == 0)
             return *d;
     return NULL;
 }
 
-const lbk_augmentation *lbk_augmentation_find(const char *name)
-{
+const lbk_augmentation *lbk_augmentation_find(const char *name) {
     for (const lbk_augmentation *const *a = augmentations; *a; a++)
         if (strcmp((*a)->name, name) == 0)
             return *a;
     return NULL;
 }
 
-const char *lbk_part_name(lbk_part part)
-{
+const char *lbk_part_name(lbk_part part) {
     static const char *const names[] = {"train", "validation", "test"};
     return names[part];
 }

@@ -12,8 +12,7 @@ typedef struct axis {
 } axis;
 
 /* Mean over the stretch [i, i+1) * scale of old pixels, scale > 1. */
-static void area_weights(const axis *a, int i, int old_size, double scale)
-{
+static void area_weights(const axis *a, int i, int old_size, double scale) {
     double low = i * scale, high = low + scale;
     a->first[i] = (int)low;
     for (int k = 0; k < a->taps; k++) {
@@ -23,16 +22,14 @@ static void area_weights(const axis *a, int i, int old_size, double scale)
 }
 
 /* Linear between the two old pixel centres around the new one's. */
-static void linear_weights(const axis *a, int i, int old_size, double scale)
-{
+static void linear_weights(const axis *a, int i, int old_size, double scale) {
     double centre = fmin(fmax((i + 0.5) * scale - 0.5, 0.0), old_size - 1);
     a->first[i] = (int)centre;
     a->weight[i * 2] = (float)(1.0 - (centre - a->first[i]));
     a->weight[i * 2 + 1] = (float)(centre - a->first[i]);
 }
 
-static lbk_status axis_make(axis *a, int old_size, int new_size)
-{
+static lbk_status axis_make(axis *a, int old_size, int new_size) {
     double scale = (double)old_size / new_size;
     a->taps = scale > 1.0 ? (int)ceil(scale) + 1 : 2;
     LBK_TRY(lbk_calloc((size_t)new_size, sizeof *a->first, &a->first));
@@ -46,15 +43,13 @@ static lbk_status axis_make(axis *a, int old_size, int new_size)
     return LBK_OK;
 }
 
-static void axis_release(axis *a)
-{
+static void axis_release(axis *a) {
     free(a->first);
     free(a->weight);
 }
 
 /* Zero weights may lie beyond the last old pixel; those are not read. */
-static float weighted(const axis *a, int i, const float *old, size_t stride)
-{
+static float weighted(const axis *a, int i, const float *old, size_t stride) {
     float sum = 0.0f;
     for (int k = 0; k < a->taps; k++)
         if (a->weight[i * a->taps + k] != 0.0f)
@@ -63,8 +58,7 @@ static float weighted(const axis *a, int i, const float *old, size_t stride)
 }
 
 /* rows[height][new width][channels] from the image's bytes; `line` has room for one old row. */
-static void shrink_rows(const lbk_pixmap *image, const axis *across, int width, float *line, float *rows)
-{
+static void shrink_rows(const lbk_pixmap *image, const axis *across, int width, float *line, float *rows) {
     size_t channels = (size_t)image->channels, old_row = (size_t)image->width * channels;
     for (int y = 0; y < image->height; y++) {
         for (size_t i = 0; i < old_row; i++)
@@ -75,8 +69,7 @@ static void shrink_rows(const lbk_pixmap *image, const axis *across, int width, 
     }
 }
 
-static lbk_status resize(lbk_pixmap *image, const axis *down, const axis *across, int height, int width)
-{
+static lbk_status resize(lbk_pixmap *image, const axis *down, const axis *across, int height, int width) {
     lbk_status status = LBK_OK;
     size_t new_row = (size_t)width * (size_t)image->channels;
     float *line = NULL, *rows = NULL;
@@ -96,8 +89,7 @@ out:
     return status;
 }
 
-lbk_status lbk_decode_resize(lbk_pixmap *image, int height, int width)
-{
+lbk_status lbk_decode_resize(lbk_pixmap *image, int height, int width) {
     if (image->height == height && image->width == width)
         return LBK_OK;
     axis down = {0}, across = {0};

@@ -6,8 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static uint32_t class_quota(lbk_split_rule rule, uint32_t class_count)
-{
+static uint32_t class_quota(lbk_split_rule rule, uint32_t class_count) {
     if (class_count == 0 || (rule.fixed == 0 && rule.share <= 0.0))
         return 0;
     uint32_t most = rule.leave_one ? class_count - 1 : class_count;
@@ -18,8 +17,7 @@ static uint32_t class_quota(lbk_split_rule rule, uint32_t class_count)
 }
 
 /* Counting sort: indices of each class in rising order, class after class; first[c] is where class c starts. */
-static void group_by_class(const int *labels, uint32_t count, int classes, uint32_t *first, uint32_t *grouped)
-{
+static void group_by_class(const int *labels, uint32_t count, int classes, uint32_t *first, uint32_t *grouped) {
     for (uint32_t i = 0; i < count; i++)
         first[labels[i] + 1]++;
     for (int c = 0; c < classes; c++)
@@ -32,8 +30,7 @@ static void group_by_class(const int *labels, uint32_t count, int classes, uint3
 }
 
 lbk_status lbk_split_choose(const int *labels, uint32_t count, int classes, lbk_split_rule rule, uint64_t seed,
-                            lbk_split_use use, bool *chosen)
-{
+                            lbk_split_use use, bool *chosen) {
     lbk_status status = LBK_OK;
     uint32_t *first = NULL, *grouped = NULL;
     LBK_GOTO(lbk_calloc((size_t)classes + 2, sizeof *first, &first));

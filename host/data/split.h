@@ -1,7 +1,7 @@
 /* Class-balanced choices of samples.
  *
- * Each class is shuffled by its own stream and its first samples are chosen, so a larger share contains every smaller one
- * of the same seed and use. */
+ * Each class is shuffled by its own stream and its first samples are chosen, so a larger share contains every smaller
+ * one of the same seed and use. */
 #ifndef LBK_DATA_SPLIT_H
 #define LBK_DATA_SPLIT_H
 
@@ -24,9 +24,9 @@ typedef enum lbk_split_use {
 
 /* How many of a class of `class_count` samples to choose. */
 typedef struct lbk_split_rule {
-    double share;    /* round(share * class_count) ... */
-    uint32_t fixed;  /* ... or, when not 0, this many of every class */
-    bool leave_one;  /* never all of a class; otherwise at least one of every class unless the share is 0 */
+    double share;   /* round(share * class_count) ... */
+    uint32_t fixed; /* ... or, when not 0, this many of every class */
+    bool leave_one; /* never all of a class; otherwise at least one of every class unless the share is 0 */
 } lbk_split_rule;
 
 /* Sets chosen[count] for labels[count], each in [0, classes). Only LBK_ERR_MEMORY. */

@@ -2,8 +2,7 @@
 
 #include <stdlib.h>
 
-lbk_status lbk_view_init(lbk_view *view, const lbk_data *data)
-{
+lbk_status lbk_view_init(lbk_view *view, const lbk_data *data) {
     const lbk_source *source = &data->source;
     size_t row = (size_t)source->width * (size_t)source->channels;
     *view = (lbk_view){.data = data};
@@ -16,16 +15,14 @@ lbk_status lbk_view_init(lbk_view *view, const lbk_data *data)
     return LBK_OK;
 }
 
-void lbk_view_release(lbk_view *view)
-{
+void lbk_view_release(lbk_view *view) {
     free(view->mean_row);
     free(view->deviation_row);
     *view = (lbk_view){0};
 }
 
 /* Each augmentation has its own stream: bits 32 and up of the sample are its position in the chain. */
-static lbk_status augment(const lbk_data *data, uint32_t epoch, uint32_t sample, float *pixels, float *scratch)
-{
+static lbk_status augment(const lbk_data *data, uint32_t epoch, uint32_t sample, float *pixels, float *scratch) {
     const lbk_source *source = &data->source;
     for (int i = 0; i < data->augmentation_count; i++) {
         lbk_rng rng;
@@ -36,8 +33,7 @@ static lbk_status augment(const lbk_data *data, uint32_t epoch, uint32_t sample,
     return LBK_OK;
 }
 
-static void normalize(const lbk_view *view, float *pixels)
-{
+static void normalize(const lbk_view *view, float *pixels) {
     const lbk_source *source = &view->data->source;
     size_t row = (size_t)source->width * (size_t)source->channels;
     for (int y = 0; y < source->height; y++, pixels += row)
@@ -46,10 +42,10 @@ static void normalize(const lbk_view *view, float *pixels)
 }
 
 lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample, float *pixels,
-                         float *scratch, int *label)
-{
+                         float *scratch, int *label) {
     const lbk_data *data = view->data;
-    LBK_TRY(data->dataset->read(&data->source, part == LBK_PART_TEST ? LBK_PART_TEST : LBK_PART_TRAIN, sample, pixels, label));
+    LBK_TRY(data->dataset->read(&data->source, part == LBK_PART_TEST ? LBK_PART_TEST : LBK_PART_TRAIN, sample, pixels,
+                                label));
     if (part == LBK_PART_TRAIN)
         LBK_TRY(augment(data, epoch, sample, pixels, scratch));
     if (data->params.normalize)

@@ -58,8 +58,6 @@ static void release_programs(lbk_program_entry *entry) {
 }
 
 static void release_target(lbk_target *target) {
-    if (target->sub_device)
-        clReleaseDevice(target->id);
     free(target->prebuilt);
     free(target);
 }
@@ -94,19 +92,15 @@ static lbk_status make_target(lbk_device_context *context, const lbk_device *dev
     lbk_target *target = NULL;
     LBK_TRY(lbk_calloc(1, sizeof *target, &target));
     lbk_status status = prebuilt ? lbk_strdup(prebuilt, &target->prebuilt) : LBK_OK;
+    if (status != LBK_OK) {
+        free(target);
+        return status;
+    }
     target->context = context;
     target->id = device->id;
     target->compiler = device->info.caps.compiler;
     target->info = device->info;
     memcpy(target->label, device->label, sizeof target->label);
-    if (status == LBK_OK && device->id != device->info.id)
-        status = LBK_CL(clRetainDevice(device->id));
-    if (status != LBK_OK) {
-        free(target->prebuilt);
-        free(target);
-        return status;
-    }
-    target->sub_device = device->id != device->info.id;
     *out = target;
     return LBK_OK;
 }

@@ -16,8 +16,8 @@
 typedef struct lbk_target {
     struct lbk_target *next;
     lbk_device_context *context;
-    cl_device_id id; /* retained by the target where it is a sub-device */
-    bool sub_device, compiler;
+    cl_device_id id;
+    bool compiler;
     char *prebuilt; /* folder or NULL */
     char label[64];
     lbk_device_info info;
@@ -65,18 +65,12 @@ lbk_status lbk_device_context_create(cl_platform_id platform, const cl_device_id
 /* The last reference stops the threads and releases programs, targets and the cl_context. */
 void lbk_device_context_release(lbk_device_context *context);
 void lbk_device_context_retain(lbk_device_context *context);
-/* Finds or makes the target; `prebuilt` may be NULL. `owned`: id is a sub-device, retained by the target. */
+/* Finds or makes the target of the device; `prebuilt` may be NULL. */
 lbk_status lbk_device_context_target(lbk_device_context *context, const lbk_device *device, const char *prebuilt,
                                      lbk_target **out);
 
-/* split.c: the sub-devices of one device, made once for all specs of one lbk_device_open(). */
-typedef struct lbk_split {
-    int info, parts;
-    uint32_t counts[LBK_MAX_PARTS];
-    cl_device_id ids[LBK_MAX_PARTS];
-} lbk_split;
-lbk_status lbk_split_create(lbk_split *split, const lbk_device_list *list, const lbk_device_spec *spec);
-void lbk_split_release(lbk_split *split);
+/* split.c: part spec->part of the split that `spec` asks of the device `whole`; lives as long as the process. */
+lbk_status lbk_split_part(cl_device_id whole, const lbk_device_spec *spec, cl_device_id *out);
 
 /* kernel_source.c. Like lbk_kernel_source(), with the reason when there is none. */
 lbk_status lbk_kernel_source_get(const char *file, const char **out);

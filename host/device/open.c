@@ -11,8 +11,7 @@ typedef struct opening {
     const lbk_device_list *list;
     const lbk_device_spec *specs;
     const lbk_open_options *options;
-    size_t count, split_count;
-    lbk_split *splits;
+    size_t count;
     cl_device_id *ids; /* [count], resolved specs */
     lbk_device_context *
         *contexts; /* [count]; specs of one context name the same one, each with a reference of its own */
@@ -48,31 +47,20 @@ static lbk_status check_spec(const lbk_device_list *list, const lbk_device_spec 
     return LBK_OK;
 }
 
-static bool same_split(const lbk_split *split, const lbk_device_spec *spec) {
-    return split->parts == spec->parts &&
-           memcmp(split->counts, spec->counts, (size_t)spec->parts * sizeof *spec->counts) == 0;
+static bool same_split(const lbk_device_spec *a, const lbk_device_spec *b) {
+    return a->parts == b->parts && memcmp(a->counts, b->counts, (size_t)a->parts * sizeof *a->counts) == 0;
 }
 
 static lbk_status resolve(opening *o, size_t i) {
     const lbk_device_spec *spec = &o->specs[i];
-    const lbk_device_info *info = &o->list->items[spec->info];
-    if (spec->parts == 0) {
-        o->ids[i] = info->id;
+    cl_device_id whole = o->list->items[spec->info].id;
+    o->ids[i] = whole;
+    if (spec->parts == 0)
         return LBK_OK;
-    }
-    for (size_t s = 0; s < o->split_count; s++) {
-        if (o->splits[s].info != spec->info)
-            continue;
-        if (!same_split(&o->splits[s], spec))
+    for (size_t j = 0; j < i; j++)
+        if (o->specs[j].info == spec->info && o->specs[j].parts && !same_split(&o->specs[j], spec))
             return lbk_fail(LBK_ERR_INPUT, "it is split in two different ways; all parts must come from one split");
-        o->ids[i] = o->splits[s].ids[spec->part];
-        return LBK_OK;
-    }
-    lbk_split *split = &o->splits[o->split_count];
-    LBK_TRY(lbk_split_create(split, o->list, spec));
-    o->split_count++;
-    o->ids[i] = split->ids[spec->part];
-    return LBK_OK;
+    return lbk_split_part(whole, spec, &o->ids[i]);
 }
 
 static bool shares(const opening *o, size_t i, size_t j) {
@@ -172,7 +160,6 @@ static lbk_status at_spec(const opening *o, size_t i, lbk_status status) {
 }
 
 static lbk_status open_all(opening *o, lbk_device **devices) {
-    LBK_TRY(lbk_calloc(o->count, sizeof *o->splits, &o->splits));
     LBK_TRY(lbk_calloc(o->count, sizeof *o->ids, &o->ids));
     LBK_TRY(lbk_calloc(o->count, sizeof *o->contexts, &o->contexts));
     for (size_t i = 0; i < o->count; i++)
@@ -199,11 +186,8 @@ lbk_status lbk_device_open(const lbk_device_list *list, const lbk_device_spec *s
     for (size_t i = 0; o.contexts && i < count; i++)
         if (o.contexts[i])
             lbk_device_context_release(o.contexts[i]);
-    for (size_t s = 0; s < o.split_count; s++)
-        lbk_split_release(&o.splits[s]);
     free(o.contexts);
     free(o.ids);
-    free(o.splits);
     return status;
 }
 

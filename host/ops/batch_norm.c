@@ -89,18 +89,12 @@ static void batch_norm_reference(const lbk_reference *r) {
     }
 }
 
-/* batch_norm_backward's parameters; its table is in batch_norm_backward.c. */
-typedef struct backward_params {
-    double eps;
-    bool training, relu;
-} backward_params;
-
 /* Behind a relu with an addend the sign of y decides and the op returns the addend's gradient; an addend without relu passes
  * dy on. */
 static lbk_status batch_norm_differentiate(lbk_gradient *g) {
     const batch_norm_params *p = g->params;
     bool add = g->input_count > ADDEND && lbk_ops_present(&g->input_desc[ADDEND]);
-    backward_params params = {.eps = p->eps, .training = p->training, .relu = p->relu};
+    lbk_norm_backward_params params = {.eps = p->eps, .training = p->training, .relu = p->relu};
     const lbk_value inputs[] = {g->output_grad[0],
                                 g->input[X],
                                 g->input[WEIGHT],

@@ -5,6 +5,12 @@
 
 #include "ops/support.h"
 
+/* Parameters of batch_norm_backward, which batch_norm's derivative fills in. */
+typedef struct lbk_norm_backward_params {
+    double eps;
+    bool training, relu;
+} lbk_norm_backward_params;
+
 typedef struct lbk_norm_split {
     int64_t rows, channels;
     int64_t lanes;  /* width of the table: channels; on CPUs lcm(channels, 64) */

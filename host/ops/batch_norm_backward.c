@@ -5,11 +5,7 @@
 
 #include <math.h>
 
-/* The same fields in the same order as backward_params in batch_norm.c. */
-typedef struct backward_params {
-    double eps;
-    bool training, relu;
-} backward_params;
+typedef lbk_norm_backward_params backward_params;
 
 static const lbk_param backward_table[] = {
     LBK_PARAM_FLOAT(backward_params, eps, "1e-5", 0, 1, NULL, "added to the variance (training=no)", NULL),

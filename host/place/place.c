@@ -88,6 +88,14 @@ static int best_of_all(const lbk_device_list *list) {
     return gpu >= 0 ? gpu : fastest(list, CL_DEVICE_TYPE_CPU, -1);
 }
 
+lbk_status lbk_place_best(const lbk_device_list *list, lbk_device_spec *spec) {
+    int best = best_of_all(list);
+    if (best < 0)
+        return no_device();
+    *spec = whole(best);
+    return LBK_OK;
+}
+
 static lbk_status choose_one(const lbk_device_list *list, const char *text, const char *role, lbk_device_spec *spec) {
     return lbk_context(lbk_device_spec_parse(list, text, spec), "[%s] device", role);
 }
@@ -103,11 +111,8 @@ lbk_status lbk_place_choose(const lbk_device_list *list, const char *teacher, co
         LBK_TRY(choose_one(list, student, "student", student_spec));
     if (!auto_teacher && !auto_student)
         return LBK_OK;
-    int best = best_of_all(list);
-    if (best < 0)
-        return no_device();
     if (auto_teacher && auto_student)
-        *teacher_spec = whole(best);
+        LBK_TRY(lbk_place_best(list, teacher_spec));
     if (auto_teacher && !auto_student)
         *teacher_spec = whole(beside(list, student_spec->info, costs.student, costs.teacher));
     if (auto_student)

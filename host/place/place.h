@@ -20,6 +20,9 @@ double lbk_place_speed(const lbk_caps *caps);
 lbk_status lbk_place_choose(const lbk_device_list *list, const char *teacher, const char *student,
                             lbk_place_costs costs, lbk_device_spec *teacher_spec, lbk_device_spec *student_spec);
 
+/* The whole of the fastest GPU, else of the fastest CPU. */
+lbk_status lbk_place_best(const lbk_device_list *list, lbk_device_spec *spec);
+
 /* How `units` compute units are shared between two jobs so that the slower one finishes first: at least one each. */
 uint32_t lbk_place_share(uint32_t units, double cost_a, double cost_b);
 

@@ -161,3 +161,16 @@ Test(expr, depth_is_bounded) {
     expect_too_deep("1?", "1");
     expect_too_deep("!(", "1");
 }
+
+/* Names without values yet read as 0 here: no arithmetic may fail, all else does. */
+Test(expr, check_looks_at_syntax_and_names_only) {
+    int calls = 0;
+    cr_expect_eq(lbk_expr_check("8 / zero + huge * huge - 1 % zero", look_up, &calls, names, 5), LBK_OK, "%s",
+                 lbk_error_message());
+    cr_expect_eq(lbk_expr_check("1 +", look_up, &calls, names, 5), LBK_ERR_INPUT);
+    cr_expect_str_eq(lbk_error_message(), "expression \"1 +\", column 4: ends where a value is expected");
+    cr_expect_eq(lbk_expr_check("0 && widht", look_up, &calls, names, 5), LBK_ERR_INPUT);
+    cr_expect_str_eq(lbk_error_message(),
+                     "expression \"0 && widht\", column 6: unknown name \"widht\"; did you mean \"width\"?");
+    cr_expect_eq(lbk_expr_check("99999999999999999999", look_up, &calls, names, 5), LBK_ERR_INPUT);
+}

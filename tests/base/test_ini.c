@@ -270,3 +270,33 @@ Test(ini, unprintable_values_are_refused) {
     cr_expect_str_eq(lbk_error_message(), "\"\"it's\" #\" holds both kinds of quotes: no INI line can hold it");
     lbk_text_release(&text);
 }
+
+Test(ini, parts_of_a_section) {
+    static const lbk_param other[] = {LBK_PARAM_INT(train, epochs, "5", 1, 1000, "epochs", "length", NULL),
+                                      LBK_PARAM_END};
+    const lbk_param *const tables[] = {other, NULL, table + 1};
+    train t = {0};
+    bool seen[3];
+    load_well("[train]\nrate = 0.5\nepochs = 9\n");
+    cr_assert_eq(lbk_ini_check_section(&ini, "train", tables, 3), LBK_OK, "%s", lbk_error_message());
+    cr_expect(!ini.entries[0].used && !ini.entries[1].used, "checking is not reading");
+    cr_assert_eq(lbk_ini_read_part(&ini, "train", table + 1, &t, seen), LBK_OK);
+    cr_expect(t.rate == 0.5 && t.epochs == 0 && seen[0] && !seen[1]);
+    cr_expect(ini.entries[0].used && !ini.entries[1].used);
+    cr_assert_eq(lbk_ini_read_part(&ini, "train", other, &t, NULL), LBK_OK);
+    cr_expect_eq(t.epochs, 9);
+    cr_expect_eq(lbk_ini_check_section(&ini, "train", tables + 1, 2), LBK_ERR_INPUT);
+    expect_message(":3: [train] epochs: unknown key");
+    lbk_ini_override(&ini, "train.suffle=no");
+    cr_expect_eq(lbk_ini_check_section(&ini, "train", tables, 3), LBK_ERR_INPUT);
+    cr_expect_str_eq(lbk_error_message(), "--set: [train] suffle: unknown key; did you mean \"shuffle\"?");
+    cr_expect_eq(lbk_ini_check_section(&ini, "absent", tables, 3), LBK_OK);
+}
+
+Test(ini, failures_of_entries_and_defaults) {
+    load_well("[train]\nrate = 0.5\n");
+    cr_expect_eq(lbk_ini_fail(&ini, &ini.entries[0], "must be %d", 3), LBK_ERR_INPUT);
+    expect_message(":2: [train] rate: must be 3");
+    cr_expect_eq(lbk_ini_fail(&ini, NULL, "warmup must be at most %d", 3), LBK_ERR_INPUT);
+    expect_message(": warmup must be at most 3");
+}

@@ -110,18 +110,21 @@ Test(rng, below_is_even) {
     cr_assert_lt(chi_square, 30.0); /* 6 degrees of freedom: p = 4e-5 */
 }
 
-/* With bound 3 * 2^30, taking the number modulo the bound would give the lowest third twice as often as the others. */
+/* With bound 3 * 2^30, the modulus alone would give the lowest third twice as often as the others, and the high half of
+ * the product alone the multiples of three. */
 Test(rng, below_has_no_bias_for_large_bounds) {
     lbk_rng rng;
     uint32_t bound = 3u << 30;
-    int low = 0;
+    int low = 0, multiples = 0;
     lbk_rng_init(&rng, 6, LBK_RNG_TEST, 0, 0);
     for (int i = 0; i < 30000; i++) {
         uint32_t x = lbk_rng_below(&rng, bound);
         cr_assert_lt(x, bound);
         low += x < 1u << 30;
+        multiples += x % 3 == 0;
     }
     cr_assert_float_eq(low / 30000.0, 1.0 / 3, 5 * sqrt(2.0 / 9 / 30000));
+    cr_assert_float_eq(multiples / 30000.0, 1.0 / 3, 5 * sqrt(2.0 / 9 / 30000));
     cr_assert_eq(lbk_rng_below(&rng, 1), 0);
     cr_assert_eq(lbk_rng_below(&rng, 0), 0);
 }

@@ -6,8 +6,7 @@
 
 enum { H = 6, W = 5, C = 2, SIZE = H * W * C };
 
-static const lbk_augmentation *params_of(const char *name, const char *key, const char *value, void *params)
-{
+static const lbk_augmentation *params_of(const char *name, const char *key, const char *value, void *params) {
     lbk_arena arena = {0};
     const lbk_augmentation *found = lbk_augmentation_find(name);
     cr_assert_not_null(found);
@@ -17,8 +16,7 @@ static const lbk_augmentation *params_of(const char *name, const char *key, cons
     return found;
 }
 
-static void view(const lbk_augmentation *a, const void *params, uint32_t sample, float *pixels)
-{
+static void view(const lbk_augmentation *a, const void *params, uint32_t sample, float *pixels) {
     float scratch[SIZE];
     lbk_rng rng;
     lbk_rng_init(&rng, 5, LBK_RNG_TEST, 0, sample);
@@ -28,13 +26,11 @@ static void view(const lbk_augmentation *a, const void *params, uint32_t sample,
 }
 
 /* Pixel (y, x, c) of the original, 0 outside. */
-static float original(int y, int x, int c)
-{
+static float original(int y, int x, int c) {
     return y < 0 || y >= H || x < 0 || x >= W ? 0.0f : (float)((y * W + x) * C + c + 1);
 }
 
-static bool is_shifted(const float *pixels, int down, int right)
-{
+static bool is_shifted(const float *pixels, int down, int right) {
     for (int y = 0; y < H; y++)
         for (int x = 0; x < W; x++)
             for (int c = 0; c < C; c++)
@@ -43,8 +39,7 @@ static bool is_shifted(const float *pixels, int down, int right)
     return true;
 }
 
-Test(crop, every_view_is_a_shift_and_every_shift_occurs)
-{
+Test(crop, every_view_is_a_shift_and_every_shift_occurs) {
     double params[4];
     const lbk_augmentation *crop = params_of("crop", "padding", "2", params);
     int seen[5][5] = {{0}};
@@ -65,8 +60,7 @@ Test(crop, every_view_is_a_shift_and_every_shift_occurs)
         cr_assert(seen[i / 5][i % 5] > 15 && seen[i / 5][i % 5] < 70, "shift %d: %d of 1000", i, seen[i / 5][i % 5]);
 }
 
-Test(crop, padding_zero_changes_nothing_and_too_much_is_refused)
-{
+Test(crop, padding_zero_changes_nothing_and_too_much_is_refused) {
     double params[4];
     float pixels[SIZE], scratch[SIZE];
     const lbk_augmentation *crop = params_of("crop", "padding", "0", params);
@@ -79,8 +73,7 @@ Test(crop, padding_zero_changes_nothing_and_too_much_is_refused)
     cr_assert_str_eq(lbk_error_message(), "crop: padding 5 is not smaller than the image, 6x5");
 }
 
-static bool is_mirrored(const float *pixels)
-{
+static bool is_mirrored(const float *pixels) {
     for (int y = 0; y < H; y++)
         for (int x = 0; x < W; x++)
             for (int c = 0; c < C; c++)
@@ -89,8 +82,7 @@ static bool is_mirrored(const float *pixels)
     return true;
 }
 
-Test(flip, mirrors_with_probability_p)
-{
+Test(flip, mirrors_with_probability_p) {
     double params[4];
     float pixels[SIZE];
     int mirrored = 0;
@@ -103,8 +95,7 @@ Test(flip, mirrors_with_probability_p)
     cr_assert(mirrored > 420 && mirrored < 580, "%d of 2000, expected about 500", mirrored); /* deviation 19 */
 }
 
-Test(flip, p_zero_never_and_p_one_always)
-{
+Test(flip, p_zero_never_and_p_one_always) {
     double params[4];
     float pixels[SIZE];
     const lbk_augmentation *flip = params_of("flip", "p", "0", params);

@@ -10,14 +10,12 @@ TestSuite(cifar, .init = box_make, .fini = box_remove);
 
 enum { PLANE = 1024, PIXELS = 3 * PLANE, MAX_RECORD = PIXELS + 2 };
 
-static unsigned char value(int sample, int channel, int i)
-{
+static unsigned char value(int sample, int channel, int i) {
     return (unsigned char)(sample * 13 + channel * 101 + i * 7);
 }
 
 /* `count` records from sample number `first` on; label bytes are (sample % 20, sample % 100) or (sample % 10). */
-static void write_records(const char *name, int label_bytes, int first, int count)
-{
+static void write_records(const char *name, int label_bytes, int first, int count) {
     size_t record = (size_t)label_bytes + PIXELS;
     unsigned char *bytes = malloc(record * (size_t)count), *at = bytes;
     for (int s = first; s < first + count; s++) {
@@ -32,8 +30,7 @@ static void write_records(const char *name, int label_bytes, int first, int coun
     free(bytes);
 }
 
-static void write_cifar10(const char *folder)
-{
+static void write_cifar10(const char *folder) {
     char name[128];
     for (int i = 0; i < 5; i++) {
         snprintf(name, sizeof name, "%s/data_batch_%d.bin", folder, i + 1);
@@ -43,8 +40,7 @@ static void write_cifar10(const char *folder)
     write_records(name, 1, 100, 4);
 }
 
-static void expect_sample(const box_data *box, lbk_part part, uint32_t index, int sample, int label)
-{
+static void expect_sample(const box_data *box, lbk_part part, uint32_t index, int sample, int label) {
     float pixels[PIXELS];
     int found;
     cr_assert_eq(box->data.dataset->read(&box->data.source, part, index, pixels, &found), LBK_OK);
@@ -54,8 +50,7 @@ static void expect_sample(const box_data *box, lbk_part part, uint32_t index, in
             cr_assert_eq(pixels[i * 3 + c], (float)value(sample, c, i) / 255.0f);
 }
 
-Test(cifar, reads_cifar10_from_the_folder_or_the_one_above)
-{
+Test(cifar, reads_cifar10_from_the_folder_or_the_one_above) {
     const char *texts[] = {"[data]\ndataset = cifar10\npath = up/cifar-10-batches-bin\n",
                            "[data]\ndataset = cifar10\npath = up\n"};
     write_cifar10("up/cifar-10-batches-bin");
@@ -74,8 +69,7 @@ Test(cifar, reads_cifar10_from_the_folder_or_the_one_above)
     }
 }
 
-Test(cifar, reads_cifar100_fine_and_coarse)
-{
+Test(cifar, reads_cifar100_fine_and_coarse) {
     box_data box;
     write_records("c/train.bin", 2, 0, 60);
     write_records("c/test.bin", 2, 95, 5);
@@ -91,8 +85,7 @@ Test(cifar, reads_cifar100_fine_and_coarse)
     box_close(&box);
 }
 
-Test(cifar, reads_class_names_where_there_are_some)
-{
+Test(cifar, reads_class_names_where_there_are_some) {
     box_data box;
     const char names[] = "zero\none\ntwo\nthree\r\nfour\nfive\nsix\nseven\neight\nnine\n\n";
     write_cifar10("c");
@@ -107,19 +100,20 @@ Test(cifar, reads_class_names_where_there_are_some)
                      "dataset cifar10: @/c/batches.meta.txt: 3 class names, expected 10");
 }
 
-Test(cifar, refuses_damaged_files)
-{
+Test(cifar, refuses_damaged_files) {
     static const char ini[] = "[data]\ndataset = cifar10\npath = c\n";
     write_cifar10("c");
     size_t length;
     unsigned char *bytes = box_read("c/data_batch_3.bin", &length);
     box_write("c/data_batch_3.bin", bytes, length - 100);
-    box_expect_error(ini, LBK_ERR_INPUT,
-                     "dataset cifar10: @/c/data_batch_3.bin: byte 9119: ends inside record 2; expected whole records of 3073 "
-                     "bytes");
+    box_expect_error(
+        ini, LBK_ERR_INPUT,
+        "dataset cifar10: @/c/data_batch_3.bin: byte 9119: ends inside record 2; expected whole records of 3073 "
+        "bytes");
     box_write("c/data_batch_3.bin", bytes, 0);
-    box_expect_error(ini, LBK_ERR_INPUT,
-                     "dataset cifar10: @/c/data_batch_3.bin: byte 0: ends inside record 0; expected whole records of 3073 bytes");
+    box_expect_error(
+        ini, LBK_ERR_INPUT,
+        "dataset cifar10: @/c/data_batch_3.bin: byte 0: ends inside record 0; expected whole records of 3073 bytes");
     bytes[3073] = 10;
     box_write("c/data_batch_3.bin", bytes, length);
     box_expect_error(ini, LBK_ERR_INPUT,
@@ -127,13 +121,13 @@ Test(cifar, refuses_damaged_files)
     box_delete("c/data_batch_3.bin");
     box_expect_error(ini, LBK_ERR_IO,
                      "dataset cifar10: cannot read \"@/c/data_batch_3.bin\": No such file or directory");
-    box_expect_error("[data]\ndataset = cifar10\npath = gone\n", LBK_ERR_INPUT, "dataset cifar10: @/gone: not a folder");
+    box_expect_error("[data]\ndataset = cifar10\npath = gone\n", LBK_ERR_INPUT,
+                     "dataset cifar10: @/gone: not a folder");
     free(bytes);
 }
 
 /* The label that is not used must be valid too: a shifted file shows there. */
-Test(cifar, refuses_a_bad_coarse_label)
-{
+Test(cifar, refuses_a_bad_coarse_label) {
     size_t length;
     write_records("c/train.bin", 2, 0, 3);
     write_records("c/test.bin", 2, 0, 3);

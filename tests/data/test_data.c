@@ -10,15 +10,13 @@ TestSuite(data, .init = box_make, .fini = box_remove);
 
 #define DIGITS "[data]\ndataset = digits\n"
 
-static int label_of(const box_data *box, uint32_t index)
-{
+static int label_of(const box_data *box, uint32_t index) {
     int label = -1;
     cr_assert_eq(box->data.dataset->read(&box->data.source, LBK_PART_TRAIN, index, NULL, &label), LBK_OK);
     return label;
 }
 
-Test(data, reads_every_key)
-{
+Test(data, reads_every_key) {
     box_data box;
     box_open_ok(&box,
                 DIGITS "batch = 32\nshuffle = no\naugment = flip, crop\nlabels = 0.5\nvalidation = 0.25\n"
@@ -43,8 +41,7 @@ Test(data, reads_every_key)
 }
 
 /* 20 % of every class, rounded; the same for every seed, disjoint from the training samples, and complete. */
-Test(data, validation_is_balanced_and_fixed)
-{
+Test(data, validation_is_balanced_and_fixed) {
     uint32_t first[400];
     for (uint64_t seed = 1; seed <= 2; seed++) {
         box_data box;
@@ -69,16 +66,14 @@ Test(data, validation_is_balanced_and_fixed)
     }
 }
 
-static int labelled_of_class(const box_data *box, int label)
-{
+static int labelled_of_class(const box_data *box, int label) {
     int count = 0;
     for (uint32_t i = 0; i < box->data.source.train_count; i++)
         count += box->data.labelled[i] && label_of(box, i) == label;
     return count;
 }
 
-Test(data, label_budget_is_balanced_and_never_in_the_validation_part)
-{
+Test(data, label_budget_is_balanced_and_never_in_the_validation_part) {
     box_data box;
     box_open_ok(&box, DIGITS "labels = 0.1\nvalidation = 0.3\n", 3);
     int train[10] = {0};
@@ -91,8 +86,7 @@ Test(data, label_budget_is_balanced_and_never_in_the_validation_part)
     box_close(&box);
 }
 
-Test(data, label_budget_ends)
-{
+Test(data, label_budget_ends) {
     box_data box;
     box_open_ok(&box, DIGITS "labels = 0.0001\n", 3);
     for (int c = 0; c < 10; c++)
@@ -108,8 +102,7 @@ Test(data, label_budget_ends)
     box_close(&box);
 }
 
-Test(data, label_budget_depends_on_the_seed_and_grows_with_the_share)
-{
+Test(data, label_budget_depends_on_the_seed_and_grows_with_the_share) {
     box_data a, b, c;
     int differ = 0;
     box_open_ok(&a, DIGITS "labels = 0.3\n", 3);
@@ -125,8 +118,7 @@ Test(data, label_budget_depends_on_the_seed_and_grows_with_the_share)
     box_close(&c);
 }
 
-Test(data, normalised_training_views_have_mean_0_and_deviation_1)
-{
+Test(data, normalised_training_views_have_mean_0_and_deviation_1) {
     box_data box;
     lbk_view view;
     double sum = 0, square = 0;
@@ -149,8 +141,7 @@ Test(data, normalised_training_views_have_mean_0_and_deviation_1)
 }
 
 /* Per-channel numbers: a colour set of three flat channels, of which blue never varies. */
-Test(data, normalisation_is_per_channel)
-{
+Test(data, normalisation_is_per_channel) {
     unsigned char low[3 * 4], high[3 * 4];
     for (int i = 0; i < 4; i++) {
         memcpy(low + 3 * i, (unsigned char[]){0, 51, 102}, 3);
@@ -170,10 +161,10 @@ Test(data, normalisation_is_per_channel)
     box_close(&box);
 }
 
-Test(data, refuses_wrong_sections)
-{
+Test(data, refuses_wrong_sections) {
     box_expect_error("[other]\nx = 1\n", LBK_ERR_INPUT, "@/x.ini: [data] lacks the key \"dataset\" (a dataset's name)");
-    box_expect_error("[data]\nbatch = 8\n", LBK_ERR_INPUT, "@/x.ini:1: [data] lacks the key \"dataset\" (a dataset's name)");
+    box_expect_error("[data]\nbatch = 8\n", LBK_ERR_INPUT,
+                     "@/x.ini:1: [data] lacks the key \"dataset\" (a dataset's name)");
     box_expect_error("[data]\ndataset = digit\n", LBK_ERR_INPUT,
                      "@/x.ini:2: [data] dataset: unknown dataset \"digit\"; did you mean \"digits\"?");
     box_expect_error("[data]\ndataset = imagenet-21k-winter\n", LBK_ERR_INPUT,
@@ -186,8 +177,7 @@ Test(data, refuses_wrong_sections)
                      "@/x.ini:3: [data] labels: expected number in [0, 1], got \"1.5\"");
 }
 
-Test(data, refuses_wrong_augmentations)
-{
+Test(data, refuses_wrong_augmentations) {
     box_expect_error(DIGITS "augment = crop, filp\n", LBK_ERR_INPUT,
                      "@/x.ini:3: [data] augment: unknown augmentation \"filp\"; did you mean \"flip\"?");
     box_expect_error(DIGITS "augment = crop, crop\n", LBK_ERR_INPUT,

@@ -7,8 +7,7 @@
 
 TestSuite(digits, .init = box_make, .fini = box_remove);
 
-Test(digits, split_is_fixed_and_balanced)
-{
+Test(digits, split_is_fixed_and_balanced) {
     uint64_t seeds[] = {1, 99}, hash[2];
     for (int s = 0; s < 2; s++) {
         box_data box;
@@ -35,11 +34,10 @@ Test(digits, split_is_fixed_and_balanced)
 }
 
 /* The first scan of the file, as anyone can see in digits.csv.gz; file order is kept within each part. */
-Test(digits, pixels_are_sixteenths_of_the_files_values)
-{
-    static const unsigned char first[64] = {0, 0, 5,  13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5,  0, 0, 3, 15, 2, 0, 11,
-                                            8, 0, 0,  4,  12, 0, 0, 8, 8, 0, 0,  5,  8,  0,  0,  9, 8, 0, 0,  4, 11, 0,
-                                            1, 12, 7, 0,  0, 2, 14, 5, 10, 12, 0, 0, 0, 0, 6, 13, 10, 0, 0, 0};
+Test(digits, pixels_are_sixteenths_of_the_files_values) {
+    static const unsigned char first[64] = {
+        0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0, 0, 3, 15, 2, 0,  11, 8, 0, 0, 4, 12, 0,  0,  8, 8, 0,
+        0, 5, 8, 0,  0, 9, 8, 0, 0, 4, 11, 0,  1,  12, 7, 0, 0, 2, 14, 5, 10, 12, 0, 0, 0, 0, 6,  13, 10, 0, 0, 0};
     box_data box;
     int label, found = 0;
     float pixels[64];
@@ -55,8 +53,7 @@ Test(digits, pixels_are_sixteenths_of_the_files_values)
     box_close(&box);
 }
 
-Test(digits, normalisation_is_that_of_the_training_part)
-{
+Test(digits, normalisation_is_that_of_the_training_part) {
     box_data box;
     box_open_ok(&box, "[data]\ndataset = digits\nvalidation = 0.2\n", 1);
     double sum = 0, square = 0;
@@ -76,7 +73,6 @@ Test(digits, normalisation_is_that_of_the_training_part)
     box_close(&box);
 }
 
-Test(digits, has_no_key_of_its_own)
-{
+Test(digits, has_no_key_of_its_own) {
     box_expect_error("[data]\ndataset = digits\nsource = x\n", LBK_ERR_INPUT, "@/x.ini:3: [data] source: unknown key");
 }

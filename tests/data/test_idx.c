@@ -10,20 +10,17 @@ TestSuite(idx, .init = box_make, .fini = box_remove);
 
 enum { H = 2, W = 3, SIZE = H * W, MAX = 64 };
 
-static void put32(unsigned char *at, uint32_t value)
-{
+static void put32(unsigned char *at, uint32_t value) {
     for (int i = 0; i < 4; i++)
         at[i] = (unsigned char)(value >> (24 - 8 * i));
 }
 
-static unsigned char pixel(int sample, int i)
-{
+static unsigned char pixel(int sample, int i) {
     return (unsigned char)(sample * 37 + i * 11);
 }
 
 /* Both return the file's length. Labels go 0, 1, 2, 0, 1, 2, ... */
-static size_t images_file(unsigned char *out, int count, int height, int width)
-{
+static size_t images_file(unsigned char *out, int count, int height, int width) {
     put32(out, 0x803);
     put32(out + 4, (uint32_t)count);
     put32(out + 8, (uint32_t)height);
@@ -34,8 +31,7 @@ static size_t images_file(unsigned char *out, int count, int height, int width)
     return 16 + (size_t)(count * height * width);
 }
 
-static size_t labels_file(unsigned char *out, int count)
-{
+static size_t labels_file(unsigned char *out, int count) {
     put32(out, 0x801);
     put32(out + 4, (uint32_t)count);
     for (int s = 0; s < count; s++)
@@ -43,8 +39,7 @@ static size_t labels_file(unsigned char *out, int count)
     return 8 + (size_t)count;
 }
 
-static void write_pair(const char *images, const char *labels, int count)
-{
+static void write_pair(const char *images, const char *labels, int count) {
     unsigned char bytes[16 + MAX * SIZE];
     size_t length = images_file(bytes, count, H, W);
     box_write(images, bytes, length);
@@ -52,8 +47,7 @@ static void write_pair(const char *images, const char *labels, int count)
     box_write(labels, bytes, length);
 }
 
-static void write_pair_gzip(const char *images, const char *labels, int count)
-{
+static void write_pair_gzip(const char *images, const char *labels, int count) {
     unsigned char bytes[16 + MAX * SIZE];
     size_t length = images_file(bytes, count, H, W);
     box_write_gzip(images, bytes, length);
@@ -61,8 +55,7 @@ static void write_pair_gzip(const char *images, const char *labels, int count)
     box_write_gzip(labels, bytes, length);
 }
 
-static void expect_sample(const box_data *box, lbk_part part, uint32_t index, int sample)
-{
+static void expect_sample(const box_data *box, lbk_part part, uint32_t index, int sample) {
     float pixels[SIZE];
     int label = -1, only = -1;
     const lbk_source *source = &box->data.source;
@@ -74,8 +67,7 @@ static void expect_sample(const box_data *box, lbk_part part, uint32_t index, in
         cr_assert_eq(pixels[i], (float)pixel(sample, i) / 255.0f);
 }
 
-static void expect_both_parts(const char *ini, uint32_t train, uint32_t test)
-{
+static void expect_both_parts(const char *ini, uint32_t train, uint32_t test) {
     box_data box;
     box_open_ok(&box, ini, 1);
     const lbk_source *source = &box.data.source;
@@ -89,8 +81,7 @@ static void expect_both_parts(const char *ini, uint32_t train, uint32_t test)
     box_close(&box);
 }
 
-Test(idx, reads_a_folder_with_the_usual_names)
-{
+Test(idx, reads_a_folder_with_the_usual_names) {
     write_pair("m/train-images-idx3-ubyte", "m/train-labels-idx1-ubyte", 7);
     write_pair_gzip("m/t10k-images-idx3-ubyte.gz", "m/t10k-labels-idx1-ubyte.gz", 4);
     expect_both_parts("[data]\ndataset = idx\npath = m\n", 7, 4);
@@ -99,8 +90,7 @@ Test(idx, reads_a_folder_with_the_usual_names)
     expect_both_parts("[data]\ndataset = idx\npath = d\n", 5, 3);
 }
 
-Test(idx, reads_named_files)
-{
+Test(idx, reads_named_files) {
     write_pair("a.images", "a.labels", 6);
     write_pair_gzip("sub/b.images", "b.labels", 3);
     expect_both_parts("[data]\ndataset = idx\ntrain_images = a.images\ntrain_labels = a.labels\n"
@@ -108,9 +98,9 @@ Test(idx, reads_named_files)
                       6, 3);
 }
 
-/* 30 samples, ten of a class: 3 of each class are test samples, whatever the seed; every sample is in exactly one part. */
-Test(idx, splits_a_single_pair)
-{
+/* 30 samples, ten of a class: 3 of each class are test samples, whatever the seed; every sample is in exactly one part.
+ */
+Test(idx, splits_a_single_pair) {
     uint32_t first[9];
     write_pair("m/t10k-images-idx3-ubyte", "m/t10k-labels-idx1-ubyte", 30);
     for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -144,15 +134,13 @@ Test(idx, splits_a_single_pair)
 
 #define INI "[data]\ndataset = idx\npath = m\n"
 
-static void write_good(void)
-{
+static void write_good(void) {
     write_pair("m/train-images-idx3-ubyte", "m/train-labels-idx1-ubyte", 6);
     write_pair("m/t10k-images-idx3-ubyte", "m/t10k-labels-idx1-ubyte", 3);
 }
 
 /* The training images with `length` bytes changed at `at` and cut (or filled up with 9s) to `total`. */
-static void spoil_images(size_t at, const char *change, size_t length, size_t total)
-{
+static void spoil_images(size_t at, const char *change, size_t length, size_t total) {
     unsigned char bytes[16 + MAX * SIZE];
     memset(bytes, 9, sizeof bytes);
     images_file(bytes, 6, H, W);
@@ -160,8 +148,7 @@ static void spoil_images(size_t at, const char *change, size_t length, size_t to
     box_write("m/train-images-idx3-ubyte", bytes, total);
 }
 
-Test(idx, refuses_damaged_image_files)
-{
+Test(idx, refuses_damaged_image_files) {
     enum { WHOLE = 16 + 6 * SIZE };
     write_good();
     spoil_images(0, "", 0, 3);
@@ -178,26 +165,28 @@ Test(idx, refuses_damaged_image_files)
     box_expect_error(INI, LBK_ERR_INPUT,
                      "dataset idx: @/m/train-images-idx3-ubyte: byte 12: dimension 2 is 0, expected 1 to 16384");
     spoil_images(8, "\xff\xff\xff\xff", 4, WHOLE);
-    box_expect_error(INI, LBK_ERR_INPUT,
-                     "dataset idx: @/m/train-images-idx3-ubyte: byte 8: dimension 1 is 4294967295, expected 1 to 16384");
+    box_expect_error(
+        INI, LBK_ERR_INPUT,
+        "dataset idx: @/m/train-images-idx3-ubyte: byte 8: dimension 1 is 4294967295, expected 1 to 16384");
     spoil_images(4, "\xff\xff\xff\xff", 4, WHOLE);
     box_expect_error(INI, LBK_ERR_INPUT,
                      "dataset idx: @/m/train-images-idx3-ubyte: byte 52: ends inside sample 6 of 4294967295");
     spoil_images(0, "", 0, WHOLE - 1);
-    box_expect_error(INI, LBK_ERR_INPUT, "dataset idx: @/m/train-images-idx3-ubyte: byte 51: ends inside sample 5 of 6");
+    box_expect_error(INI, LBK_ERR_INPUT,
+                     "dataset idx: @/m/train-images-idx3-ubyte: byte 51: ends inside sample 5 of 6");
     spoil_images(0, "", 0, WHOLE + 2);
     box_expect_error(INI, LBK_ERR_INPUT,
                      "dataset idx: @/m/train-images-idx3-ubyte: byte 52: 2 trailing bytes after the last of 6 samples");
 }
 
-Test(idx, refuses_labels_that_do_not_fit)
-{
+Test(idx, refuses_labels_that_do_not_fit) {
     unsigned char bytes[MAX];
     write_good();
     size_t length = labels_file(bytes, 5);
     box_write("m/train-labels-idx1-ubyte", bytes, length);
-    box_expect_error(INI, LBK_ERR_INPUT,
-                     "dataset idx: @/m/train-labels-idx1-ubyte: byte 4: 5 labels, but @/m/train-images-idx3-ubyte has 6 images");
+    box_expect_error(
+        INI, LBK_ERR_INPUT,
+        "dataset idx: @/m/train-labels-idx1-ubyte: byte 4: 5 labels, but @/m/train-images-idx3-ubyte has 6 images");
     length = labels_file(bytes, 6);
     bytes[8 + 4] = 7;
     box_write("m/train-labels-idx1-ubyte", bytes, length);
@@ -219,8 +208,7 @@ Test(idx, refuses_labels_that_do_not_fit)
                      "(unsigned bytes, 1 dimension)");
 }
 
-Test(idx, refuses_test_images_of_another_size)
-{
+Test(idx, refuses_test_images_of_another_size) {
     unsigned char bytes[16 + MAX * SIZE];
     write_good();
     size_t length = images_file(bytes, 3, 3, 3);
@@ -229,8 +217,7 @@ Test(idx, refuses_test_images_of_another_size)
                      "dataset idx: @/m/t10k-images-idx3-ubyte: byte 8: images of 3x3, but the training images are 2x3");
 }
 
-Test(idx, refuses_damaged_gzip)
-{
+Test(idx, refuses_damaged_gzip) {
     unsigned char bytes[16 + MAX * SIZE], *packed;
     size_t length = images_file(bytes, 6, H, W);
     write_good();
@@ -241,7 +228,8 @@ Test(idx, refuses_damaged_gzip)
     box_write("m/train-images-idx3-ubyte.gz", packed, length);
     char expected[256];
     snprintf(expected, sizeof expected,
-             "dataset idx: @/m/train-images-idx3-ubyte.gz: damaged gzip data at byte %zu: incorrect data check", length - 4);
+             "dataset idx: @/m/train-images-idx3-ubyte.gz: damaged gzip data at byte %zu: incorrect data check",
+             length - 4);
     box_expect_error(INI, LBK_ERR_INPUT, expected);
     packed[length - 8] ^= 1;
     box_write("m/train-images-idx3-ubyte.gz", packed, length - 9);
@@ -250,17 +238,18 @@ Test(idx, refuses_damaged_gzip)
              length - 9);
     box_expect_error(INI, LBK_ERR_INPUT, expected);
     box_write("m/train-images-idx3-ubyte.gz", packed, 5);
-    box_expect_error(INI, LBK_ERR_INPUT,
-                     "dataset idx: @/m/train-images-idx3-ubyte.gz: gzip data cut short at byte 5, after 0 inflated bytes");
+    box_expect_error(
+        INI, LBK_ERR_INPUT,
+        "dataset idx: @/m/train-images-idx3-ubyte.gz: gzip data cut short at byte 5, after 0 inflated bytes");
     packed[2] = 3; /* not deflate */
     box_write("m/train-images-idx3-ubyte.gz", packed, length);
-    box_expect_error(INI, LBK_ERR_INPUT,
-                     "dataset idx: @/m/train-images-idx3-ubyte.gz: damaged gzip data at byte 4: unknown compression method");
+    box_expect_error(
+        INI, LBK_ERR_INPUT,
+        "dataset idx: @/m/train-images-idx3-ubyte.gz: damaged gzip data at byte 4: unknown compression method");
     free(packed);
 }
 
-Test(idx, refuses_keys_that_contradict_each_other)
-{
+Test(idx, refuses_keys_that_contradict_each_other) {
     write_good();
     box_expect_error("[data]\ndataset = idx\n", LBK_ERR_INPUT,
                      "dataset idx: no files named: give path, or train_images and train_labels");
@@ -276,15 +265,15 @@ Test(idx, refuses_keys_that_contradict_each_other)
                      "@/x.ini:4: [data] test_share: expected number in [0, 0.9], got \"0.95\"");
 }
 
-Test(idx, refuses_incomplete_folders)
-{
+Test(idx, refuses_incomplete_folders) {
     write_good();
     box_delete("m/t10k-images-idx3-ubyte");
     box_expect_error(INI, LBK_ERR_INPUT, "dataset idx: @/m: has t10k-labels-idx1-ubyte but no t10k-images-idx3-ubyte");
     box_delete("m/t10k-labels-idx1-ubyte");
-    box_expect_error(INI, LBK_ERR_INPUT,
-                     "dataset idx: @/m/train-images-idx3-ubyte is the only pair of files: set test_share to split it, or "
-                     "name the test pair");
+    box_expect_error(
+        INI, LBK_ERR_INPUT,
+        "dataset idx: @/m/train-images-idx3-ubyte is the only pair of files: set test_share to split it, or "
+        "name the test pair");
     box_delete("m/train-labels-idx1-ubyte");
     box_delete("m/train-images-idx3-ubyte");
     box_expect_error(INI, LBK_ERR_INPUT,

@@ -11,29 +11,26 @@ TestSuite(image_folder, .init = box_make, .fini = box_remove);
 #define INI "[data]\ndataset = image_folder\npath = f\n"
 #define GRAY INI "channels = gray\n"
 
-/* One PNG of height x width in each class folder of both parts, grey value `value` everywhere unless changed by a test. */
-static void write_grey(const char *name, int height, int width, unsigned char value)
-{
+/* One PNG of height x width in each class folder of both parts, grey value `value` everywhere unless changed by a test.
+ */
+static void write_grey(const char *name, int height, int width, unsigned char value) {
     unsigned char pixels[64 * 64];
     memset(pixels, value, sizeof pixels);
     box_write_png(name, height, width, 1, pixels);
 }
 
-static void write_small_set(void)
-{
+static void write_small_set(void) {
     write_grey("f/train/cat/1.png", 4, 6, 10);
     write_grey("f/train/dog/1.png", 4, 6, 20);
     write_grey("f/test/cat/1.png", 4, 6, 30);
     write_grey("f/test/dog/1.png", 4, 6, 40);
 }
 
-static lbk_status read_sample(const box_data *box, lbk_part part, uint32_t index, float *pixels, int *label)
-{
+static lbk_status read_sample(const box_data *box, lbk_part part, uint32_t index, float *pixels, int *label) {
     return box->data.dataset->read(&box->data.source, part, index, pixels, label);
 }
 
-Test(image_folder, classes_and_files_come_in_the_order_of_their_names)
-{
+Test(image_folder, classes_and_files_come_in_the_order_of_their_names) {
     box_data box;
     float pixels[24];
     static const int labels[] = {0, 0, 0, 0, 1}, values[] = {3, 1, 2, 10, 20};
@@ -60,8 +57,7 @@ Test(image_folder, classes_and_files_come_in_the_order_of_their_names)
     box_close(&box);
 }
 
-Test(image_folder, png_colours_are_exact_kept_or_not)
-{
+Test(image_folder, png_colours_are_exact_kept_or_not) {
     const char *texts[] = {INI, INI "keep = no\n"};
     unsigned char rgb[4 * 6 * 3];
     float pixels[4 * 6 * 3];
@@ -85,8 +81,7 @@ Test(image_folder, png_colours_are_exact_kept_or_not)
 }
 
 /* At quality 100 every quantum is 1, and an 8x8 block of one value is its mean alone: such a JPEG loses nothing. */
-Test(image_folder, grey_jpeg_of_flat_blocks_is_exact)
-{
+Test(image_folder, grey_jpeg_of_flat_blocks_is_exact) {
     enum { H = 16, W = 24 };
     unsigned char grey[H * W];
     float pixels[H * W * 3];
@@ -110,8 +105,7 @@ Test(image_folder, grey_jpeg_of_flat_blocks_is_exact)
 }
 
 /* Colour goes through YCbCr with integers: each of the two conversions may be off by one. */
-Test(image_folder, colour_jpeg_keeps_the_order_of_channels)
-{
+Test(image_folder, colour_jpeg_keeps_the_order_of_channels) {
     enum { SIDE = 16 };
     unsigned char rgb[SIDE * SIDE * 3];
     float pixels[SIDE * SIDE * 3];
@@ -131,8 +125,7 @@ Test(image_folder, colour_jpeg_keeps_the_order_of_channels)
     box_close(&box);
 }
 
-static void expect_resized(const char *ini, const float *expected, int count)
-{
+static void expect_resized(const char *ini, const float *expected, int count) {
     box_data box;
     float pixels[64];
     int label;
@@ -144,8 +137,7 @@ static void expect_resized(const char *ini, const float *expected, int count)
     box_close(&box);
 }
 
-Test(image_folder, shrinking_averages_the_area)
-{
+Test(image_folder, shrinking_averages_the_area) {
     static const unsigned char four[16] = {0, 4, 100, 100, 8, 12, 100, 104, 1, 1, 2, 2, 1, 1, 2, 3};
     static const unsigned char three[3] = {0, 90, 180};
     write_grey("f/train/a/x.png", 5, 5, 50);
@@ -155,8 +147,7 @@ Test(image_folder, shrinking_averages_the_area)
     expect_resized(GRAY "height = 1\nwidth = 2\n", (float[]){30, 150}, 2); /* (0 + 90/2) / 1.5, (90/2 + 180) / 1.5 */
 }
 
-Test(image_folder, growing_is_linear_between_centres)
-{
+Test(image_folder, growing_is_linear_between_centres) {
     static const unsigned char two[2] = {0, 100};
     write_grey("f/train/a/x.png", 5, 5, 50);
     box_write_png("f/test/a/x.png", 1, 2, 1, two);
@@ -165,9 +156,9 @@ Test(image_folder, growing_is_linear_between_centres)
     expect_resized(GRAY "height = 4\nwidth = 1\n", (float[]){0, 25, 75, 100}, 4);
 }
 
-Test(image_folder, refuses_folders_that_do_not_fit)
-{
-    box_expect_error("[data]\ndataset = image_folder\n", LBK_ERR_INPUT, "@/x.ini:1: [data] lacks the key \"path\" (text)");
+Test(image_folder, refuses_folders_that_do_not_fit) {
+    box_expect_error("[data]\ndataset = image_folder\n", LBK_ERR_INPUT,
+                     "@/x.ini:1: [data] lacks the key \"path\" (text)");
     box_expect_error(INI, LBK_ERR_INPUT, "dataset image_folder: @/f/train: not a folder");
     box_write("f/train/readme.txt", "x", 1);
     box_expect_error(INI, LBK_ERR_INPUT, "dataset image_folder: @/f/train: no class folders");
@@ -180,12 +171,12 @@ Test(image_folder, refuses_folders_that_do_not_fit)
     write_grey("f/test/ant/1.png", 4, 6, 1);
     box_expect_error(INI, LBK_ERR_INPUT,
                      "dataset image_folder: @/f/train: has no folder for class \"ant\", which @/f/test has");
-    box_expect_error(INI "height = 4\n", LBK_ERR_INPUT, "dataset image_folder: @/f/train: has no folder for class \"ant\", "
-                                                        "which @/f/test has");
+    box_expect_error(INI "height = 4\n", LBK_ERR_INPUT,
+                     "dataset image_folder: @/f/train: has no folder for class \"ant\", "
+                     "which @/f/test has");
 }
 
-Test(image_folder, refuses_sizes_that_do_not_fit)
-{
+Test(image_folder, refuses_sizes_that_do_not_fit) {
     box_data box;
     float pixels[24 * 3];
     int label;
@@ -202,15 +193,13 @@ Test(image_folder, refuses_sizes_that_do_not_fit)
                      "@/x.ini:4: [data] channels: expected one of gray, rgb, got \"2\"");
 }
 
-static void expect_undecodable(const void *bytes, size_t length, const char *message)
-{
+static void expect_undecodable(const void *bytes, size_t length, const char *message) {
     box_write("f/train/cat/1.png", bytes, length);
     box_expect_error(INI, LBK_ERR_INPUT, message);
 }
 
 /* Where the compressed pixels of a PNG start. */
-static size_t find_pixels(const unsigned char *bytes, size_t length)
-{
+static size_t find_pixels(const unsigned char *bytes, size_t length) {
     for (size_t i = 0; i + 4 < length; i++)
         if (memcmp(bytes + i, "IDAT", 4) == 0)
             return i + 4;
@@ -218,8 +207,7 @@ static size_t find_pixels(const unsigned char *bytes, size_t length)
     return 0;
 }
 
-Test(image_folder, refuses_undecodable_files)
-{
+Test(image_folder, refuses_undecodable_files) {
     size_t length;
     write_small_set();
     unsigned char *bytes = box_read("f/train/cat/1.png", &length);
@@ -228,8 +216,9 @@ Test(image_folder, refuses_undecodable_files)
     expect_undecodable("", 0, "dataset image_folder: @/f/train/cat/1.png: byte 0: neither JPEG nor PNG");
     expect_undecodable(bytes, 20,
                        "dataset image_folder: @/f/train/cat/1.png: undecodable PNG header: read beyond end of data");
-    expect_undecodable(bytes, pixels + 3,
-                       "dataset image_folder: @/f/train/cat/1.png: undecodable PNG pixels, # bytes: read beyond end of data");
+    expect_undecodable(
+        bytes, pixels + 3,
+        "dataset image_folder: @/f/train/cat/1.png: undecodable PNG pixels, # bytes: read beyond end of data");
     bytes[pixels + 5] ^= 0x55;
     box_write("f/train/cat/1.png", bytes, length);
     box_data box;
@@ -239,8 +228,7 @@ Test(image_folder, refuses_undecodable_files)
     free(bytes);
 }
 
-Test(image_folder, refuses_cut_and_damaged_jpeg)
-{
+Test(image_folder, refuses_cut_and_damaged_jpeg) {
     enum { SIDE = 32 };
     unsigned char grey[SIDE * SIDE], *bytes;
     size_t length;
@@ -249,10 +237,12 @@ Test(image_folder, refuses_cut_and_damaged_jpeg)
         grey[i] = (unsigned char)(i * 31);
     box_write_jpeg("x.jpg", SIDE, SIDE, 1, grey);
     bytes = box_read("x.jpg", &length);
-    expect_undecodable(bytes, 10,
-                       "dataset image_folder: @/f/train/cat/1.png: undecodable JPEG near byte # of 10: Premature end of JPEG file");
-    expect_undecodable(bytes, length - 200,
-                       "dataset image_folder: @/f/train/cat/1.png: undecodable JPEG near byte # of #: Premature end of JPEG file");
+    expect_undecodable(
+        bytes, 10,
+        "dataset image_folder: @/f/train/cat/1.png: undecodable JPEG near byte # of 10: Premature end of JPEG file");
+    expect_undecodable(
+        bytes, length - 200,
+        "dataset image_folder: @/f/train/cat/1.png: undecodable JPEG near byte # of #: Premature end of JPEG file");
     bytes[length - 100] = 0xff; /* an early end marker */
     bytes[length - 99] = 0xd9;
     expect_undecodable(bytes, length,
@@ -262,8 +252,7 @@ Test(image_folder, refuses_cut_and_damaged_jpeg)
 }
 
 /* A header that promises more pixels than any file should have. */
-Test(image_folder, refuses_enormous_images)
-{
+Test(image_folder, refuses_enormous_images) {
     enum { SIDE = 16 };
     unsigned char grey[SIDE * SIDE], *bytes;
     size_t length, at = 0;
@@ -271,10 +260,12 @@ Test(image_folder, refuses_enormous_images)
     memset(grey, 77, sizeof grey);
     box_write_jpeg("x.jpg", SIDE, SIDE, 1, grey);
     bytes = box_read("x.jpg", &length);
-    while (at + 9 < length && !(bytes[at] == 0xff && bytes[at + 1] == 0xc0)) /* start of frame: length, 8, height, width */
+    while (at + 9 < length &&
+           !(bytes[at] == 0xff && bytes[at + 1] == 0xc0)) /* start of frame: length, 8, height, width */
         at++;
     memset(bytes + at + 5, 0xfa, 4);
-    expect_undecodable(bytes, length,
-                       "dataset image_folder: @/f/train/cat/1.png: image of 64250x64250; at most 67108864 pixels are read");
+    expect_undecodable(
+        bytes, length,
+        "dataset image_folder: @/f/train/cat/1.png: image of 64250x64250; at most 67108864 pixels are read");
     free(bytes);
 }

@@ -21,8 +21,7 @@ typedef struct copy {
     int valid;
 } copy;
 
-static void copy_batch(const lbk_batch *batch, copy *to)
-{
+static void copy_batch(const lbk_batch *batch, copy *to) {
     memset(to, 0, sizeof *to); /* padding too: copies are compared whole */
     memcpy(to->pixels, batch->pixels, sizeof to->pixels);
     memcpy(to->labels, batch->labels, sizeof to->labels);
@@ -33,20 +32,19 @@ static void copy_batch(const lbk_batch *batch, copy *to)
     to->valid = batch->valid;
 }
 
-static lbk_batch *next(lbk_loader *loader)
-{
+static lbk_batch *next(lbk_loader *loader) {
     lbk_batch *batch;
     cr_assert_eq(lbk_loader_next(loader, &batch), LBK_OK, "%s", lbk_error_message());
     return batch;
 }
 
 /* All batches from (epoch, index) on into copies[most]; returns how many there were. */
-static int run(const lbk_data *data, lbk_part part, uint32_t epoch, uint32_t index, uint32_t end, int depth, int threads,
-               copy *copies, int most)
-{
+static int run(const lbk_data *data, lbk_part part, uint32_t epoch, uint32_t index, uint32_t end, int depth,
+               int threads, copy *copies, int most) {
     lbk_loader *loader;
     int count = 0;
-    cr_assert_eq(lbk_loader_create(data, part, epoch, index, end, depth, threads, &loader), LBK_OK, "%s", lbk_error_message());
+    cr_assert_eq(lbk_loader_create(data, part, epoch, index, end, depth, threads, &loader), LBK_OK, "%s",
+                 lbk_error_message());
     for (lbk_batch *batch; (batch = next(loader)) != NULL; count++) {
         cr_assert_lt(count, most);
         copy_batch(batch, &copies[count]);
@@ -57,14 +55,14 @@ static int run(const lbk_data *data, lbk_part part, uint32_t epoch, uint32_t ind
     return count;
 }
 
-Test(loader, threads_and_depth_change_nothing)
-{
+Test(loader, threads_and_depth_change_nothing) {
     static const int ways[][2] = {{1, 1}, {2, 1}, {3, 2}, {8, 4}, {40, 7}}; /* depth, threads */
     copy *expected = calloc(3 * PER_EPOCH, sizeof *expected), *found = calloc(3 * PER_EPOCH, sizeof *found);
     box_data box;
     box_open_ok(&box, AUGMENTED, 11);
     for (int w = 0; w < 5; w++) {
-        int count = run(&box.data, LBK_PART_TRAIN, 0, 0, 3, ways[w][0], ways[w][1], w ? found : expected, 3 * PER_EPOCH);
+        int count =
+            run(&box.data, LBK_PART_TRAIN, 0, 0, 3, ways[w][0], ways[w][1], w ? found : expected, 3 * PER_EPOCH);
         cr_assert_eq(count, 3 * PER_EPOCH);
         if (w)
             cr_assert_eq(memcmp(expected, found, (size_t)count * sizeof *found), 0, "way %d", w);
@@ -76,8 +74,7 @@ Test(loader, threads_and_depth_change_nothing)
     box_close(&box);
 }
 
-Test(loader, resuming_anywhere_gives_the_same_batches)
-{
+Test(loader, resuming_anywhere_gives_the_same_batches) {
     copy *expected = calloc(2 * PER_EPOCH, sizeof *expected), *found = calloc(2 * PER_EPOCH, sizeof *found);
     box_data box;
     box_open_ok(&box, AUGMENTED, 11);
@@ -100,8 +97,7 @@ Test(loader, resuming_anywhere_gives_the_same_batches)
     box_close(&box);
 }
 
-Test(loader, an_epoch_has_each_sample_at_most_once_and_another_order)
-{
+Test(loader, an_epoch_has_each_sample_at_most_once_and_another_order) {
     copy *batches = calloc(2 * PER_EPOCH, sizeof *batches);
     box_data box;
     int same = 0;
@@ -120,8 +116,7 @@ Test(loader, an_epoch_has_each_sample_at_most_once_and_another_order)
 }
 
 /* Against the dataset itself: pixels normalised, labels true, seen labels only within the budget. */
-Test(loader, batches_hold_what_the_dataset_holds)
-{
+Test(loader, batches_hold_what_the_dataset_holds) {
     copy *batches = calloc(PER_EPOCH, sizeof *batches);
     box_data box;
     int hidden = 0;
@@ -143,8 +138,7 @@ Test(loader, batches_hold_what_the_dataset_holds)
     box_close(&box);
 }
 
-Test(loader, test_and_validation_come_in_order_once_and_padded)
-{
+Test(loader, test_and_validation_come_in_order_once_and_padded) {
     copy *batches = calloc(8, sizeof *batches);
     box_data box;
     box_open_ok(&box, AUGMENTED, 2); /* augmentations must not touch these parts */
@@ -176,8 +170,7 @@ Test(loader, test_and_validation_come_in_order_once_and_padded)
     box_close(&box);
 }
 
-Test(loader, a_part_smaller_than_a_batch_is_padded)
-{
+Test(loader, a_part_smaller_than_a_batch_is_padded) {
     box_data box;
     lbk_loader *loader;
     box_open_ok(&box, "[data]\ndataset = digits\nbatch = 2000\n", 2);
@@ -193,8 +186,7 @@ Test(loader, a_part_smaller_than_a_batch_is_padded)
     box_close(&box);
 }
 
-Test(loader, without_shuffle_the_order_is_the_files)
-{
+Test(loader, without_shuffle_the_order_is_the_files) {
     copy *batches = calloc(PER_EPOCH, sizeof *batches);
     box_data box;
     box_open_ok(&box, PLAIN "shuffle = no\n", 2);
@@ -206,8 +198,7 @@ Test(loader, without_shuffle_the_order_is_the_files)
 }
 
 /* Held batches keep their contents, in whatever order they are given back; one too many is an error, not a deadlock. */
-Test(loader, several_batches_can_be_held)
-{
+Test(loader, several_batches_can_be_held) {
     box_data box;
     lbk_loader *loader;
     lbk_batch *held[3], *more;
@@ -230,8 +221,7 @@ Test(loader, several_batches_can_be_held)
 }
 
 /* 40 images of which number 25 is broken: batches of ten before it arrive, then the error, again and again. */
-Test(loader, errors_of_the_threads_arrive_in_order)
-{
+Test(loader, errors_of_the_threads_arrive_in_order) {
     unsigned char grey[16] = {0};
     char name[64];
     for (int i = 0; i < 40; i++) {
@@ -242,7 +232,8 @@ Test(loader, errors_of_the_threads_arrive_in_order)
     box_write_png("f/test/a/0.png", 4, 4, 1, grey);
     box_data box;
     box_open_ok(&box,
-                "[data]\ndataset = image_folder\npath = f\nbatch = 10\nshuffle = no\nnormalize = no\nchannels = gray\n", 1);
+                "[data]\ndataset = image_folder\npath = f\nbatch = 10\nshuffle = no\nnormalize = no\nchannels = gray\n",
+                1);
     for (int threads = 1; threads <= 4; threads++) {
         lbk_loader *loader;
         cr_assert_eq(lbk_loader_create(&box.data, LBK_PART_TRAIN, 0, 0, 5, 4, threads, &loader), LBK_OK);
@@ -259,8 +250,43 @@ Test(loader, errors_of_the_threads_arrive_in_order)
     box_close(&box);
 }
 
-Test(loader, can_be_destroyed_at_any_moment)
-{
+/* Twelve images and threads that work on several epochs at once: the same image is decoded, stored and read by
+ * different threads at the same time. */
+Test(loader, keeping_images_changes_nothing) {
+    enum { EPOCHS = 50, FLOATS = 5 * 8 * 8 };
+    const char *texts[] = {"[data]\ndataset = image_folder\npath = f\nbatch = 5\nchannels = gray\nkeep = no\n",
+                           "[data]\ndataset = image_folder\npath = f\nbatch = 5\nchannels = gray\nkeep = yes\n"};
+    float *pixels[2];
+    unsigned char grey[64];
+    char name[64];
+    for (int i = 0; i < 12; i++) {
+        for (int k = 0; k < 64; k++)
+            grey[k] = (unsigned char)(i * 20 + k);
+        snprintf(name, sizeof name, "f/train/%d/%02d.jpg", i % 2, i);
+        box_write_jpeg(name, 8, 8, 1, grey);
+        snprintf(name, sizeof name, "f/test/%d/%02d.jpg", i % 2, i);
+        box_write_jpeg(name, 8, 8, 1, grey);
+    }
+    for (int t = 0; t < 2; t++) {
+        box_data box;
+        lbk_loader *loader;
+        box_open_ok(&box, texts[t], 1);
+        pixels[t] = calloc(EPOCHS * 2, FLOATS * sizeof(float));
+        cr_assert_eq(lbk_loader_create(&box.data, LBK_PART_TRAIN, 0, 0, EPOCHS, 12, 4, &loader), LBK_OK);
+        for (int i = 0; i < EPOCHS * 2; i++) {
+            lbk_batch *batch = next(loader);
+            memcpy(pixels[t] + i * FLOATS, batch->pixels, FLOATS * sizeof(float));
+            lbk_loader_release_batch(loader, batch);
+        }
+        lbk_loader_destroy(loader);
+        box_close(&box);
+    }
+    cr_assert_eq(memcmp(pixels[0], pixels[1], EPOCHS * 2 * FLOATS * sizeof(float)), 0);
+    free(pixels[0]);
+    free(pixels[1]);
+}
+
+Test(loader, can_be_destroyed_at_any_moment) {
     box_data box;
     box_open_ok(&box, AUGMENTED, 2);
     for (int i = 0; i < 600; i++) {

@@ -1,5 +1,5 @@
-/* Real files, where LIMBECK_TEST_DATA names a folder that has them: mnist10k/ (MNIST's test pair) and cifar10/ (CIFAR-10 as
- * train/CLASS/NNNN.jpg). Without them these tests are skipped. */
+/* Real files, where LIMBECK_TEST_DATA names a folder that has them: mnist10k/ (MNIST's test pair) and cifar10/
+ * (CIFAR-10 as train/CLASS/NNNN.jpg). Without them these tests are skipped. */
 #include "data/helpers/box.h"
 
 #include "base/file.h"
@@ -12,8 +12,7 @@
 TestSuite(real, .init = box_make, .fini = box_remove, .timeout = 300);
 
 /* An experiment with `path` set to the folder of that name, or a skipped test. */
-static const char *text_for(const char *name, const char *rest)
-{
+static const char *text_for(const char *name, const char *rest) {
     static char text[512];
     const char *root = getenv("LIMBECK_TEST_DATA");
     snprintf(text, sizeof text, "%s/%s", root ? root : "", name);
@@ -23,8 +22,7 @@ static const char *text_for(const char *name, const char *rest)
     return text;
 }
 
-Test(real, mnist_test_pair)
-{
+Test(real, mnist_test_pair) {
     box_data box;
     int counts[10] = {0}, label;
     float pixels[784];
@@ -37,14 +35,13 @@ Test(real, mnist_test_pair)
         cr_assert_eq(box.data.dataset->read(source, LBK_PART_TRAIN, i, pixels, &label), LBK_OK);
         counts[label]++;
     }
-    cr_assert_eq(counts[0], 784); /* of 980 zeros, 20 % are test samples */
+    cr_assert_eq(counts[0], 784);                          /* of 980 zeros, 20 % are test samples */
     cr_assert_float_eq(box.data.mean[0], 0.1325f, 0.003f); /* of all 10,000 images */
     cr_assert_float_eq(box.data.deviation[0], 0.3105f, 0.003f);
     box_close(&box);
 }
 
-Test(real, cifar10_as_jpeg)
-{
+Test(real, cifar10_as_jpeg) {
     box_data box;
     static const float mean[] = {0.4914f, 0.4822f, 0.4465f}, deviation[] = {0.2470f, 0.2435f, 0.2616f};
     box_open_ok(&box, text_for("cifar10", "dataset = image_folder\nvalidation = 0.1\n"), 1);

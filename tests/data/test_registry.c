@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-Test(registry, dataset_names_are_unique_and_found)
-{
+Test(registry, dataset_names_are_unique_and_found) {
     size_t count = 0;
     for (const lbk_dataset *const *d = lbk_dataset_all(); *d; d++, count++) {
         cr_assert_eq(lbk_dataset_find((*d)->name), *d, "%s", (*d)->name);
@@ -21,15 +20,13 @@ Test(registry, dataset_names_are_unique_and_found)
 }
 
 /* Both are keys of [data]: one table is made of them. */
-Test(registry, dataset_keys_do_not_clash_with_the_general_ones)
-{
+Test(registry, dataset_keys_do_not_clash_with_the_general_ones) {
     for (const lbk_dataset *const *d = lbk_dataset_all(); *d; d++)
         for (const lbk_param *p = (*d)->params; p && p->name; p++)
             cr_assert_null(lbk_param_find(lbk_data_table, p->name), "%s: %s", (*d)->name, p->name);
 }
 
-static void check_table(const char *owner, const lbk_param *table, size_t size)
-{
+static void check_table(const char *owner, const lbk_param *table, size_t size) {
     lbk_arena arena = {0};
     void *values = calloc(1, size + 1);
     for (const lbk_param *p = table; p && p->name; p++) {
@@ -42,8 +39,7 @@ static void check_table(const char *owner, const lbk_param *table, size_t size)
     lbk_arena_release(&arena);
 }
 
-Test(registry, every_default_is_valid)
-{
+Test(registry, every_default_is_valid) {
     check_table("data", lbk_data_table, sizeof(lbk_data_params));
     for (const lbk_dataset *const *d = lbk_dataset_all(); *d; d++)
         check_table((*d)->name, (*d)->params, (*d)->params_size);
@@ -55,8 +51,7 @@ enum { H = 11, W = 7, C = 3, SIZE = H * W * C, GUARD = 16 };
 static const float sentinel = -12345.0f;
 
 /* One application by stream (seed 3, epoch, sample), between sentinels. */
-static void apply_guarded(const lbk_augmentation *a, const void *params, uint32_t sample, float *out)
-{
+static void apply_guarded(const lbk_augmentation *a, const void *params, uint32_t sample, float *out) {
     float pixels[SIZE + 2 * GUARD], scratch[SIZE + 2 * GUARD];
     for (int i = 0; i < SIZE + 2 * GUARD; i++)
         pixels[i] = scratch[i] = sentinel;
@@ -74,8 +69,7 @@ static void apply_guarded(const lbk_augmentation *a, const void *params, uint32_
     memcpy(out, pixels + GUARD, SIZE * sizeof *out);
 }
 
-Test(registry, augmentations_repeat_vary_and_stay_inside_their_buffers)
-{
+Test(registry, augmentations_repeat_vary_and_stay_inside_their_buffers) {
     for (const lbk_augmentation *const *a = lbk_augmentation_all(); *a; a++) {
         lbk_arena arena = {0};
         void *params = calloc(1, (*a)->params_size + 1);

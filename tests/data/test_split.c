@@ -7,8 +7,7 @@
 enum { COUNT = 1000, CLASSES = 4 };
 
 /* Class sizes 500, 300, 199, 1. */
-static void make_labels(int *labels)
-{
+static void make_labels(int *labels) {
     for (int i = 0; i < COUNT; i++)
         labels[i] = i == 77 ? 3 : i % 10 < 5 ? 0 : i % 10 < 8 ? 1 : 2;
     labels[78] = 0; /* 77 was of class 1 and 78 of class 2 */
@@ -16,20 +15,17 @@ static void make_labels(int *labels)
     labels[80] = 0;
 }
 
-static void count_chosen(const int *labels, const bool *chosen, int counts[CLASSES])
-{
+static void count_chosen(const int *labels, const bool *chosen, int counts[CLASSES]) {
     memset(counts, 0, CLASSES * sizeof *counts);
     for (int i = 0; i < COUNT; i++)
         counts[labels[i]] += chosen[i];
 }
 
-static void choose(const int *labels, lbk_split_rule rule, uint64_t seed, bool *chosen)
-{
+static void choose(const int *labels, lbk_split_rule rule, uint64_t seed, bool *chosen) {
     cr_assert_eq(lbk_split_choose(labels, COUNT, CLASSES, rule, seed, LBK_SPLIT_LABELS, chosen), LBK_OK);
 }
 
-Test(split, takes_the_rounded_share_of_each_class_and_at_least_one)
-{
+Test(split, takes_the_rounded_share_of_each_class_and_at_least_one) {
     int labels[COUNT], all[CLASSES], counts[CLASSES];
     bool chosen[COUNT];
     make_labels(labels);
@@ -52,8 +48,7 @@ Test(split, takes_the_rounded_share_of_each_class_and_at_least_one)
         cr_assert_eq(counts[c], 0);
 }
 
-Test(split, leave_one_never_takes_a_whole_class)
-{
+Test(split, leave_one_never_takes_a_whole_class) {
     int labels[COUNT], counts[CLASSES], all[CLASSES];
     bool chosen[COUNT];
     make_labels(labels);
@@ -68,8 +63,7 @@ Test(split, leave_one_never_takes_a_whole_class)
     cr_assert(counts[0] == 36 && counts[1] == 36 && counts[2] == 36 && counts[3] == 0);
 }
 
-Test(split, a_larger_share_contains_the_smaller_and_seeds_differ)
-{
+Test(split, a_larger_share_contains_the_smaller_and_seeds_differ) {
     int labels[COUNT], differ = 0;
     bool small[COUNT], large[COUNT], other[COUNT];
     make_labels(labels);

@@ -111,6 +111,7 @@ static bool one(long k, bool warm, cl_int error) {
     const char *call = clfault_failed_call();
     clfault_arm(0, CL_SUCCESS);
     cr_expect_eq(clfault_live_objects(), 0, "call %ld, %s: left are %s", k, call ? call : "none", clfault_leaks());
+    cr_expect_eq(clfault_live_sub_devices(), 0, "sub-devices are made again");
     if (call) {
         lbk_fail(status ? status : LBK_ERR_INTERNAL, "%s", message);
         check_outcome(&r, status, call, warm, error);
@@ -129,9 +130,31 @@ static void drop_cache(void) {
     }
 }
 
+/* Makes the sub-devices, which stay: the first time in vain. */
+static void first_run(void) {
+    run r = {0};
+    if (sandbox_list()->items[0].caps.max_sub_devices < 2)
+        return;
+    clfault_reset();
+    OK(lbk_device_list_init(&r.list));
+    clfault_arm(1, CL_OUT_OF_RESOURCES);
+    cr_expect_eq(open_devices(&r), LBK_ERR_DEVICE);
+    cr_expect_str_eq(clfault_failed_call(), "clCreateSubDevices");
+    cr_expect(strstr(lbk_error_message(), "clCreateSubDevices: CL_OUT_OF_RESOURCES") != NULL, "%s",
+              lbk_error_message());
+    cr_expect_eq(clfault_live_objects(), 0);
+    cr_expect_eq(clfault_live_sub_devices(), 0);
+    OK(open_devices(&r));
+    cr_expect_eq(clfault_live_sub_devices(), 2);
+    release(&r);
+    cr_expect_eq(clfault_live_sub_devices(), 2);
+    cr_expect_eq(clfault_live_objects(), 0, "%s", clfault_leaks());
+    lbk_device_list_release(&r.list);
+}
+
 static void sweep(bool warm, cl_int error) {
     long k = 1;
-    sandbox_list(); /* skips where there is no device */
+    first_run();
     one(0, warm, error);
     for (;; k++) {
         if (!warm)

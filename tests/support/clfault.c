@@ -54,11 +54,28 @@ const char *clfault_failed_call(void) {
     return name;
 }
 
+static bool is_sub_device(const object *held) {
+    return strcmp(held->creator, "clCreateSubDevices") == 0;
+}
+
+static long count_references(bool sub_devices) {
+    long live = 0;
+    for (size_t i = 0; i < object_count; i++)
+        if (is_sub_device(&objects[i]) == sub_devices)
+            live += objects[i].references;
+    return live;
+}
+
 long clfault_live_objects(void) {
     pthread_mutex_lock(&lock);
-    long live = over_released;
-    for (size_t i = 0; i < object_count; i++)
-        live += objects[i].references;
+    long live = over_released + count_references(false);
+    pthread_mutex_unlock(&lock);
+    return live;
+}
+
+long clfault_live_sub_devices(void) {
+    pthread_mutex_lock(&lock);
+    long live = count_references(true);
     pthread_mutex_unlock(&lock);
     return live;
 }

@@ -17,10 +17,12 @@ void clfault_arm(long k, cl_int error);
 long clfault_calls(void);
 /* The call that was made to fail; NULL when it has not come yet. */
 const char *clfault_failed_call(void);
-/* References to contexts, queues, buffers, programs, kernels, events and sub-devices that were created or retained and not
- * released, plus releases of what was not held. 0 is balance. */
+/* References to contexts, queues, buffers, programs, kernels and events that were created or retained and not released,
+ * plus releases of what was not held. 0 is balance. */
 long clfault_live_objects(void);
-/* What clfault_live_objects() counts, by the call that made it: "clCreateBuffer x2, clEnqueueNDRangeKernel x1". Valid until
+/* The same for sub-devices, which host/device keeps to the end of the process: one per part of each way to split. */
+long clfault_live_sub_devices(void);
+/* What clfault_live_objects() and clfault_live_sub_devices() count, by the call that made it: "clCreateBuffer x2, clEnqueueNDRangeKernel x1". Valid until
  * the next call of this function. */
 const char *clfault_leaks(void);
 

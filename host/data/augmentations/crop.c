@@ -8,14 +8,13 @@ typedef struct crop_params {
     int padding;
 } crop_params;
 
-static const lbk_param crop_table[] = {
-    LBK_PARAM_INT(crop_params, padding, "4", 0, 4096, "pixels", "black pixels added on every side before cutting",
-                  "He et al. 2016, section 4.2"),
-    LBK_PARAM_END};
+static const lbk_param crop_table[] = {LBK_PARAM_INT(crop_params, padding, "4", 0, 4096, "pixels",
+                                                     "black pixels added on every side before cutting",
+                                                     "He et al. 2016, section 4.2"),
+                                       LBK_PARAM_END};
 
 /* to = from moved by (down, right), |down| < height and |right| < width, zero where nothing moves in. */
-static void shift(const float *from, float *to, int height, int width, int channels, int down, int right)
-{
+static void shift(const float *from, float *to, int height, int width, int channels, int down, int right) {
     size_t row = (size_t)width * (size_t)channels;
     size_t lost = (size_t)abs(right) * (size_t)channels, kept = row - lost;
     for (int y = 0; y < height; y++, to += row) {
@@ -30,8 +29,7 @@ static void shift(const float *from, float *to, int height, int width, int chann
 }
 
 static lbk_status apply(const void *params, lbk_rng *rng, int height, int width, int channels, float *pixels,
-                        float *scratch)
-{
+                        float *scratch) {
     int padding = ((const crop_params *)params)->padding;
     if (padding >= height || padding >= width)
         return lbk_fail(LBK_ERR_INPUT, "crop: padding %d is not smaller than the image, %dx%d", padding, height, width);

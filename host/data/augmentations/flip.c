@@ -5,13 +5,12 @@ typedef struct flip_params {
     double p;
 } flip_params;
 
-static const lbk_param flip_table[] = {
-    LBK_PARAM_FLOAT(flip_params, p, "0.5", 0, 1, NULL, "probability of mirroring left and right",
-                    "Krizhevsky et al. 2012, section 4.1"),
-    LBK_PARAM_END};
+static const lbk_param flip_table[] = {LBK_PARAM_FLOAT(flip_params, p, "0.5", 0, 1, NULL,
+                                                       "probability of mirroring left and right",
+                                                       "Krizhevsky et al. 2012, section 4.1"),
+                                       LBK_PARAM_END};
 
-static void mirror_row(float *row, int width, int channels)
-{
+static void mirror_row(float *row, int width, int channels) {
     float *left = row, *right = row + (ptrdiff_t)(width - 1) * channels;
     for (; left < right; left += channels, right -= channels)
         for (int c = 0; c < channels; c++) {
@@ -22,8 +21,7 @@ static void mirror_row(float *row, int width, int channels)
 }
 
 static lbk_status apply(const void *params, lbk_rng *rng, int height, int width, int channels, float *pixels,
-                        float *scratch)
-{
+                        float *scratch) {
     (void)scratch;
     const flip_params *p = params;
     if ((double)lbk_rng_uniform(rng) >= p->p)

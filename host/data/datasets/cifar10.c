@@ -7,7 +7,8 @@ typedef struct cifar10_params {
 } cifar10_params;
 
 static const lbk_param cifar10_table[] = {
-    LBK_PARAM_TEXT(cifar10_params, path, NULL, "folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin", NULL),
+    LBK_PARAM_TEXT(cifar10_params, path, NULL, "folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin",
+                   NULL),
     LBK_PARAM_END};
 
 static const char *const train_files[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
@@ -25,8 +26,7 @@ static const lbk_cifar_format format = {
     .deviation = {0.24703223f, 0.24348513f, 0.26158784f},
 };
 
-static lbk_status open_cifar10(const void *params, const char *folder, lbk_source *source)
-{
+static lbk_status open_cifar10(const void *params, const char *folder, lbk_source *source) {
     return lbk_cifar_open(&format, folder, ((const cifar10_params *)params)->path, source);
 }
 

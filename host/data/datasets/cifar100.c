@@ -15,8 +15,7 @@ static const lbk_param cifar100_table[] = {
 static const char *const train_files[] = {"train.bin", NULL};
 static const char *const test_files[] = {"test.bin", NULL};
 
-static lbk_status open_cifar100(const void *params, const char *folder, lbk_source *source)
-{
+static lbk_status open_cifar100(const void *params, const char *folder, lbk_source *source) {
     const cifar100_params *p = params;
     lbk_cifar_format format = {
         .subfolder = "cifar-100-binary",

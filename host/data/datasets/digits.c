@@ -14,8 +14,7 @@ enum { SIDE = 8, CLASSES = 10, WHITE = 16, TEST_PER_CLASS = 36 };
 
 static const char *const class_names[CLASSES] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 
-static uint32_t count_lines(const unsigned char *text, size_t length)
-{
+static uint32_t count_lines(const unsigned char *text, size_t length) {
     uint32_t lines = 0;
     for (size_t i = 0; i < length; i++)
         lines += text[i] == '\n';
@@ -23,8 +22,7 @@ static uint32_t count_lines(const unsigned char *text, size_t length)
 }
 
 /* One number of at most `most` and the `end` character behind it; -1 when the text is something else. */
-static int next_number(const unsigned char **at, int most, char end)
-{
+static int next_number(const unsigned char **at, int most, char end) {
     int value = 0, digits = 0;
     for (; isdigit(**at) && digits < 3; digits++)
         value = value * 10 + *(*at)++ - '0';
@@ -34,8 +32,7 @@ static int next_number(const unsigned char **at, int most, char end)
 }
 
 /* `text` is 64 pixels and a label a line, separated by commas, and ends with NUL. */
-static lbk_status parse(const unsigned char *text, lbk_images_part *part)
-{
+static lbk_status parse(const unsigned char *text, lbk_images_part *part) {
     for (uint32_t line = 0; line < part->count; line++) {
         for (int i = 0; i < SIDE * SIDE; i++) {
             int value = next_number(&text, WHITE, ',');
@@ -50,19 +47,20 @@ static lbk_status parse(const unsigned char *text, lbk_images_part *part)
     return LBK_OK;
 }
 
-static lbk_status open_digits(const void *params, const char *folder, lbk_source *source)
-{
+static lbk_status open_digits(const void *params, const char *folder, lbk_source *source) {
     (void)params;
     (void)folder;
     lbk_status status = LBK_OK;
     lbk_images *images = NULL;
     unsigned char *text = NULL;
     size_t length = 0, capacity = 0;
-    LBK_GOTO(lbk_gzip_inflate("embedded digits.csv.gz", lbk_data_digits_csv_gz, lbk_data_digits_csv_gz_size, &text, &length));
+    LBK_GOTO(lbk_gzip_inflate("embedded digits.csv.gz", lbk_data_digits_csv_gz, lbk_data_digits_csv_gz_size, &text,
+                              &length));
     capacity = length;
     LBK_GOTO(lbk_grow(&text, &capacity, length + 1, 1));
     text[length] = '\0';
-    *source = (lbk_source){.height = SIDE, .width = SIDE, .channels = 1, .classes = CLASSES, .class_names = class_names};
+    *source =
+        (lbk_source){.height = SIDE, .width = SIDE, .channels = 1, .classes = CLASSES, .class_names = class_names};
     LBK_GOTO(lbk_images_create(source, WHITE, &images));
     LBK_GOTO(lbk_images_part_alloc(images, count_lines(text, length), &images->train));
     LBK_GOTO(parse(text, &images->train));

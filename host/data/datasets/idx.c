@@ -1,6 +1,6 @@
-/* IDX files as MNIST, Fashion-MNIST and their relatives use them: a magic number 0 0 8 D (unsigned bytes, D dimensions),
- * D big-endian 32-bit sizes, then the bytes. Plain or gzip; offsets in messages are within the inflated data.
- * Format: LeCun, Cortes, Burges, "The MNIST database", section "file formats". */
+/* IDX files as MNIST, Fashion-MNIST and their relatives use them: a magic number 0 0 8 D (unsigned bytes, D
+ * dimensions), D big-endian 32-bit sizes, then the bytes. Plain or gzip; offsets in messages are within the inflated
+ * data. Format: LeCun, Cortes, Burges, "The MNIST database", section "file formats". */
 #include "base/file.h"
 #include "data/gzip.h"
 #include "data/images.h"
@@ -23,7 +23,8 @@ static const lbk_param idx_table[] = {
     LBK_PARAM_TEXT(idx_params, test_labels, "", "test labels, in place of path", NULL),
     LBK_PARAM_FLOAT(idx_params, test_share, "0", 0, 0.9, NULL,
                     "share of the only pair of files that becomes the test part: fixed, class-balanced", NULL),
-    LBK_PARAM_INT(idx_params, classes, "0", 0, 256, "classes", "number of classes; 0: largest training label + 1", NULL),
+    LBK_PARAM_INT(idx_params, classes, "0", 0, 256, "classes", "number of classes; 0: largest training label + 1",
+                  NULL),
     LBK_PARAM_END};
 
 enum { MAX_SIDE = 1 << 14, TRAIN = 0, TEST = 1 };
@@ -40,34 +41,33 @@ typedef struct idx_file {
     uint32_t size[3];
 } idx_file;
 
-static uint32_t big_endian(const unsigned char *b)
-{
+static uint32_t big_endian(const unsigned char *b) {
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-static lbk_status check_header(idx_file *file, int rank)
-{
+static lbk_status check_header(idx_file *file, int rank) {
     uint32_t magic = 0x800u + (uint32_t)rank;
     size_t header = 4 + 4 * (size_t)rank;
     if (file->length < 4)
         return lbk_fail(LBK_ERR_INPUT, "%s: byte %zu: ends inside the magic number", file->path, file->length);
     if (big_endian(file->bytes) != magic)
-        return lbk_fail(LBK_ERR_INPUT, "%s: byte 0: magic number 0x%08x, expected 0x%08x (unsigned bytes, %d dimension%s)",
-                        file->path, big_endian(file->bytes), magic, rank, rank == 1 ? "" : "s");
+        return lbk_fail(LBK_ERR_INPUT,
+                        "%s: byte 0: magic number 0x%08x, expected 0x%08x (unsigned bytes, %d dimension%s)", file->path,
+                        big_endian(file->bytes), magic, rank, rank == 1 ? "" : "s");
     if (file->length < header)
-        return lbk_fail(LBK_ERR_INPUT, "%s: byte %zu: ends inside the header of %zu bytes", file->path, file->length, header);
+        return lbk_fail(LBK_ERR_INPUT, "%s: byte %zu: ends inside the header of %zu bytes", file->path, file->length,
+                        header);
     for (int d = 0; d < rank; d++) {
         file->size[d] = big_endian(file->bytes + 4 + 4 * d);
         if (file->size[d] == 0 || (d > 0 && file->size[d] > MAX_SIDE))
-            return lbk_fail(LBK_ERR_INPUT, "%s: byte %d: dimension %d is %u, expected 1 to %u", file->path, 4 + 4 * d, d,
-                            file->size[d], d > 0 ? (unsigned)MAX_SIDE : UINT32_MAX);
+            return lbk_fail(LBK_ERR_INPUT, "%s: byte %d: dimension %d is %u, expected 1 to %u", file->path, 4 + 4 * d,
+                            d, file->size[d], d > 0 ? (unsigned)MAX_SIDE : UINT32_MAX);
     }
     return LBK_OK;
 }
 
 /* Reads the file and checks its header and its length against it. */
-static lbk_status load(const char *path, int rank, idx_file *file)
-{
+static lbk_status load(const char *path, int rank, idx_file *file) {
     file->path = path;
     LBK_TRY(lbk_gzip_read(path, &file->bytes, &file->length));
     LBK_TRY(check_header(file, rank));
@@ -84,8 +84,7 @@ static lbk_status load(const char *path, int rank, idx_file *file)
     return LBK_OK;
 }
 
-static int largest(const unsigned char *labels, uint32_t count)
-{
+static int largest(const unsigned char *labels, uint32_t count) {
     int most = 0;
     for (uint32_t i = 0; i < count; i++)
         most = labels[i] > most ? labels[i] : most;
@@ -93,8 +92,7 @@ static int largest(const unsigned char *labels, uint32_t count)
 }
 
 /* The pair's sizes become the source's (first pair) or must agree with them. */
-static lbk_status agree(const idx_file *images, const idx_file *labels, int classes, lbk_source *source)
-{
+static lbk_status agree(const idx_file *images, const idx_file *labels, int classes, lbk_source *source) {
     const unsigned char *label = labels->bytes + 8;
     if (labels->size[0] != images->size[0])
         return lbk_fail(LBK_ERR_INPUT, "%s: byte 4: %u labels, but %s has %u images", labels->path, labels->size[0],
@@ -117,8 +115,8 @@ static lbk_status agree(const idx_file *images, const idx_file *labels, int clas
     return LBK_OK;
 }
 
-static lbk_status load_pair(const char *images_path, const char *labels_path, int classes, lbk_source *source, bool test)
-{
+static lbk_status load_pair(const char *images_path, const char *labels_path, int classes, lbk_source *source,
+                            bool test) {
     lbk_status status = LBK_OK;
     idx_file images = {0}, labels = {0};
     LBK_GOTO(load(images_path, 3, &images));
@@ -136,8 +134,7 @@ out:
 }
 
 /* "train-images-idx3-ubyte" and the spelling with a dot, plain or .gz; *out is NULL when none is there. */
-static lbk_status find_usual(const char *folder, const char *stem, const char *kind, char **out)
-{
+static lbk_status find_usual(const char *folder, const char *stem, const char *kind, char **out) {
     char name[64];
     for (int i = 0; i < 4; i++) {
         snprintf(name, sizeof name, "%s%c%s-ubyte%s", stem, i < 2 ? '-' : '.', kind, i % 2 ? ".gz" : "");
@@ -150,8 +147,7 @@ static lbk_status find_usual(const char *folder, const char *stem, const char *k
     return LBK_OK;
 }
 
-static lbk_status paths_from_folder(const idx_params *p, const char *folder, idx_paths *paths)
-{
+static lbk_status paths_from_folder(const idx_params *p, const char *folder, idx_paths *paths) {
     static const char *const stem[2] = {"train", "t10k"};
     char *path = NULL;
     LBK_TRY(lbk_path_join(folder, p->path, &path));
@@ -172,15 +168,14 @@ static lbk_status paths_from_folder(const idx_params *p, const char *folder, idx
                               paths->images[i] ? "labels-idx1-ubyte" : "images-idx3-ubyte"));
     }
     if (!paths->images[TRAIN] && !paths->images[TEST])
-        LBK_GOTO(lbk_fail(LBK_ERR_INPUT, "%s: has neither train-images-idx3-ubyte nor t10k-images-idx3-ubyte, plain or .gz",
-                          path));
+        LBK_GOTO(lbk_fail(LBK_ERR_INPUT,
+                          "%s: has neither train-images-idx3-ubyte nor t10k-images-idx3-ubyte, plain or .gz", path));
 out:
     free(path);
     return status;
 }
 
-static lbk_status paths_from_keys(const idx_params *p, const char *folder, idx_paths *paths)
-{
+static lbk_status paths_from_keys(const idx_params *p, const char *folder, idx_paths *paths) {
     if (!*p->train_images != !*p->train_labels)
         return lbk_fail(LBK_ERR_INPUT, "train_images and train_labels belong together; %s is missing",
                         *p->train_images ? "train_labels" : "train_images");
@@ -200,8 +195,7 @@ static lbk_status paths_from_keys(const idx_params *p, const char *folder, idx_p
     return LBK_OK;
 }
 
-static lbk_status check_share(const idx_paths *paths, double test_share)
-{
+static lbk_status check_share(const idx_paths *paths, double test_share) {
     bool both = paths->images[TRAIN] && paths->images[TEST];
     if (both && test_share > 0.0)
         return lbk_fail(LBK_ERR_INPUT, "test_share has no effect: both a training and a test pair of files are there");
@@ -212,8 +206,7 @@ static lbk_status check_share(const idx_paths *paths, double test_share)
     return LBK_OK;
 }
 
-static lbk_status open_idx(const void *params, const char *folder, lbk_source *source)
-{
+static lbk_status open_idx(const void *params, const char *folder, lbk_source *source) {
     const idx_params *p = params;
     idx_paths paths = {{0}, {0}};
     lbk_status status = LBK_OK;

@@ -1,5 +1,5 @@
-/* Images in one folder per class: PATH/train/CLASS/NAME.{jpg,jpeg,png} and PATH/test/CLASS/... Classes are numbered in the
- * byte order of their folders' names, samples by class and file name. */
+/* Images in one folder per class: PATH/train/CLASS/NAME.{jpg,jpeg,png} and PATH/test/CLASS/... Classes are numbered in
+ * the byte order of their folders' names, samples by class and file name. */
 #include "base/file.h"
 #include "data/decode.h"
 #include "data/images.h"
@@ -22,8 +22,10 @@ static const char *const channel_choices[] = {"gray", "rgb", NULL};
 static const lbk_param image_folder_table[] = {
     LBK_PARAM_TEXT(image_folder_params, path, NULL, "folder that holds train/CLASS/ and test/CLASS/", NULL),
     LBK_PARAM_CHOICE(image_folder_params, channels, "rgb", channel_choices, "what every image is converted to", NULL),
-    LBK_PARAM_INT(image_folder_params, height, "0", 0, 4096, "pixels", "resize to this height; 0: as the files are", NULL),
-    LBK_PARAM_INT(image_folder_params, width, "0", 0, 4096, "pixels", "resize to this width; 0: as the files are", NULL),
+    LBK_PARAM_INT(image_folder_params, height, "0", 0, 4096, "pixels", "resize to this height; 0: as the files are",
+                  NULL),
+    LBK_PARAM_INT(image_folder_params, width, "0", 0, 4096, "pixels", "resize to this width; 0: as the files are",
+                  NULL),
     LBK_PARAM_BOOL(image_folder_params, keep, "yes", "keep decoded images in memory if all need less than 2 GiB", NULL),
     LBK_PARAM_END};
 
@@ -38,13 +40,13 @@ typedef struct folder_file {
 } folder_file;
 
 typedef struct folder_part {
-    const char *path;           /* PATH/train or PATH/test */
-    const char **classes;       /* [class_count], sorted */
+    const char *path;     /* PATH/train or PATH/test */
+    const char **classes; /* [class_count], sorted */
     int class_count;
     folder_file *files;
     size_t count, capacity;
-    unsigned char *kept;        /* [count][H][W][C], or NULL */
-    atomic_uchar *kept_state;   /* [count] */
+    unsigned char *kept;      /* [count][H][W][C], or NULL */
+    atomic_uchar *kept_state; /* [count] */
 } folder_part;
 
 typedef struct folder_state {
@@ -54,26 +56,22 @@ typedef struct folder_state {
     lbk_arena arena; /* names and paths */
 } folder_state;
 
-static int by_bytes(const struct dirent **a, const struct dirent **b)
-{
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int not_hidden(const struct dirent *entry)
-{
+static int not_hidden(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
-static int is_image_name(const struct dirent *entry)
-{
+static int is_image_name(const struct dirent *entry) {
     const char *dot = strrchr(entry->d_name, '.');
     return not_hidden(entry) && dot &&
            (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0);
 }
 
 /* Sorted names of a folder's entries that pass `filter`; names_free() them. */
-static lbk_status names_list(const char *path, int (*filter)(const struct dirent *), struct dirent ***out, int *count)
-{
+static lbk_status names_list(const char *path, int (*filter)(const struct dirent *), struct dirent ***out, int *count) {
     *count = scandir(path, out, filter, by_bytes);
     if (*count >= 0)
         return LBK_OK;
@@ -82,15 +80,13 @@ static lbk_status names_list(const char *path, int (*filter)(const struct dirent
     return lbk_fail(LBK_ERR_IO, "cannot list \"%s\": %s", path, strerror(errno));
 }
 
-static void names_free(struct dirent **names, int count)
-{
+static void names_free(struct dirent **names, int count) {
     for (int i = 0; i < count; i++)
         free(names[i]);
     free(names);
 }
 
-static lbk_status scan_classes(folder_part *part, lbk_arena *arena)
-{
+static lbk_status scan_classes(folder_part *part, lbk_arena *arena) {
     struct dirent **names;
     int count;
     LBK_TRY(names_list(part->path, not_hidden, &names, &count));
@@ -108,8 +104,7 @@ out:
     return status;
 }
 
-static lbk_status scan_files(folder_part *part, int label, lbk_arena *arena)
-{
+static lbk_status scan_files(folder_part *part, int label, lbk_arena *arena) {
     const char *path;
     struct dirent **names;
     int count;
@@ -130,8 +125,7 @@ out:
     return status;
 }
 
-static lbk_status scan_part(const char *root, const char *name, folder_part *part, lbk_arena *arena)
-{
+static lbk_status scan_part(const char *root, const char *name, folder_part *part, lbk_arena *arena) {
     LBK_TRY(lbk_arena_printf(arena, &part->path, "%s/%s", root, name));
     if (!lbk_path_is_folder(part->path))
         return lbk_fail(LBK_ERR_INPUT, "%s: not a folder", part->path);
@@ -144,21 +138,20 @@ static lbk_status scan_part(const char *root, const char *name, folder_part *par
 }
 
 /* Both lists are sorted, so the first difference tells which side lacks a class. */
-static lbk_status compare_classes(const folder_part *train, const folder_part *test)
-{
+static lbk_status compare_classes(const folder_part *train, const folder_part *test) {
     for (int i = 0; i < train->class_count || i < test->class_count; i++) {
         const char *a = i < train->class_count ? train->classes[i] : NULL;
         const char *b = i < test->class_count ? test->classes[i] : NULL;
         int order = !a ? 1 : !b ? -1 : strcmp(a, b);
         if (order != 0)
             return lbk_fail(LBK_ERR_INPUT, "%s: has no folder for class \"%s\", which %s has",
-                            order < 0 ? test->path : train->path, order < 0 ? a : b, order < 0 ? train->path : test->path);
+                            order < 0 ? test->path : train->path, order < 0 ? a : b,
+                            order < 0 ? train->path : test->path);
     }
     return LBK_OK;
 }
 
-static lbk_status decode(const lbk_source *source, const folder_part *part, uint32_t index, lbk_pixmap *image)
-{
+static lbk_status decode(const lbk_source *source, const folder_part *part, uint32_t index, lbk_pixmap *image) {
     const folder_state *state = source->state;
     const folder_file *file = &part->files[index];
     lbk_text path = {0};
@@ -168,8 +161,9 @@ static lbk_status decode(const lbk_source *source, const folder_part *part, uint
     if (status == LBK_OK && state->resize)
         status = lbk_decode_resize(image, source->height, source->width);
     else if (status == LBK_OK && source->height && (image->height != source->height || image->width != source->width))
-        status = lbk_fail(LBK_ERR_INPUT, "%s: image of %dx%d, but the first is %dx%d; set height and width to resize all",
-                          path.data, image->height, image->width, source->height, source->width);
+        status =
+            lbk_fail(LBK_ERR_INPUT, "%s: image of %dx%d, but the first is %dx%d; set height and width to resize all",
+                     path.data, image->height, image->width, source->height, source->width);
     lbk_text_release(&path);
     if (status != LBK_OK) {
         free(image->bytes);
@@ -179,12 +173,12 @@ static lbk_status decode(const lbk_source *source, const folder_part *part, uint
 }
 
 /* Without height and width, the first training image sets them. */
-static lbk_status find_size(const image_folder_params *p, lbk_source *source)
-{
+static lbk_status find_size(const image_folder_params *p, lbk_source *source) {
     folder_state *state = source->state;
     lbk_pixmap first = {0};
     if (!p->height != !p->width)
-        return lbk_fail(LBK_ERR_INPUT, "height and width belong together; %s is missing", p->height ? "width" : "height");
+        return lbk_fail(LBK_ERR_INPUT, "height and width belong together; %s is missing",
+                        p->height ? "width" : "height");
     state->resize = p->height > 0;
     source->height = p->height;
     source->width = p->width;
@@ -198,14 +192,12 @@ static lbk_status find_size(const image_folder_params *p, lbk_source *source)
     return LBK_OK;
 }
 
-static lbk_status keep_prepare(folder_part *part, size_t sample_size)
-{
+static lbk_status keep_prepare(folder_part *part, size_t sample_size) {
     LBK_TRY(lbk_calloc(part->count, sizeof *part->kept_state, &part->kept_state));
     return lbk_calloc(part->count, sample_size, &part->kept);
 }
 
-static lbk_status open_image_folder(const void *params, const char *folder, lbk_source *source)
-{
+static lbk_status open_image_folder(const void *params, const char *folder, lbk_source *source) {
     const image_folder_params *p = params;
     folder_state *state = NULL;
     char *root = NULL;
@@ -231,8 +223,7 @@ out:
 }
 
 /* One thread stores; others that decoded the same image meanwhile throw theirs away. */
-static void keep_store(folder_part *part, uint32_t index, const unsigned char *bytes, size_t sample_size)
-{
+static void keep_store(folder_part *part, uint32_t index, const unsigned char *bytes, size_t sample_size) {
     unsigned char expected = KEPT_NONE;
     if (!part->kept || !atomic_compare_exchange_strong(&part->kept_state[index], &expected, KEPT_STORING))
         return;
@@ -240,8 +231,8 @@ static void keep_store(folder_part *part, uint32_t index, const unsigned char *b
     atomic_store_explicit(&part->kept_state[index], KEPT_READY, memory_order_release);
 }
 
-static lbk_status read_image_folder(const lbk_source *source, lbk_part which, uint32_t index, float *pixels, int *label)
-{
+static lbk_status read_image_folder(const lbk_source *source, lbk_part which, uint32_t index, float *pixels,
+                                    int *label) {
     folder_state *state = source->state;
     folder_part *part = which == LBK_PART_TEST ? &state->test : &state->train;
     LBK_ENSURE(index < part->count);
@@ -260,15 +251,13 @@ static lbk_status read_image_folder(const lbk_source *source, lbk_part which, ui
     return LBK_OK;
 }
 
-static void part_release(folder_part *part)
-{
+static void part_release(folder_part *part) {
     free(part->files);
     free(part->kept);
     free(part->kept_state);
 }
 
-static void close_image_folder(lbk_source *source)
-{
+static void close_image_folder(lbk_source *source) {
     folder_state *state = source->state;
     if (state) {
         part_release(&state->train);

@@ -1,5 +1,5 @@
-/* A temporary folder per test, files in it, and datasets opened from it. Every function fails the test on an error of its
- * own. */
+/* A temporary folder per test, files in it, and datasets opened from it. Every function fails the test on an error of
+ * its own. */
 #ifndef LBK_TESTS_DATA_BOX_H
 #define LBK_TESTS_DATA_BOX_H
 

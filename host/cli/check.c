@@ -1,0 +1,109 @@
+#include "cli/cli.h"
+#include "report/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes a network will take on its device. */
+static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *bytes) {
+    lbk_arena arena = {0};
+    lbk_program_request *requests;
+    size_t count, plan = 0;
+    size_t weights = (size_t)net->parameters * sizeof(float);
+    lbk_status status = lbk_plan_measure(net->eval, caps, &plan, &requests, &count, &arena);
+    *bytes = plan + weights;
+    if (status == LBK_OK && net->train) {
+        status = lbk_plan_measure(net->train, caps, &plan, &requests, &count, &arena);
+        *bytes += plan + weights * (size_t)(1 + net->role->optimizer->states);
+    }
+    lbk_arena_release(&arena);
+    return status;
+}
+
+static lbk_status print_network(const lbk_session *s, const lbk_network *net, const lbk_device_spec *spec,
+                                uint64_t *total) {
+    const lbk_device_info *device = &s->list.items[spec->info];
+    char parameters[16], flops[16], step[16], memory[16], part[32] = "";
+    size_t bytes;
+    LBK_TRY(measure(net, &device->caps, &bytes));
+    *total += bytes;
+    if (spec->parts)
+        snprintf(part, sizeof part, ", %u of %u units", spec->counts[spec->part], device->caps.compute_units);
+    printf("%s: %s, %s parameters, %s FLOPs per sample", net->label, net->role->model.name,
+           lbk_report_si((double)net->parameters, parameters), lbk_report_si(net->flops, flops));
+    if (net->train)
+        printf(", %s per training step", lbk_report_si(lbk_graph_cost(net->train, true).flops, step));
+    printf("\n  on %d.%d %s%s, %sB of device memory\n", device->platform_index, device->device_index, device->name, part,
+           lbk_report_si((double)bytes, memory));
+    if (net->train)
+        printf("  %d epochs of %u steps, batch %d, %s, lr %g, %s\n", net->role->params.epochs,
+               lbk_data_batches_per_epoch(&s->experiment->data, LBK_PART_TRAIN), net->batch, net->role->optimizer->name,
+               net->role->params.lr, net->role->schedule->name);
+    else
+        printf("  loaded from %s\n", net->role->params.weights);
+    return LBK_OK;
+}
+
+static lbk_status too_large(const lbk_session *s, const lbk_device_spec *spec, uint64_t bytes) {
+    const lbk_device_info *device = &s->list.items[spec->info];
+    if (bytes <= device->caps.global_bytes)
+        return LBK_OK;
+    return lbk_fail(LBK_ERR_DEVICE, "%s has %llu bytes of memory, the plan needs %llu; use a smaller batch", device->name,
+                    (unsigned long long)device->caps.global_bytes, (unsigned long long)bytes);
+}
+
+static lbk_status print_plan(const lbk_session *s) {
+    const lbk_experiment *x = s->experiment;
+    const lbk_source *source = &x->data.source;
+    uint64_t teacher = 0, student = 0;
+    printf("%s: seed %d, %s schedule\n", x->params.name, x->params.seed,
+           x->params.schedule == LBK_TIMING_SERIAL ? "serial" : "concurrent");
+    printf("data: %s, %dx%dx%d, %d classes, %u training, %u validation, %u test samples\n", x->data.dataset->name,
+           source->height, source->width, source->channels, source->classes, lbk_data_count(&x->data, LBK_PART_TRAIN),
+           lbk_data_count(&x->data, LBK_PART_VALIDATION), lbk_data_count(&x->data, LBK_PART_TEST));
+    LBK_TRY(print_network(s, &s->teacher, &s->teacher_spec, &teacher));
+    LBK_TRY(print_network(s, &s->student, &s->student_spec, &student));
+    if (x->params.control)
+        LBK_TRY(print_network(s, &s->control, &s->student_spec, &student));
+    printf("methods:");
+    for (int i = 0; i < x->objective.method_count; i++)
+        printf(" %s", x->objective.method[i]->name);
+    printf("\nfiles: experiment.ini metrics.jsonl result.json teacher.safetensors student.safetensors%s\n",
+           x->params.control ? " control.safetensors" : "");
+    LBK_TRY(too_large(s, &s->teacher_spec, teacher));
+    return too_large(s, &s->student_spec, student);
+}
+
+static lbk_status check_file(const char *path, const char *const *sets, size_t count) {
+    lbk_experiment experiment;
+    lbk_session session = {0};
+    lbk_status status = lbk_experiment_load(&experiment, path, sets, count);
+    if (status == LBK_OK)
+        status = lbk_session_prepare(&session, &experiment);
+    if (status == LBK_OK)
+        status = print_plan(&session);
+    lbk_session_release(&session);
+    lbk_experiment_release(&experiment);
+    return status;
+}
+
+static lbk_status run_check(lbk_args *args) {
+    const char **sets = NULL;
+    size_t count = 0;
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_args_values(args, "--set", &sets, &count));
+    LBK_GOTO(lbk_args_finish(args, 1, 1, "limbeck check FILE [--set section.key=value]..."));
+    status = check_file(args->items[0], sets, count);
+out:
+    free(sets);
+    return status;
+}
+
+const lbk_command lbk_command_check = {
+    .name = "check",
+    .usage = "check FILE [--set section.key=value]...",
+    .summary = "read an experiment, check all that can fail before a device is used, print the plan",
+    .help = "",
+    .run = run_check,
+};

@@ -1,0 +1,317 @@
+/* gemm, class cpu: C = alpha*op(A)*op(B) + beta*C, row-major, with an optional epilogue.
+ *
+ *   C[m,n] = epilogue( alpha * sum over k<K of op(A)[m,k]*op(B)[k,n] + beta*C[m,n] )
+ *   epilogue, in this order: + bias[n]; negative -> 0 (NaN is kept). With beta == 0, C is not read.
+ *
+ * Kernels (the parameter in brackets exists only when its macro is 1). Local size (1,1,1), no barriers.
+ *   gemm_pack_a(pa, A, int M, K, lda)      global size (ceil(M/TM));  pa: 4 * ceil(M/TM)*TM * ceil(K/16)*16 bytes
+ *   gemm_pack_b(pb, B, int N, K, ldb)      global size (ceil(N/TN), ceil(K/KP));  pb: 4 * ceil(N/TN)*TN * K bytes
+ *   gemm_packed(C, pa, pb, [bias[N]], float alpha, beta, int M, N, K, ldc, int mpanels, npanels, kblock)
+ *       global size (ceil(ceil(M/TM)/mpanels), ceil(ceil(N/TN)/npanels)); kblock is a multiple of 16
+ *   gemm_direct(C, A, B, [bias[N]], float alpha, beta, int M, N, K, lda, ldb, ldc)
+ *       global size (ceil(M/TD), ceil(N/VW)); for small products, which packing would cost more than it saves
+ *     C[M,N], row stride ldc >= N; overlaps nothing
+ *     A: TA 0: A[M,K], row stride lda >= K;   TA 1: A[K,M], row stride lda >= M
+ *     B: TB 0: B[K,N], row stride ldb >= N;   TB 1: B[N,K], row stride ldb >= K
+ *
+ * Mapping of gemm_packed: work-group -> mpanels*TM x npanels*TN of C; register tile TM x TQ vectors. Panels of A are kept
+ * as [K/16][TM][16] (TA 0: packing copies whole cache lines) or [K][TM] (TA 1), panels of B as [K][TN]; both zero padded.
+ * gemm_direct: work-group -> TD x VW of C, operands read in place.
+ *
+ * Cost: a tile issues TM*TQ fma per k against TM broadcasts and TQ loads. A k block of one B panel (kblock*TN*4 bytes)
+ * stays in L1 while mpanels panels of A pass by from L2; between k blocks the tile waits in C. Packing moves
+ * 2*(M*K + K*N) floats against M*N*K fma.
+ *
+ * Macros
+ *   TA, TB, HAS_BIAS, HAS_RELU  0 or 1, default 0
+ *   VW 16  floats per vector: 4, 8 or 16
+ *   TQ  2  vectors per tile row
+ *   TM 12  rows per tile; TM*TQ + TQ + 1 vector registers are live
+ *   TD  8  rows per tile of gemm_direct
+ *   KP 256 rows of op(B) that a work-group of gemm_pack_b packs
+ */
+#ifndef TA
+#define TA 0
+#endif
+#ifndef TB
+#define TB 0
+#endif
+#ifndef HAS_BIAS
+#define HAS_BIAS 0
+#endif
+#ifndef HAS_RELU
+#define HAS_RELU 0
+#endif
+#ifndef VW
+#define VW 16
+#endif
+#ifndef TQ
+#define TQ 2
+#endif
+#ifndef TM
+#define TM 12
+#endif
+#ifndef TD
+#define TD 8
+#endif
+#ifndef KP
+#define KP 256
+#endif
+
+#define TN (TQ * VW)
+#define GROUP 16 /* k per group of A's panels */
+#define INLINE static inline __attribute__((always_inline))
+
+#if VW == 16
+typedef float16 vec;
+#define LOAD(p) vload16(0, p)
+#define STORE(v, p) vstore16(v, 0, p)
+#elif VW == 8
+typedef float8 vec;
+#define LOAD(p) vload8(0, p)
+#define STORE(v, p) vstore8(v, 0, p)
+#else
+typedef float4 vec;
+#define LOAD(p) vload4(0, p)
+#define STORE(v, p) vstore4(v, 0, p)
+#endif
+
+#if HAS_BIAS
+#define BIAS_PARAM const __global float *restrict bias,
+#define ADD_BIAS(v, n) v += bias[n];
+#define ADD_BIAS_VEC(v, n) v += LOAD(bias + (n));
+#else
+#define BIAS_PARAM
+#define ADD_BIAS(v, n)
+#define ADD_BIAS_VEC(v, n)
+#endif
+#if HAS_RELU
+#define RELU(v, zero) v = v < (zero) ? (zero) : v;
+#else
+#define RELU(v, zero)
+#endif
+
+/* Element (k, r) of a panel of A. */
+#if TA
+#define PANEL_AT(k, r) ((k) * TM + (r))
+#else
+#define PANEL_AT(k, r) ((k) / GROUP * (TM * GROUP) + (r) * GROUP + (k) % GROUP)
+#endif
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+gemm_pack_a(__global float *restrict pa, const __global float *restrict A, int M, int K, int lda)
+{
+    const int m0 = get_global_id(0) * TM, rows = min(TM, M - m0), padded = (K + GROUP - 1) / GROUP * GROUP;
+    __global float *dst = pa + (size_t)m0 * padded;
+#if TA
+    for (int k = 0; k < K; ++k) {
+        const __global float *src = A + (size_t)k * lda + m0;
+        if (rows == TM) {
+            #pragma unroll
+            for (int r = 0; r < TM; ++r) dst[(size_t)k * TM + r] = src[r];
+        } else {
+            for (int r = 0; r < TM; ++r) dst[(size_t)k * TM + r] = r < rows ? src[r] : 0.0f;
+        }
+    }
+#else
+    for (int k = 0; k < K; k += GROUP) {
+        for (int r = 0; r < TM; ++r) {
+            const __global float *src = A + (size_t)(m0 + r) * lda + k;
+            __global float *line = dst + (size_t)k * TM + r * GROUP;
+            if (r < rows && k + GROUP <= K) {
+                vstore16(vload16(0, src), 0, line);
+            } else {
+                for (int j = 0; j < GROUP; ++j) line[j] = r < rows && k + j < K ? src[j] : 0.0f;
+            }
+        }
+    }
+#endif
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+gemm_pack_b(__global float *restrict pb, const __global float *restrict B, int N, int K, int ldb)
+{
+    const int n0 = get_global_id(0) * TN, columns = min(TN, N - n0);
+    const int begin = get_global_id(1) * KP, end = min(begin + KP, K);
+    __global float *dst = pb + (size_t)n0 * K;
+#if TB
+    int k = begin;
+    for (; k + 16 <= end; k += 16) {
+        float block[16 * TN];
+        for (int n = 0; n < TN; ++n) {
+            float16 row = (float16)(0.0f);
+            if (n < columns) row = vload16(0, B + (size_t)(n0 + n) * ldb + k);
+            float lanes[16];
+            vstore16(row, 0, lanes);
+            #pragma unroll
+            for (int j = 0; j < 16; ++j) block[j * TN + n] = lanes[j];
+        }
+        for (int j = 0; j < 16 * TN; j += VW) STORE(LOAD(block + j), dst + (size_t)k * TN + j);
+    }
+    for (; k < end; ++k)
+        for (int n = 0; n < TN; ++n) dst[(size_t)k * TN + n] = n < columns ? B[(size_t)(n0 + n) * ldb + k] : 0.0f;
+#else
+    for (int k = begin; k < end; ++k) {
+        const __global float *src = B + (size_t)k * ldb + n0;
+        __global float *row = dst + (size_t)k * TN;
+        if (columns == TN) {
+            #pragma unroll
+            for (int j = 0; j < TN; j += VW) STORE(LOAD(src + j), row + j);
+        } else {
+            for (int j = 0; j < TN; ++j) row[j] = j < columns ? src[j] : 0.0f;
+        }
+    }
+#endif
+}
+
+/* acc += row k of the tile's panels: a points to its group, u: k within the group. */
+#define RANK_ONE(u)                                                                                             \
+    {                                                                                                           \
+        vec bv[TQ];                                                                                             \
+        _Pragma("unroll") for (int q = 0; q < TQ; ++q) bv[q] = LOAD(b + (u) * TN + q * VW);                     \
+        _Pragma("unroll") for (int r = 0; r < TM; ++r) {                                                        \
+            const vec av = (vec)(a[PANEL_AT(u, r)]);                                                            \
+            _Pragma("unroll") for (int q = 0; q < TQ; ++q) acc[r * TQ + q] = fma(av, bv[q], acc[r * TQ + q]);   \
+        }                                                                                                       \
+    }
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+gemm_packed(__global float *restrict C, const __global float *restrict pa, const __global float *restrict pb, BIAS_PARAM
+            float alpha, float beta, int M, int N, int K, int ldc, int mpanels, int npanels, int kblock)
+{
+    const int m_begin = get_global_id(0) * mpanels * TM, m_end = min(M, m_begin + mpanels * TM);
+    const int n_begin = get_global_id(1) * npanels * TN, n_end = min(N, n_begin + npanels * TN);
+    const size_t padded = (K + GROUP - 1) / GROUP * GROUP;
+
+    for (int k0 = 0; k0 < K; k0 += kblock) {
+        const int k1 = min(k0 + kblock, K);
+        for (int n0 = n_begin; n0 < n_end; n0 += TN) {
+            for (int m0 = m_begin; m0 < m_end; m0 += TM) {
+                const __global float *a = pa + m0 * padded + (size_t)k0 * TM;
+                const __global float *b = pb + (size_t)n0 * K + (size_t)k0 * TN;
+                vec acc[TM * TQ];
+                #pragma unroll
+                for (int j = 0; j < TM * TQ; ++j) acc[j] = (vec)(0.0f);
+                int k = k0;
+                for (; k + GROUP <= k1; k += GROUP) {
+                    #pragma unroll
+                    for (int u = 0; u < GROUP; ++u) RANK_ONE(u)
+                    a += TM * GROUP;
+                    b += TN * GROUP;
+                }
+                for (int u = 0; k + u < k1; ++u) RANK_ONE(u)
+
+                #pragma unroll
+                for (int r = 0; r < TM; ++r) {
+                    if (m0 + r >= M) continue;
+                    #pragma unroll
+                    for (int q = 0; q < TQ; ++q) {
+                        const int n = n0 + q * VW;
+                        __global float *c = C + (size_t)(m0 + r) * ldc + n;
+                        vec v = acc[r * TQ + q] * alpha;
+                        if (n + VW <= N) {
+                            if (k0 > 0) v += LOAD(c);
+                            else if (beta != 0.0f) v += beta * LOAD(c);
+                            if (k1 == K) {
+                                ADD_BIAS_VEC(v, n)
+                                RELU(v, (vec)(0.0f))
+                            }
+                            STORE(v, c);
+                            continue;
+                        }
+                        float lanes[VW];
+                        STORE(v, lanes);
+                        for (int j = 0; n + j < N; ++j) {
+                            float f = lanes[j];
+                            if (k0 > 0) f += c[j];
+                            else if (beta != 0.0f) f += beta * c[j];
+                            if (k1 == K) {
+                                ADD_BIAS(f, n + j)
+                                RELU(f, 0.0f)
+                            }
+                            c[j] = f;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#if TA
+#define A_AT(m, k) A[(size_t)(k) * lda + (m)]
+#else
+#define A_AT(m, k) A[(size_t)(m) * lda + (k)]
+#endif
+
+/* sums[rows][VW] = op(A)[m0.., :] * op(B)[:, n0..]; rows of the tile beyond M repeat the last, columns beyond N are
+ * not defined. */
+INLINE void direct_sum(float *sums, const __global float *A, const __global float *B, int m0, int n0, int M, int N, int K,
+                       int lda, int ldb)
+{
+    const int columns = min(VW, N - n0);
+    int row[TD];
+    #pragma unroll
+    for (int r = 0; r < TD; ++r) row[r] = min(m0 + r, M - 1);
+#if TB
+    for (int j = 0; j < columns; ++j) {
+        const __global float *b = B + (size_t)(n0 + j) * ldb;
+        vec acc[TD];
+        #pragma unroll
+        for (int r = 0; r < TD; ++r) acc[r] = (vec)(0.0f);
+        int k = 0;
+#if !TA
+        for (; k + VW <= K; k += VW) {
+            #pragma unroll
+            for (int r = 0; r < TD; ++r) acc[r] = fma(LOAD(&A_AT(row[r], k)), LOAD(b + k), acc[r]);
+        }
+#endif
+        #pragma unroll
+        for (int r = 0; r < TD; ++r) {
+            float lanes[VW], sum = 0.0f;
+            STORE(acc[r], lanes);
+            for (int l = 0; l < VW; ++l) sum += lanes[l];
+            for (int l = k; l < K; ++l) sum = fma(A_AT(row[r], l), b[l], sum);
+            sums[r * VW + j] = sum;
+        }
+    }
+#else
+    vec acc[TD];
+    #pragma unroll
+    for (int r = 0; r < TD; ++r) acc[r] = (vec)(0.0f);
+    for (int k = 0; k < K; ++k) {
+        const __global float *src = B + (size_t)k * ldb + n0;
+        vec b;
+        if (columns == VW || k + 1 < K && ldb >= VW) { /* whole, or runs into the next row, which exists */
+            b = LOAD(src);
+        } else {
+            float lanes[VW];
+            for (int j = 0; j < VW; ++j) lanes[j] = j < columns ? src[j] : 0.0f;
+            b = LOAD(lanes);
+        }
+        #pragma unroll
+        for (int r = 0; r < TD; ++r) acc[r] = fma((vec)(A_AT(row[r], k)), b, acc[r]);
+    }
+    #pragma unroll
+    for (int r = 0; r < TD; ++r) STORE(acc[r], sums + r * VW);
+#endif
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+gemm_direct(__global float *restrict C, const __global float *restrict A, const __global float *restrict B, BIAS_PARAM
+            float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc)
+{
+    const int m0 = get_global_id(0) * TD, n0 = get_global_id(1) * VW;
+    float sums[TD * VW];
+    direct_sum(sums, A, B, m0, n0, M, N, K, lda, ldb);
+    for (int r = 0; r < TD && m0 + r < M; ++r) {
+        for (int j = 0; j < VW && n0 + j < N; ++j) {
+            __global float *c = C + (size_t)(m0 + r) * ldc + n0 + j;
+            float v = alpha * sums[r * VW + j];
+            if (beta != 0.0f) v += beta * *c;
+            ADD_BIAS(v, n0 + j)
+            RELU(v, 0.0f)
+            *c = v;
+        }
+    }
+}

@@ -1,0 +1,15 @@
+/* Stochastic gradient descent with momentum, as torch.optim.SGD (dampening 0) computes it:
+ *   d = grad + weight_decay * param;  momentum_buffer = momentum * momentum_buffer + d;
+ *   d = nesterov ? d + momentum * momentum_buffer : momentum_buffer;  param -= lr * d.
+ * A buffer of zeros gives PyTorch's first step (buffer = d). One work-item per parameter; lr is read at run time. */
+__kernel void sgd(__global float *restrict param, __global const float *restrict grad,
+                  __global float *restrict momentum_buffer, __global const float *restrict lr, float momentum,
+                  float weight_decay, int nesterov, int n) {
+    int i = (int)get_global_id(0);
+    if (i >= n)
+        return;
+    float p = param[i], d = grad[i] + weight_decay * p;
+    float buffer = momentum * momentum_buffer[i] + d;
+    momentum_buffer[i] = buffer;
+    param[i] = p - lr[0] * (nesterov ? d + momentum * buffer : buffer);
+}
