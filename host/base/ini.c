@@ -286,3 +286,15 @@ lbk_status lbk_ini_value_print(const char *value, lbk_text *out) {
         return lbk_fail(LBK_ERR_INPUT, "\"%.80s\" holds both kinds of quotes: no INI line can hold it", value);
     return lbk_text_printf(out, "%s%s%s", quote, value, quote);
 }
+
+lbk_status lbk_ini_param_print(const lbk_param *param, const void *values, lbk_text *out) {
+    lbk_text value = {0};
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_param_print(param, values, &value));
+    LBK_GOTO(lbk_text_printf(out, "%s = ", param->name));
+    LBK_GOTO(lbk_ini_value_print(value.data ? value.data : "", out));
+    LBK_GOTO(lbk_text_printf(out, "\n"));
+out:
+    lbk_text_release(&value);
+    return status;
+}

@@ -71,5 +71,7 @@ lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const ch
 
 /* `value` as it must stand behind "key = ", quoted where needed. LBK_ERR_INPUT when no line can hold it. */
 lbk_status lbk_ini_value_print(const char *value, lbk_text *out);
+/* "name = value\n", which lbk_ini_read() reads back. */
+lbk_status lbk_ini_param_print(const lbk_param *param, const void *values, lbk_text *out);
 
 #endif

@@ -47,6 +47,8 @@ lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed);
  */
 lbk_status lbk_data_open(lbk_data *data, const char *folder);
 void lbk_data_release(lbk_data *data);
+/* The sections [data] and [augment.*] with every default written out. Paths relative to `folder` become absolute. */
+lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *out);
 
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part);
 

@@ -69,8 +69,11 @@ void lbk_images_finish(lbk_source *source) {
 }
 
 void lbk_images_scale(const unsigned char *bytes, size_t count, float white, float *pixels) {
+    float value[256]; /* 256 divisions in place of one per pixel */
+    for (int i = 0; i < 256; i++)
+        value[i] = (float)i / white;
     for (size_t i = 0; i < count; i++)
-        pixels[i] = (float)bytes[i] / white;
+        pixels[i] = value[bytes[i]];
 }
 
 lbk_status lbk_images_read(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label) {

@@ -95,11 +95,13 @@ lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_v
 /* The gradient value of parameter `param` after differentiate; LBK_NONE before. */
 lbk_value lbk_graph_gradient(const lbk_graph *graph, lbk_value param);
 
-/* Rewrites that keep the result (up to rounding) and save memory traffic; call after differentiate:
- * batch_norm(+add)(+relu) into one node, eval-mode conv+batch_norm(+add)(+relu), add(conv2d_backward_data, g), dead nodes. */
+/* Rewrites that keep the result (up to rounding) and save memory traffic: evaluating batch_norm folded into the convolution
+ * before it, add and relu merged into the node before them where that op can do it in the same pass (op->addend, op->scale, a parameter
+ * "relu"). Call it before differentiate (merged forward nodes have derivatives of their own) and again after it (for
+ * the backward nodes). Then prunes. */
 lbk_status lbk_graph_fuse(lbk_graph *graph);
-/* Drops nodes whose outputs nobody uses, keeps or updates. */
-void lbk_graph_prune(lbk_graph *graph);
+/* Drops nodes whose outputs nobody uses or keeps and that update nothing. */
+lbk_status lbk_graph_prune(lbk_graph *graph);
 
 /* Runs every node's float64 reference. memory[v] must be set for inputs, params, states and scalars (states in the
  * running are updated); it is filled for computed values, from `arena`. */

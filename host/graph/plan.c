@@ -69,6 +69,8 @@ static lbk_status bind_values(lbk_plan *p) {
             LBK_TRY(bind_input(p, value));
         else if (info->param_of_gradient != LBK_NONE)
             LBK_TRY(bind_gradient(p, value));
+        else if (info->kind == LBK_VALUE_COMPUTED && info->node < 0)
+            continue; /* fused away */
         else if (info->kind == LBK_VALUE_COMPUTED && p->memory.root[v] == value)
             LBK_TRY(make_view(p, p->arena, p->memory.offset[v], lbk_tensor_bytes(&info->desc), &p->buffer[v]));
         else if (info->kind == LBK_VALUE_COMPUTED)

@@ -100,7 +100,8 @@ static lbk_status collect_blocks(lbk_plan_memory *m, packing *p, const size_t *r
     for (size_t v = 0; v < graph->value_count; v++) {
         const lbk_value_info *info = &graph->values[v];
         m->offset[v] = SIZE_MAX;
-        if (info->kind == LBK_VALUE_COMPUTED && m->root[v] == (lbk_value)v && info->param_of_gradient == LBK_NONE)
+        bool alive = info->kind == LBK_VALUE_COMPUTED && info->node >= 0;
+        if (alive && m->root[v] == (lbk_value)v && info->param_of_gradient == LBK_NONE)
             LBK_TRY(add_block(p, lbk_tensor_bytes(&info->desc), (size_t)info->node, root_last[v], align, &m->offset[v]));
     }
     for (size_t n = 0; n < graph->node_count; n++)

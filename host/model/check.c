@@ -122,7 +122,7 @@ static lbk_status visit(const lbk_model *model, lbk_net_block *block) {
 }
 
 lbk_status lbk_net_check(lbk_model *model) {
-    struct lbk_network *network = model->network;
+    struct lbk_model_network *network = model->network;
     LBK_TRY(main_check(model));
     for (size_t i = 1; i < network->block_count; i++)
         LBK_TRY(block_check(model, &network->blocks[i]));

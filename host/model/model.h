@@ -68,7 +68,7 @@ typedef struct lbk_model {
     int height, width, channels; /* of one sample; 0 when input_from_data */
     lbk_model_parameter *parameters;
     size_t parameter_count;
-    struct lbk_network *network; /* parsed; model/network.h */
+    struct lbk_model_network *network; /* parsed; model/network.h */
 } lbk_model;
 
 /* `name`: a shipped model ("resnet20": models/resnet20.ini), or a path (contains '/' or ends in .ini; relative to

@@ -39,7 +39,7 @@ typedef struct lbk_net_block {
     int visit; /* search for circles: 0 not seen, 1 on the way, 2 done */
 } lbk_net_block;
 
-struct lbk_network {
+struct lbk_model_network {
     lbk_net_block *blocks;
     size_t block_count;
 };

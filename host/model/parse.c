@@ -56,7 +56,7 @@ static lbk_status network_missing(const lbk_ini *ini) {
 
 static lbk_status sections_collect(lbk_model *model) {
     lbk_ini *ini = &model->ini;
-    struct lbk_network *network = NULL;
+    struct lbk_model_network *network = NULL;
     LBK_TRY(lbk_arena_alloc(&ini->arena, sizeof *network, &network));
     LBK_TRY(lbk_arena_alloc(&ini->arena, (ini->section_count + 1) * sizeof *network->blocks, &network->blocks));
     model->network = network;
@@ -142,7 +142,7 @@ static lbk_status entries_collect(lbk_model *model, lbk_net_block *block) {
 
 lbk_status lbk_net_parse(lbk_model *model) {
     LBK_TRY(sections_collect(model));
-    struct lbk_network *network = model->network;
+    struct lbk_model_network *network = model->network;
     for (size_t b = 0; b < network->block_count; b++)
         LBK_TRY(entries_collect(model, &network->blocks[b]));
     for (size_t b = 0; b < network->block_count; b++)

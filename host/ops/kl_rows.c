@@ -17,24 +17,24 @@ static void kl_cost(const lbk_infer *shapes, lbk_cost *cost) {
     lbk_cost_elementwise(shapes, 30, cost);
 }
 
-static void reference_softmax(const double *z, int64_t classes, double temperature, double *p) {
+/* sum_k exp(z_k / temperature), relative to z_0. */
+static double reference_partition(const double *z, int64_t classes, double temperature) {
     double sum = 0;
     for (int64_t k = 0; k < classes; k++)
-        sum += p[k] = exp((z[k] - z[0]) / temperature);
-    for (int64_t k = 0; k < classes; k++)
-        p[k] /= sum;
+        sum += exp((z[k] - z[0]) / temperature);
+    return sum;
 }
 
-/* Straight from the definition, with both distributions computed first; rows are short enough for the stack. */
 static void kl_reference(const lbk_reference *r) {
     int64_t batch = r->input[0].shape.dim[0], classes = r->input[0].shape.dim[1];
     double t = r->in[2][0];
     for (int64_t row = 0; row < batch; row++) {
-        double p[classes], q[classes];
-        reference_softmax(r->in[1] + row * classes, classes, t, p);
-        reference_softmax(r->in[0] + row * classes, classes, t, q);
-        for (int64_t k = 0; k < classes; k++)
-            r->out[0][row] += p[k] > 0 ? p[k] * log(p[k] / q[k]) : 0;
+        const double *zs = r->in[0] + row * classes, *zt = r->in[1] + row * classes;
+        double sum_q = reference_partition(zs, classes, t), sum_p = reference_partition(zt, classes, t);
+        for (int64_t k = 0; k < classes; k++) {
+            double p = exp((zt[k] - zt[0]) / t) / sum_p, q = exp((zs[k] - zs[0]) / t) / sum_q;
+            r->out[0][row] += p > 0 ? p * log(p / q) : 0;
+        }
     }
 }
 

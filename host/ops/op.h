@@ -106,6 +106,8 @@ typedef struct lbk_op {
     unsigned integers; /* bit i: input i is I32 */
     unsigned scalars;  /* bit i: input i is a run-time scalar of shape {1} */
     int inplace;       /* 1 + input whose memory output 0 may take over; 0: none */
+    int addend;        /* 1 + optional input that is added to output 0 (before a relu) in the same pass; 0: none */
+    int scale;         /* 1 + optional input pair scale[C], shift[C] applied to output 0 before the addend; 0: none */
     bool layer;        /* usable in model files */
 
     lbk_status (*infer)(lbk_infer *infer);

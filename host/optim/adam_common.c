@@ -10,12 +10,12 @@ lbk_status lbk_adam_emit(lbk_emit *e, size_t count, bool decoupled) {
     LBK_TRY(lbk_emit_kernel(e, "generic/adam", "adam", &call));
     for (int i = 0; i < LBK_OPTIMIZER_STATE + ADAM_STATES + 2; i++) /* weights, gradients, moments, lr, step */
         lbk_call_input(call, i);
-    lbk_call_int(call, (int64_t)count);
-    lbk_call_float(call, p->beta1);
-    lbk_call_float(call, p->beta2);
+    lbk_call_float(call, 1 - p->beta1); /* here, in double: see the kernel */
+    lbk_call_float(call, 1 - p->beta2);
     lbk_call_float(call, p->eps);
     lbk_call_float(call, p->weight_decay);
     lbk_call_int(call, decoupled);
+    lbk_call_int(call, (int64_t)count);
     lbk_call_range_1d(call, count, lbk_emit_local(e));
     return LBK_OK;
 }

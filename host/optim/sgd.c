@@ -15,6 +15,13 @@ static const lbk_param sgd_table[] = {
                    "Sutskever et al. 2013, as PyTorch writes it"),
     LBK_PARAM_END};
 
+static lbk_status sgd_check(const void *params) {
+    const sgd_params *p = params;
+    if (p->nesterov && p->momentum == 0)
+        return lbk_fail(LBK_ERR_INPUT, "nesterov needs momentum > 0");
+    return LBK_OK;
+}
+
 static lbk_status sgd_emit(lbk_emit *e, size_t count) {
     const sgd_params *p = e->params;
     lbk_call *call;
@@ -23,10 +30,10 @@ static lbk_status sgd_emit(lbk_emit *e, size_t count) {
     lbk_call_input(call, LBK_OPTIMIZER_GRADS);
     lbk_call_input(call, LBK_OPTIMIZER_STATE);
     lbk_call_input(call, LBK_OPTIMIZER_STATE + 1); /* lr */
-    lbk_call_int(call, (int64_t)count);
     lbk_call_float(call, p->momentum);
     lbk_call_float(call, p->weight_decay);
     lbk_call_int(call, p->nesterov);
+    lbk_call_int(call, (int64_t)count);
     lbk_call_range_1d(call, count, lbk_emit_local(e));
     return LBK_OK;
 }
@@ -51,6 +58,7 @@ const lbk_optimizer lbk_optimizer_sgd = {
     .params_size = sizeof(sgd_params),
     .states = 1,
     .state_names = sgd_states,
+    .check = sgd_check,
     .emit = sgd_emit,
     .reference = sgd_reference,
 };

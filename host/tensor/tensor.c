@@ -67,9 +67,8 @@ typedef struct weight_extent {
     size_t spatial, in, out;
 } weight_extent;
 
-static weight_extent extent_of(lbk_layout layout, const lbk_shape *device) {
-    assert(layout != LBK_LAYOUT_OIHW || device->rank == 4);
-    assert(layout != LBK_LAYOUT_OI || device->rank == 2);
+static weight_extent extent_of(const lbk_shape *device) {
+    assert(device->rank >= 2);
     weight_extent extent = {1, (size_t)device->dim[device->rank - 2], (size_t)device->dim[device->rank - 1]};
     for (int i = 0; i < device->rank - 2; i++)
         extent.spatial *= (size_t)device->dim[i];
@@ -90,7 +89,7 @@ void lbk_layout_to_file(lbk_layout layout, const lbk_shape *device, const void *
         memcpy(to_file, from_device, (size_t)lbk_shape_count(device) * 4);
         return;
     }
-    weight_extent n = extent_of(layout, device);
+    weight_extent n = extent_of(device);
     const unsigned char *from = from_device;
     unsigned char *to = to_file;
     for (size_t o = 0; o < n.out; o++)
@@ -104,7 +103,7 @@ void lbk_layout_to_device(lbk_layout layout, const lbk_shape *device, const void
         memcpy(to_device, from_file, (size_t)lbk_shape_count(device) * 4);
         return;
     }
-    weight_extent n = extent_of(layout, device);
+    weight_extent n = extent_of(device);
     const unsigned char *from = from_file;
     unsigned char *to = to_device;
     for (size_t s = 0; s < n.spatial; s++)

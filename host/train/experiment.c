@@ -185,11 +185,8 @@ static bool any_row(const lbk_param *table) {
 }
 
 static lbk_status print_table(lbk_text *out, const lbk_param *table, const void *values) {
-    for (const lbk_param *p = table; p && p->name; p++) {
-        LBK_TRY(lbk_text_printf(out, "%s = ", p->name));
-        LBK_TRY(lbk_param_print(p, values, out));
-        LBK_TRY(lbk_text_printf(out, "\n"));
-    }
+    for (const lbk_param *p = table; p && p->name; p++)
+        LBK_TRY(lbk_ini_param_print(p, values, out));
     return LBK_OK;
 }
 

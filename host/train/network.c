@@ -80,6 +80,7 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective, 
     } else {
         LBK_TRY(lbk_loss_build_hard(graph, built.logits, net->labels, &net->loss));
     }
+    LBK_TRY(lbk_graph_fuse(graph));
     LBK_TRY(lbk_graph_differentiate(graph, net->loss.total, NULL, 0, NULL));
     return lbk_graph_fuse(graph);
 }

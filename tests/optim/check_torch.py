@@ -35,7 +35,7 @@ SCHEDULES = [
     ("constant", "", lambda o: SCHEDULER.LambdaLR(o, lambda epoch: 1.0)),
     ("step", "size=3 gamma=0.5", lambda o: SCHEDULER.StepLR(o, 3, 0.5)),
     ("multistep", "milestones=2,7,9", lambda o: SCHEDULER.MultiStepLR(o, [2, 7, 9], 0.1)),
-    ("cosine", "min=0.1", lambda o: SCHEDULER.CosineAnnealingLR(o, EPOCHS, eta_min=0.1)),
+    ("cosine", "min_factor=0.1", lambda o: SCHEDULER.CosineAnnealingLR(o, EPOCHS, eta_min=0.1)),
 ]
 
 

@@ -182,8 +182,23 @@ Test(optimizer, refuses_more_than_an_int_counts) {
     void *params = NULL;
     OK(lbk_arena_alloc(&arena, sgd->params_size, &params));
     OK(settings_parse(sgd->params, sgd->params_size, "", &arena, params));
-    OK(lbk_optimizer_call(sgd, params, &caps, 2147483647, &call));
-    cr_expect_eq(lbk_optimizer_call(sgd, params, &caps, 2147483648u, &call), LBK_ERR_UNSUPPORTED);
-    cr_expect_str_eq(lbk_error_message(), "sgd: 2147483648 parameters, at most 2147483647 are possible");
+    OK(lbk_optimizer_call(sgd, params, &caps, 2147418112, &call));
+    cr_expect_eq(lbk_optimizer_call(sgd, params, &caps, 2147418113, &call), LBK_ERR_UNSUPPORTED);
+    cr_expect_str_eq(lbk_error_message(), "sgd: 2147418113 parameters, at most 2147418112 are possible");
+    lbk_arena_release(&arena);
+}
+
+Test(optimizer, sgd_refuses_nesterov_without_momentum) {
+    const lbk_optimizer *sgd = lbk_optimizer_find("sgd");
+    lbk_arena arena = {0};
+    void *params = NULL;
+    OK(lbk_arena_alloc(&arena, sgd->params_size, &params));
+    OK(settings_parse(sgd->params, sgd->params_size, "nesterov=yes", &arena, params));
+    OK(sgd->check(params));
+    OK(settings_parse(sgd->params, sgd->params_size, "momentum=0", &arena, params));
+    OK(sgd->check(params));
+    OK(settings_parse(sgd->params, sgd->params_size, "nesterov=yes momentum=0", &arena, params));
+    cr_expect_eq(sgd->check(params), LBK_ERR_INPUT);
+    cr_expect_str_eq(lbk_error_message(), "nesterov needs momentum > 0");
     lbk_arena_release(&arena);
 }

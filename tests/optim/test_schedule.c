@@ -56,8 +56,8 @@ Test(schedule, cosine) {
     expect("cosine", "", 2.5, 10, 0.5 + sqrt(2) / 4);
     expect("cosine", "", 10, 10, 0);
     expect("cosine", "", 11, 10, 0);
-    expect("cosine", "min=0.2", 5, 10, 0.6);
-    expect("cosine", "min=0.2", 10, 10, 0.2);
+    expect("cosine", "min_factor=0.2", 5, 10, 0.6);
+    expect("cosine", "min_factor=0.2", 10, 10, 0.2);
 }
 
 /* A step is a quarter of an epoch here: four steps of warm-up have 1/4, 2/4, 3/4 and all of the rate. */

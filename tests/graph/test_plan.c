@@ -1,0 +1,132 @@
+/* A whole network on every device and class against the float64 interpreter. */
+#include "helpers/little_net.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BOUND 2e-5
+
+static void must(lbk_status status) {
+    cr_assert_eq(status, LBK_OK, "%s", lbk_error_message());
+}
+
+typedef struct setting {
+    bool training, fuse, no_sharing;
+} setting;
+
+static void compare_gradients(const little_net *net, double *const *memory, const lbk_plan *plan, lbk_device *device) {
+    for (size_t v = 0; v < net->graph->value_count; v++) {
+        if (net->graph->values[v].kind != LBK_VALUE_PARAM)
+            continue;
+        lbk_value gradient = lbk_graph_gradient(net->graph, (lbk_value)v);
+        double error = little_net_error(net, gradient, memory[gradient], plan, device);
+        cr_expect_lt(error, BOUND, "gradient of %s: relative error %g", net->graph->values[v].name, error);
+    }
+}
+
+static void run_on(lbk_device *device, setting s) {
+    little_net net;
+    lbk_arena arena = {0};
+    lbk_weights *weights;
+    lbk_plan *plan;
+    little_net_build(&net, s.training, s.fuse);
+    double **memory = calloc(net.graph->value_count, sizeof *memory);
+    little_net_fill(&net, memory, &arena);
+    must(lbk_weights_create(net.graph, device, s.training, &weights));
+    must(lbk_plan_create(net.graph, weights, device, &(lbk_plan_options){.profile = true, .no_sharing = s.no_sharing},
+                         &plan));
+    must(lbk_plan_warm_up(plan));
+    little_net_upload(&net, memory, weights, plan, device);
+    must(lbk_graph_interpret(net.graph, memory, &arena));
+    cl_event done;
+    must(lbk_plan_enqueue(plan, &done));
+    must(lbk_event_wait(device, done));
+    clReleaseEvent(done);
+    double busy = 0;
+    must(lbk_plan_collect(plan, 1, &busy));
+    cr_expect_gt(busy, 0);
+    cr_expect_lt(little_net_error(&net, net.logits, memory[net.logits], plan, device), BOUND);
+    cr_expect_lt(little_net_error(&net, net.loss, memory[net.loss], plan, device), BOUND);
+    if (s.training)
+        compare_gradients(&net, memory, plan, device);
+    for (size_t v = 0; v < net.graph->value_count; v++)
+        if (net.graph->values[v].kind == LBK_VALUE_STATE)
+            cr_expect_lt(little_net_error(&net, (lbk_value)v, memory[v], plan, device), BOUND, "%s",
+                         net.graph->values[v].name);
+    lbk_plan_destroy(plan);
+    lbk_weights_destroy(weights);
+    lbk_graph_destroy(net.graph);
+    lbk_arena_release(&arena);
+    free(memory);
+}
+
+static void run_everywhere(setting s) {
+    static const char *const classes[] = {"cpu", "gpu", "generic"};
+    lbk_device_list list;
+    must(lbk_device_list_init(&list));
+    cr_assert_gt(list.count, 0, "no OpenCL device");
+    for (size_t d = 0; d < list.count; d++) {
+        for (int c = 0; c < 3; c++) {
+            if (c < 2 && list.items[d].caps.cls == LBK_CLASS_GENERIC)
+                continue; /* a device that can only run generic kernels */
+            lbk_device *device;
+            lbk_device_spec spec = {.info = (int)d};
+            lbk_open_options options = {.cls = classes[c]};
+            must(lbk_device_open(&list, &spec, &options, 1, &device));
+            run_on(device, s);
+            lbk_device_close(device);
+        }
+    }
+    lbk_device_list_release(&list);
+}
+
+Test(plan, training_matches_the_oracle) { run_everywhere((setting){true, false, false}); }
+Test(plan, fused_training_matches_the_oracle) { run_everywhere((setting){true, true, false}); }
+Test(plan, training_without_shared_memory_matches_the_oracle) { run_everywhere((setting){true, true, true}); }
+Test(plan, evaluation_matches_the_oracle) { run_everywhere((setting){false, false, false}); }
+Test(plan, fused_evaluation_matches_the_oracle) { run_everywhere((setting){false, true, false}); }
+
+/* Fusing changes the nodes, not the numbers. */
+Test(fuse, keeps_the_loss) {
+    double loss[2];
+    for (int fuse = 0; fuse < 2; fuse++) {
+        little_net net;
+        lbk_arena arena = {0};
+        little_net_build(&net, false, fuse);
+        double **memory = calloc(net.graph->value_count, sizeof *memory);
+        little_net_fill(&net, memory, &arena);
+        must(lbk_graph_interpret(net.graph, memory, &arena));
+        loss[fuse] = memory[net.loss][0];
+        if (fuse)
+            for (size_t n = 0; n < net.graph->node_count; n++) {
+                cr_expect_str_neq(net.graph->nodes[n].op->name, "relu", "a relu was left");
+                cr_expect_str_neq(net.graph->nodes[n].op->name, "batch_norm", "a batch norm was left");
+            }
+        lbk_graph_destroy(net.graph);
+        lbk_arena_release(&arena);
+        free(memory);
+    }
+    cr_assert_float_eq(loss[0], loss[1], 1e-12);
+}
+
+Test(plan_memory, sharing_saves_memory) {
+    lbk_device_list list;
+    little_net net;
+    lbk_arena arena = {0};
+    size_t bytes;
+    lbk_program_request *requests;
+    size_t count;
+    must(lbk_device_list_init(&list));
+    little_net_build(&net, true, true);
+    must(lbk_plan_measure(net.graph, &list.items[0].caps, &bytes, &requests, &count, &arena));
+    size_t all = 0;
+    for (size_t v = 0; v < net.graph->value_count; v++)
+        if (net.graph->values[v].kind == LBK_VALUE_COMPUTED && net.graph->values[v].node >= 0)
+            all += lbk_tensor_bytes(&net.graph->values[v].desc);
+    cr_expect_lt(bytes, all);
+    cr_expect_gt(count, 3);
+    lbk_graph_destroy(net.graph);
+    lbk_arena_release(&arena);
+    lbk_device_list_release(&list);
+}
