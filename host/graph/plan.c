@@ -1,4 +1,5 @@
 #include "graph/plan_internal.h"
+#include "graph/tune.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -171,7 +172,10 @@ static lbk_status build(lbk_plan *p) {
     const lbk_graph *graph = p->graph;
     LBK_TRY(lbk_calloc(graph->value_count + 1, sizeof *p->buffer, &p->buffer));
     LBK_TRY(lbk_calloc(graph->value_count + 1, sizeof *p->scalar_offset, &p->scalar_offset));
-    LBK_TRY(lbk_plan_memory_init(&p->memory, graph, &p->device->info.caps, p->options.no_sharing));
+    const char *const *variants = p->options.variants;
+    if (!variants)
+        LBK_TRY(lbk_tune_graph(graph, p->device, &p->arena_host, &variants));
+    LBK_TRY(lbk_plan_memory_init(&p->memory, graph, &p->device->info.caps, p->options.no_sharing, variants));
     lbk_program_request *requests;
     size_t count;
     LBK_TRY(unique_requests(&p->memory, &p->arena_host, &requests, &count));
@@ -260,7 +264,7 @@ size_t lbk_plan_bytes(const lbk_plan *p) {
 lbk_status lbk_plan_measure(const lbk_graph *graph, const lbk_caps *caps, size_t *bytes, lbk_program_request **requests,
                             size_t *request_count, lbk_arena *arena) {
     lbk_plan_memory memory;
-    lbk_status status = lbk_plan_memory_init(&memory, graph, caps, false);
+    lbk_status status = lbk_plan_memory_init(&memory, graph, caps, false, NULL);
     if (status == LBK_OK) {
         *bytes = memory.arena_bytes;
         for (size_t v = 0; v < graph->value_count; v++)

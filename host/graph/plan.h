@@ -14,6 +14,7 @@ typedef struct lbk_plan lbk_plan;
 typedef struct lbk_plan_options {
     bool profile;     /* keep an event per launch, for busy time */
     bool no_sharing;  /* every value its own buffer (overrun checks) */
+    const char *const *variants; /* per node, "gpu/clblast" or NULL; NULL: the tuner decides (graph/tune.h) */
 } lbk_plan_options;
 
 /* Programs are built here. graph and weights must outlive the plan. */

@@ -14,7 +14,7 @@ typedef struct packing {
     size_t count, capacity;
 } packing;
 
-static lbk_status emit_all(lbk_plan_memory *m, const lbk_caps *caps) {
+static lbk_status emit_all(lbk_plan_memory *m, const lbk_caps *caps, const char *const *variants) {
     for (size_t n = 0; n < m->graph->node_count; n++) {
         const lbk_node *node = &m->graph->nodes[n];
         lbk_node_memory *nm = &m->nodes[n];
@@ -25,7 +25,8 @@ static lbk_status emit_all(lbk_plan_memory *m, const lbk_caps *caps) {
                               .input_count = node->input_count,
                               .output_count = node->output_count,
                               .input = nm->input,
-                              .output = nm->output};
+                              .output = nm->output,
+                              .only = variants ? variants[n] : NULL};
         LBK_TRY(lbk_context(lbk_emit_node(&nm->emit), "%s %s", node->op->name, node->name));
     }
     return LBK_OK;
@@ -152,7 +153,8 @@ static lbk_status pack(packing *p, bool no_sharing, size_t *total) {
     return LBK_OK;
 }
 
-lbk_status lbk_plan_memory_init(lbk_plan_memory *m, const lbk_graph *graph, const lbk_caps *caps, bool no_sharing) {
+lbk_status lbk_plan_memory_init(lbk_plan_memory *m, const lbk_graph *graph, const lbk_caps *caps, bool no_sharing,
+                                const char *const *variants) {
     memset(m, 0, sizeof *m);
     m->graph = graph;
     size_t *last = NULL, *root_last = NULL;
@@ -163,7 +165,7 @@ lbk_status lbk_plan_memory_init(lbk_plan_memory *m, const lbk_graph *graph, cons
     LBK_GOTO(lbk_calloc(graph->value_count + 1, sizeof *m->offset, &m->offset));
     LBK_GOTO(lbk_calloc(graph->value_count + 1, sizeof *last, &last));
     LBK_GOTO(lbk_calloc(graph->value_count + 1, sizeof *root_last, &root_last));
-    LBK_GOTO(emit_all(m, caps));
+    LBK_GOTO(emit_all(m, caps, variants));
     find_last_use(graph, last);
     LBK_GOTO(find_roots(m, last, root_last, no_sharing));
     LBK_GOTO(collect_blocks(m, &p, root_last, caps->align_bytes));

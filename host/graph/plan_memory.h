@@ -20,8 +20,10 @@ typedef struct lbk_plan_memory {
     size_t arena_bytes;
 } lbk_plan_memory;
 
-/* no_sharing: no in-place results, no overlap of lifetimes. Release in every case. */
-lbk_status lbk_plan_memory_init(lbk_plan_memory *memory, const lbk_graph *graph, const lbk_caps *caps, bool no_sharing);
+/* no_sharing: no in-place results, no overlap of lifetimes. variants: per node which variant to use, or NULL. Release in every
+ * case. */
+lbk_status lbk_plan_memory_init(lbk_plan_memory *memory, const lbk_graph *graph, const lbk_caps *caps, bool no_sharing,
+                                const char *const *variants);
 void lbk_plan_memory_release(lbk_plan_memory *memory);
 
 #endif

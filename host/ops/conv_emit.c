@@ -96,7 +96,7 @@ bool lbk_conv_blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, bool backw
 lbk_status lbk_conv_blocks_options(const lbk_emit *e, const lbk_conv_blocks *b, lbk_call *call) {
     int width = lbk_conv_vector_width(e);
     LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DSEG=%d -DNSEG=%d", width, b->tq, SEGMENT,
-                            width < 16 ? 1 : 4 / b->tq));
+                            (width < 16 ? 2 : 4) / b->tq));
     if (b->narrow)
         LBK_TRY(lbk_call_option(call, "-DNARROW=1"));
     return lbk_call_option(call, "-DPATCH_FLOATS=%d", (int)lbk_conv_local_floats(e));

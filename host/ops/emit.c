@@ -143,6 +143,12 @@ static lbk_status call_check(const lbk_emit *e, const lbk_call *call) {
     return LBK_OK;
 }
 
+static bool is_wanted(const lbk_emit *e, const lbk_variant *variant) {
+    size_t length = strlen(lbk_class_name(variant->cls));
+    return !e->only || (strncmp(e->only, lbk_class_name(variant->cls), length) == 0 && e->only[length] == '/' &&
+                        strcmp(e->only + length + 1, variant->name) == 0);
+}
+
 static lbk_status variant_try(lbk_emit *e, const lbk_variant *variant) {
     e->call_count = 0;
     e->scratch_count = 0;
@@ -161,7 +167,7 @@ static lbk_status variant_try(lbk_emit *e, const lbk_variant *variant) {
 static lbk_status class_try(lbk_emit *e, lbk_class cls, bool *done) {
     *done = false;
     for (const lbk_variant *v = e->op->variants; v != NULL && v->emit != NULL && !*done; v++) {
-        if (v->cls != cls)
+        if (v->cls != cls || !is_wanted(e, v))
             continue;
         LBK_TRY(variant_try(e, v));
         *done = !e->declined;

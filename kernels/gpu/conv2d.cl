@@ -211,6 +211,7 @@ conv2d(__global float *y, __global const float *restrict x, __global const float
     /* This work-item's share of A: reduction indices r..r+VEC-1 of the pixels m0+am, m0+am+A_ROWS, ... */
     const int ar = lid % A_SLOTS * VEC, am = lid / A_SLOTS;
     int ah[A_LOADS], aw[A_LOADS], abase[A_LOADS];
+#pragma unroll
     for (int i = 0; i < A_LOADS; ++i) {
         const int m = m0 + am + i * A_ROWS;
         const int3 pixel = digits(m, OH, OW);
@@ -227,7 +228,9 @@ conv2d(__global float *y, __global const float *restrict x, __global const float
     const int b_valid = n0 + bn < kg;
 
     float4 acc[TM][TN / 4];
+#pragma unroll
     for (int i = 0; i < TM; ++i)
+#pragma unroll
         for (int j = 0; j < TN / 4; ++j)
             acc[i][j] = (float4)0.0f;
 
@@ -301,6 +304,7 @@ conv2d_depthwise(__global float *y, __global const float *restrict x, __global c
         return;
 
     fvec acc[DTW];
+#pragma unroll
     for (int t = 0; t < DTW; ++t)
         acc[t] = (fvec)0.0f;
     for (int i = 0; i < KH; ++i) {

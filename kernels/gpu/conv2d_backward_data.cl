@@ -200,6 +200,7 @@ conv2d_backward_data(__global float *dx, __global const float *restrict dy, __gl
      * channels n0+row, n0+row+ROWS, ... in B. */
     const int ar = lid % SLOTS * VEC, row = lid / SLOTS;
     int ah[A_LOADS], aw[A_LOADS], abase[A_LOADS];
+#pragma unroll
     for (int i = 0; i < A_LOADS; ++i) {
         const int m = m0 + row + i * ROWS;
         const int3 pixel = digits(m, max(rows, 1), max(cols, 1));
@@ -211,7 +212,9 @@ conv2d_backward_data(__global float *dx, __global const float *restrict dy, __gl
     int3 tap = digits(ar, n_taps, kg);
 
     float4 acc[TM][TN / 4];
+#pragma unroll
     for (int i = 0; i < TM; ++i)
+#pragma unroll
         for (int j = 0; j < TN / 4; ++j)
             acc[i][j] = (float4)0.0f;
 

@@ -172,7 +172,9 @@ conv2d_backward_weights(__global float *restrict out, __global const float *rest
     const int b_valid = n0 + bn < kg;
 
     float4 acc[TM][TN / 4];
+#pragma unroll
     for (int i = 0; i < TM; ++i)
+#pragma unroll
         for (int j = 0; j < TN / 4; ++j)
             acc[i][j] = (float4)0.0f;
 

@@ -192,7 +192,9 @@ static void tile_product(float4 acc[TM][TN / 4], __local float4 *a4, __local flo
     const int a_at = lid % A_SLOTS * VEC, a_line = lid / A_SLOTS;
     const int b_at = lid % B_SLOTS * VEC, b_line = lid / B_SLOTS;
 
+#pragma unroll
     for (int i = 0; i < TM; ++i)
+#pragma unroll
         for (int j = 0; j < TN / 4; ++j)
             acc[i][j] = (float4)0.0f;
 

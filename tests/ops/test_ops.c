@@ -1,0 +1,87 @@
+/* Every op of the registry, on every device present, with every class of kernels the device can be made to run: all
+ * examples, and at least 50 cases of random sizes, against the float64 references.
+ *
+ * Seed: $LIMBECK_TEST_SEED, else a fixed one; it is printed. */
+#include "support/op_runner.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VARIATIONS 4 /* tried per example */
+
+static uint64_t test_seed(void) {
+    const char *text = getenv("LIMBECK_TEST_SEED");
+    return text != NULL ? strtoull(text, NULL, 10) : 20150309; /* the day of Hinton et al.'s paper */
+}
+
+static void check(lbk_device *device, const op_case *c, uint64_t seed) {
+    op_result result;
+    lbk_status status = op_runner_run(device, c, seed, &result);
+    cr_expect(status == LBK_OK, "%s (%s): %s", c->op->name, c->params, lbk_error_message());
+    if (status == LBK_OK)
+        cr_expect(result.passed, "%s (%s) on %s by %s, seed %llu: %s", c->op->name, c->params, device->label,
+                  result.variant, (unsigned long long)seed, result.message);
+}
+
+static int variations_check(lbk_device *device, const op_case *original, uint64_t seed) {
+    int run = 0;
+    for (int k = 0; k < VARIATIONS; k++) {
+        op_case c = op_case_vary(original, seed + (uint64_t)k);
+        if (memcmp(c.input, original->input, sizeof c.input) == 0 || !op_case_valid(&c))
+            continue;
+        check(device, &c, seed + (uint64_t)k);
+        run++;
+    }
+    return run;
+}
+
+static void device_check(lbk_device *device, const char *cls) {
+    uint64_t seed = test_seed();
+    int examples = 0, random = 0;
+    for (const lbk_op *const *op = lbk_op_all(); *op != NULL; op++)
+        for (int i = 0; i < (*op)->example_count; i++) {
+            op_case c = op_case_of(*op, &(*op)->examples[i]);
+            check(device, &c, seed);
+            random += variations_check(device, &c, seed + 1000 * (uint64_t)++examples);
+        }
+    cr_log_info("%s as %s: %d examples, %d random cases, seed %llu\n", device->info.name, cls, examples, random,
+                (unsigned long long)seed);
+    cr_expect(random >= 50, "only %d random cases", random);
+}
+
+/* Kernels of class cpu are whole vectors: on a device that calls itself scalar they compile for minutes. */
+static bool can_run(const lbk_device_info *info, const char *cls) {
+    return strcmp(cls, "cpu") != 0 || info->caps.vector_width > 1;
+}
+
+static void class_check(const char *cls) {
+    lbk_device_list list;
+    cr_assert(lbk_device_list_init(&list) == LBK_OK, "%s", lbk_error_message());
+    if (list.count == 0)
+        cr_skip_test("no OpenCL device");
+    for (size_t i = 0; i < list.count; i++) {
+        lbk_device_spec spec = {.info = (int)i};
+        lbk_open_options options = {.cls = cls};
+        lbk_device *device = NULL;
+        if (!can_run(&list.items[i], cls))
+            continue;
+        cr_assert(lbk_device_open(&list, &spec, &options, 1, &device) == LBK_OK, "%s", lbk_error_message());
+        device_check(device, cls);
+        lbk_device_close(device);
+    }
+    lbk_device_list_release(&list);
+}
+
+Test(ops, class_generic) {
+    class_check("generic");
+}
+
+Test(ops, class_cpu) {
+    class_check("cpu");
+}
+
+Test(ops, class_gpu) {
+    class_check("gpu");
+}

@@ -1,0 +1,83 @@
+/* Cases that no random draw from a range brings: unlabelled rows, means far from zero, and the first device's three classes
+ * are tried for each. */
+#include "support/op_runner.h"
+
+#include <criterion/criterion.h>
+
+static const char *const classes[] = {"generic", "cpu", "gpu"};
+
+static void check_classes(const op_case *c) {
+    lbk_device_list list;
+    lbk_device_spec spec = {.info = 0};
+    cr_assert(lbk_device_list_init(&list) == LBK_OK, "%s", lbk_error_message());
+    if (list.count == 0)
+        cr_skip_test("no OpenCL device");
+    for (int k = 0; k < 3; k++) {
+        lbk_open_options options = {.cls = classes[k]};
+        lbk_device *device = NULL;
+        op_result result;
+        cr_assert(lbk_device_open(&list, &spec, &options, 1, &device) == LBK_OK, "%s", lbk_error_message());
+        lbk_status status = op_runner_run(device, c, 5, &result);
+        cr_expect(status == LBK_OK, "%s", lbk_error_message());
+        cr_expect(status != LBK_OK || result.passed, "%s by %s: %s", c->op->name, result.variant, result.message);
+        lbk_device_close(device);
+    }
+    lbk_device_list_release(&list);
+}
+
+/* Half of the labels are negative. */
+static void check_unlabelled(const char *op, int inputs) {
+    op_case c = {.op = lbk_op_find(op),
+                 .params = "",
+                 .input = {lbk_shape_2(37, 10), lbk_shape_1(37)},
+                 .input_count = inputs,
+                 .low = 0.5,
+                 .high = 4,
+                 .integer_from = -10,
+                 .integer_below = 10};
+    if (inputs == 6) {
+        c.input[1] = lbk_shape_2(37, 10);
+        c.input[2] = lbk_shape_1(37);
+        c.input[3] = c.input[4] = c.input[5] = lbk_shape_1(1);
+    }
+    check_classes(&c);
+}
+
+Test(special, unlabelled_rows) {
+    check_unlabelled("cross_entropy", 2);
+    check_unlabelled("distill_loss", 6);
+    check_unlabelled("classify_stats", 2);
+}
+
+Test(special, no_label_at_all) {
+    op_case c = {.op = lbk_op_find("cross_entropy"),
+                 .params = "",
+                 .input = {lbk_shape_2(5, 20), lbk_shape_1(5)},
+                 .input_count = 2,
+                 .integer_from = -2,
+                 .integer_below = -1};
+    check_classes(&c);
+}
+
+/* E[x^2] - E[x]^2 in float would be off by several percent here. */
+Test(special, batch_norm_far_from_zero) {
+    op_case c = {.op = lbk_op_find("batch_norm"),
+                 .params = "",
+                 .input = {lbk_shape_2(16384, 24), lbk_shape_1(24), lbk_shape_1(24), lbk_shape_1(24), lbk_shape_1(24)},
+                 .input_count = 5,
+                 .low_of = {990},
+                 .high_of = {1010}};
+    check_classes(&c);
+}
+
+/* A hundred thousand rows: sums must not drift. */
+Test(special, batch_norm_many_rows) {
+    op_case c = {.op = lbk_op_find("batch_norm_backward"),
+                 .params = "relu=yes",
+                 .input = {lbk_shape_2(131072, 16), lbk_shape_2(131072, 16), lbk_shape_1(16), lbk_shape_1(16),
+                           lbk_shape_1(16), lbk_shape_1(16)},
+                 .input_count = 6,
+                 .low = 0.05,
+                 .high = 2};
+    check_classes(&c);
+}

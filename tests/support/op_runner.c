@@ -1,0 +1,353 @@
+#include "support/op_runner.h"
+
+#include "base/clock.h"
+#include "base/rng.h"
+
+#include <clblast_c.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUARD 1024              /* bytes on each side of a tensor, at least */
+#define GUARD_BITS 0x7FC0DEADu  /* a quiet NaN, and an unlikely integer */
+#define MAX_SCRATCH 4
+
+/* One tensor on the host and on the device. */
+typedef struct slot {
+    bool used;
+    size_t bytes, guard;  /* guard: before and, at least, behind */
+    cl_mem parent, view;  /* view: the tensor's own bytes */
+    double *expected;     /* reference's numbers; NULL for scratch */
+    uint32_t *start, *got; /* bits before and after the run */
+} slot;
+
+typedef struct runner {
+    lbk_device *device;
+    const op_case *c;
+    lbk_arena arena;
+    void *params;
+    lbk_tensor_desc inputs[LBK_MAX_INPUTS];
+    lbk_infer infer;
+    lbk_emit emit;
+    slot in[LBK_MAX_INPUTS], out[LBK_MAX_OUTPUTS], scratch[MAX_SCRATCH];
+    cl_kernel *kernels;
+    op_result *result;
+} runner;
+
+static lbk_status slot_create(runner *r, slot *s, size_t bytes) {
+    size_t align = r->device->info.caps.align_bytes;
+    s->used = true;
+    s->bytes = bytes;
+    s->guard = align > GUARD ? align : GUARD;
+    LBK_TRY(lbk_arena_alloc(&r->arena, bytes, &s->start));
+    LBK_TRY(lbk_arena_alloc(&r->arena, bytes, &s->got));
+    for (size_t i = 0; i < bytes / 4; i++)
+        s->start[i] = GUARD_BITS;
+    LBK_TRY(lbk_buffer_create(r->device, bytes + 2 * s->guard, &s->parent));
+    return lbk_buffer_view(s->parent, s->guard, bytes, &s->view);
+}
+
+/* Guards and contents as before the run. */
+static lbk_status slot_fill(runner *r, slot *s) {
+    size_t total = s->bytes + 2 * s->guard;
+    uint32_t *all;
+    LBK_TRY(lbk_calloc(total, 1, &all));
+    for (size_t i = 0; i < total / 4; i++)
+        all[i] = GUARD_BITS;
+    memcpy((char *)all + s->guard, s->start, s->bytes);
+    lbk_status status = lbk_buffer_write(r->device, s->parent, 0, all, total);
+    free(all);
+    return status;
+}
+
+/* Reads the contents back; *intact is false when a guard was written to. */
+static lbk_status slot_read(runner *r, slot *s, bool *intact) {
+    size_t total = s->bytes + 2 * s->guard;
+    uint32_t *all;
+    LBK_TRY(lbk_calloc(total, 1, &all));
+    lbk_status status = lbk_buffer_read(r->device, s->parent, 0, all, total);
+    *intact = true;
+    for (size_t i = 0; i < total / 4; i++)
+        if ((i < s->guard / 4 || i >= (s->guard + s->bytes) / 4) && all[i] != GUARD_BITS)
+            *intact = false;
+    memcpy(s->got, (char *)all + s->guard, s->bytes);
+    free(all);
+    return status;
+}
+
+/* The numbers of input i, as exact floats. */
+static lbk_status input_draw(runner *r, int i, uint64_t seed) {
+    const op_case *c = r->c;
+    slot *s = &r->in[i];
+    lbk_rng rng;
+    lbk_rng_init(&rng, seed, LBK_RNG_TEST, 0, (uint64_t)i);
+    LBK_TRY(slot_create(r, s, lbk_tensor_bytes(&r->inputs[i])));
+    LBK_TRY(lbk_arena_alloc(&r->arena, s->bytes * 2, &s->expected));
+    bool own = c->low_of[i] != 0 || c->high_of[i] != 0, common = c->low != 0 || c->high != 0;
+    double low = own ? c->low_of[i] : common ? c->low : -1, high = own ? c->high_of[i] : common ? c->high : 1;
+    for (size_t k = 0; k < s->bytes / 4; k++) {
+        int whole = c->integer_from;
+        float real = (float)(low + (high - low) * lbk_rng_uniform(&rng));
+        if (c->integer_below > c->integer_from)
+            whole += (int)lbk_rng_below(&rng, (uint32_t)(c->integer_below - c->integer_from));
+        bool integer = r->inputs[i].dtype == LBK_I32;
+        memcpy(&s->start[k], integer ? (void *)&whole : (void *)&real, 4);
+        s->expected[k] = integer ? whole : real;
+    }
+    return LBK_OK;
+}
+
+static lbk_status case_prepare(runner *r, uint64_t seed) {
+    const lbk_op *op = r->c->op;
+    if (op->params_size > 0)
+        LBK_TRY(lbk_arena_alloc(&r->arena, op->params_size, &r->params));
+    LBK_TRY(lbk_op_params_parse(op, r->c->params, &r->arena, r->params));
+    for (int i = 0; i < r->c->input_count; i++)
+        r->inputs[i] = (lbk_tensor_desc){op->integers >> i & 1 ? LBK_I32 : LBK_F32, r->c->input[i]};
+    r->infer = (lbk_infer){.params = r->params, .input_count = r->c->input_count, .input = r->inputs};
+    LBK_TRY(op->infer(&r->infer));
+    for (int i = 0; i < r->c->input_count; i++)
+        if (r->inputs[i].shape.rank >= 0)
+            LBK_TRY(input_draw(r, i, seed));
+    for (int i = 0; i < r->infer.output_count; i++) {
+        LBK_TRY(slot_create(r, &r->out[i], lbk_tensor_bytes(&r->infer.output[i])));
+        LBK_TRY(lbk_arena_alloc(&r->arena, r->out[i].bytes * 2, &r->out[i].expected));
+    }
+    return LBK_OK;
+}
+
+static void reference_run(runner *r) {
+    double *in[LBK_MAX_INPUTS], *out[LBK_MAX_OUTPUTS];
+    for (int i = 0; i < r->c->input_count; i++)
+        in[i] = r->in[i].used ? r->in[i].expected : NULL;
+    for (int i = 0; i < r->infer.output_count; i++)
+        out[i] = r->out[i].expected;
+    lbk_reference reference = {r->params, r->c->input_count, r->infer.output_count, r->inputs, r->infer.output, in, out};
+    r->c->op->reference(&reference);
+}
+
+static lbk_status kernel_arg(runner *r, cl_kernel kernel, cl_uint at, const lbk_arg *arg) {
+    cl_int number = arg->index;
+    switch (arg->kind) {
+    case LBK_ARG_INPUT:
+        return LBK_CL(clSetKernelArg(kernel, at, sizeof(cl_mem), &r->in[arg->index].view));
+    case LBK_ARG_OUTPUT:
+        return LBK_CL(clSetKernelArg(kernel, at, sizeof(cl_mem), &r->out[arg->index].view));
+    case LBK_ARG_SCRATCH:
+        return LBK_CL(clSetKernelArg(kernel, at, sizeof(cl_mem), &r->scratch[arg->index].view));
+    case LBK_ARG_INT:
+        return LBK_CL(clSetKernelArg(kernel, at, sizeof number, &number));
+    case LBK_ARG_FLOAT:
+        return LBK_CL(clSetKernelArg(kernel, at, sizeof arg->number, &arg->number));
+    case LBK_ARG_LOCAL:
+        return LBK_CL(clSetKernelArg(kernel, at, (size_t)arg->index, NULL));
+    }
+    return lbk_fail(LBK_ERR_INTERNAL, "argument kind %d", (int)arg->kind);
+}
+
+static lbk_status calls_prepare(runner *r) {
+    r->emit = (lbk_emit){.caps = &r->device->info.caps,
+                         .op = r->c->op,
+                         .params = r->params,
+                         .input_count = r->c->input_count,
+                         .output_count = r->infer.output_count,
+                         .input = r->inputs,
+                         .output = r->infer.output};
+    LBK_TRY(lbk_emit_node(&r->emit));
+    snprintf(r->result->variant, sizeof r->result->variant, "%s", r->emit.variant);
+    for (int i = 0; i < r->emit.scratch_count; i++)
+        LBK_TRY(slot_create(r, &r->scratch[i], (r->emit.scratch_bytes[i] + 3) / 4 * 4));
+    LBK_TRY(lbk_arena_alloc(&r->arena, (r->emit.call_count + 1) * sizeof *r->kernels, &r->kernels));
+    for (size_t i = 0; i < r->emit.call_count; i++) {
+        const lbk_call *call = &r->emit.calls[i];
+        if (call->kind != LBK_CALL_KERNEL)
+            continue;
+        LBK_TRY(lbk_kernel_create(r->device, call->file, call->name, call->options, &r->kernels[i]));
+        for (int a = 0; a < call->arg_count; a++)
+            LBK_TRY(lbk_context(kernel_arg(r, r->kernels[i], (cl_uint)a, &call->arg[a]), "%s/%s argument %d", call->file,
+                                call->name, a));
+    }
+    return LBK_OK;
+}
+
+static cl_mem gemm_buffer(runner *r, const lbk_arg *arg) {
+    slot *table = arg->kind == LBK_ARG_INPUT ? r->in : arg->kind == LBK_ARG_OUTPUT ? r->out : r->scratch;
+    return table[arg->index].view;
+}
+
+static lbk_status gemm_enqueue(runner *r, const lbk_call *c) {
+    CLBlastStatusCode code = CLBlastSgemm(
+        CLBlastLayoutRowMajor, c->trans_a ? CLBlastTransposeYes : CLBlastTransposeNo,
+        c->trans_b ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)c->m, (size_t)c->n, (size_t)c->k, c->alpha,
+        gemm_buffer(r, &c->arg[1]), 0, (size_t)c->lda, gemm_buffer(r, &c->arg[2]), 0, (size_t)c->ldb, c->beta,
+        gemm_buffer(r, &c->arg[0]), 0, (size_t)c->ldc, &r->device->queue, NULL);
+    return code == CLBlastSuccess ? LBK_OK : lbk_fail(LBK_ERR_DEVICE, "CLBlastSgemm: %d", (int)code);
+}
+
+static lbk_status calls_enqueue(runner *r) {
+    for (size_t i = 0; i < r->emit.call_count; i++) {
+        const lbk_call *call = &r->emit.calls[i];
+        if (call->kind == LBK_CALL_CLBLAST_GEMM)
+            LBK_TRY(gemm_enqueue(r, call));
+        else
+            LBK_TRY(lbk_context(LBK_CL(clEnqueueNDRangeKernel(r->device->queue, r->kernels[i], (cl_uint)call->dims, NULL,
+                                                              call->global, call->local, 0, NULL, NULL)),
+                                "%s/%s", call->file, call->name));
+    }
+    return LBK_CL(clFinish(r->device->queue));
+}
+
+static void complain(runner *r, const char *what, int index, const char *fmt, ...) LBK_PRINTF(4, 5);
+static void complain(runner *r, const char *what, int index, const char *fmt, ...) {
+    char detail[200];
+    if (!r->result->passed)
+        return; /* the first finding is the one to read */
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(detail, sizeof detail, fmt, args);
+    va_end(args);
+    r->result->passed = false;
+    snprintf(r->result->message, sizeof r->result->message, "%s %d: %s", what, index, detail);
+}
+
+/* Runs once from fresh memory and reads everything back. */
+static lbk_status run_once(runner *r) {
+    slot *const groups[] = {r->in, r->out, r->scratch};
+    static const char *const names[] = {"input", "output", "scratch"};
+    const int counts[] = {LBK_MAX_INPUTS, LBK_MAX_OUTPUTS, MAX_SCRATCH};
+    for (int g = 0; g < 3; g++)
+        for (int i = 0; i < counts[g]; i++)
+            if (groups[g][i].used)
+                LBK_TRY(slot_fill(r, &groups[g][i]));
+    LBK_TRY(calls_enqueue(r));
+    for (int g = 0; g < 3; g++)
+        for (int i = 0; i < counts[g]; i++) {
+            bool intact = true;
+            if (groups[g][i].used)
+                LBK_TRY(slot_read(r, &groups[g][i], &intact));
+            if (!intact)
+                complain(r, names[g], i, "memory next to it was written to");
+        }
+    return LBK_OK;
+}
+
+static double largest(const double *numbers, size_t count) {
+    double most = 0;
+    for (size_t i = 0; i < count; i++)
+        most = fmax(most, fabs(numbers[i]));
+    return most;
+}
+
+static void compare(runner *r, const char *what, int index, const slot *s, const lbk_tensor_desc *desc, double scale) {
+    size_t count = s->bytes / 4;
+    double bound = 2e-5 * largest(s->expected, count) + 1e-7 * fmax(1, scale);
+    for (size_t i = 0; i < count; i++) {
+        float real;
+        int32_t whole;
+        memcpy(&real, &s->got[i], 4);
+        memcpy(&whole, &s->got[i], 4);
+        double got = desc->dtype == LBK_I32 ? whole : real, error = fabs(got - s->expected[i]);
+        double allowed = desc->dtype == LBK_I32 ? 0 : bound;
+        if (desc->dtype == LBK_F32 && error / bound > r->result->worst)
+            r->result->worst = error / bound;
+        if (!(error <= allowed))
+            complain(r, what, index, "element %zu of %zu is %.9g, expected %.9g, error %.3g, allowed %.3g", i, count, got,
+                     s->expected[i], error, allowed);
+    }
+}
+
+/* A node without calls stands for its input: the plan makes output 0 an alias. */
+static void alias_resolve(runner *r) {
+    if (r->emit.call_count > 0)
+        return;
+    if (r->c->op->inplace == 0)
+        complain(r, "output", 0, "no calls, and the op may not alias an input");
+    else
+        memcpy(r->out[0].got, r->in[r->c->op->inplace - 1].got, r->out[0].bytes);
+}
+
+static void judge(runner *r, double scale) {
+    alias_resolve(r);
+    for (int i = 0; i < r->infer.output_count; i++)
+        compare(r, "output", i, &r->out[i], &r->infer.output[i], scale);
+    for (int i = 0; i < r->c->input_count; i++) {
+        if (r->c->op->updates >> i & 1)
+            compare(r, "updated input", i, &r->in[i], &r->inputs[i], scale);
+        else if (r->in[i].used && memcmp(r->in[i].start, r->in[i].got, r->in[i].bytes) != 0)
+            complain(r, "input", i, "was written to");
+    }
+}
+
+/* The second run must give the bits of the first. */
+static lbk_status repeat(runner *r) {
+    uint32_t *first[LBK_MAX_OUTPUTS];
+    for (int i = 0; i < r->infer.output_count; i++) {
+        LBK_TRY(lbk_arena_alloc(&r->arena, r->out[i].bytes, &first[i]));
+        memcpy(first[i], r->out[i].got, r->out[i].bytes);
+    }
+    LBK_TRY(run_once(r));
+    alias_resolve(r);
+    for (int i = 0; i < r->infer.output_count; i++)
+        if (memcmp(first[i], r->out[i].got, r->out[i].bytes) != 0)
+            complain(r, "output", i, "differs between two runs on the same inputs");
+    return LBK_OK;
+}
+
+static void slots_release(runner *r, slot *slots, int count) {
+    for (int i = 0; i < count; i++) {
+        if (slots[i].view != NULL)
+            clReleaseMemObject(slots[i].view);
+        lbk_buffer_destroy(r->device, &slots[i].parent);
+    }
+}
+
+static void runner_release(runner *r) {
+    for (size_t i = 0; r->kernels != NULL && i < r->emit.call_count; i++)
+        if (r->kernels[i] != NULL)
+            clReleaseKernel(r->kernels[i]);
+    slots_release(r, r->in, LBK_MAX_INPUTS);
+    slots_release(r, r->out, LBK_MAX_OUTPUTS);
+    slots_release(r, r->scratch, MAX_SCRATCH);
+    lbk_emit_release(&r->emit);
+    lbk_arena_release(&r->arena);
+}
+
+lbk_status op_runner_run(lbk_device *device, const op_case *c, uint64_t seed, op_result *result) {
+    runner r = {.device = device, .c = c, .result = result};
+    lbk_status status;
+    double scale = 0;
+    *result = (op_result){.passed = true};
+    LBK_GOTO(case_prepare(&r, seed));
+    for (int i = 0; i < c->input_count; i++)
+        if (r.in[i].used && r.inputs[i].dtype == LBK_F32)
+            scale = fmax(scale, largest(r.in[i].expected, r.in[i].bytes / 4));
+    reference_run(&r);
+    LBK_GOTO(calls_prepare(&r));
+    LBK_GOTO(run_once(&r));
+    judge(&r, scale);
+    LBK_GOTO(repeat(&r));
+out:
+    runner_release(&r);
+    return status;
+}
+
+lbk_status op_runner_time(lbk_device *device, const op_case *c, int repeats, op_result *result) {
+    runner r = {.device = device, .c = c, .result = result};
+    lbk_status status;
+    lbk_cost cost;
+    *result = (op_result){.passed = true, .seconds = INFINITY};
+    LBK_GOTO(case_prepare(&r, 1));
+    LBK_GOTO(calls_prepare(&r));
+    LBK_GOTO(run_once(&r));
+    for (int i = 0; i < repeats; i++) {
+        uint64_t start = lbk_clock_ns();
+        LBK_GOTO(calls_enqueue(&r));
+        result->seconds = fmin(result->seconds, lbk_clock_since(start));
+    }
+    c->op->cost(&r.infer, &cost);
+    result->bytes = cost.bytes;
+out:
+    runner_release(&r);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* Runs one op on one device without a graph or a plan, and judges it by its float64 reference.
+ *
+ * Every tensor lies between two guards of quiet NaNs of a fixed bit pattern, and outputs and scratch start filled with
+ * it: a write outside is found by looking at the guards, a read outside or an element that was not written turns results
+ * into NaN. The launches run twice on the same inputs and must give the same bits. */
+#ifndef LBK_TESTS_OP_RUNNER_H
+#define LBK_TESTS_OP_RUNNER_H
+
+#include "device/program.h"
+#include "ops/emit.h"
+
+typedef struct op_case {
+    const lbk_op *op;
+    const char *params; /* "kernel=3" */
+    lbk_shape input[LBK_MAX_INPUTS];
+    int input_count;
+    double low, high;                     /* of random float inputs; both 0: [-1, 1] */
+    double low_of[LBK_MAX_INPUTS], high_of[LBK_MAX_INPUTS]; /* of one input, where they differ from each other */
+    int integer_from, integer_below;      /* I32 inputs: uniform in [from, below) */
+} op_case;
+
+typedef struct op_result {
+    bool passed;
+    char message[400]; /* why not; names output, element, numbers, bound */
+    char variant[48];
+    double worst;      /* largest error over its bound, of all outputs and updated inputs */
+    double seconds;    /* per run of all launches, from op_runner_time() */
+    double bytes;      /* the op's cost */
+} op_result;
+
+/* The case of an op's example. */
+op_case op_case_of(const lbk_op *op, const lbk_op_example *example);
+/* The same case with other sizes: each size that occurs becomes another one wherever it occurs, so that shapes which must
+ * agree still do. Sizes that the parameters fix make shape inference refuse the case: see op_case_valid(). */
+op_case op_case_vary(const op_case *original, uint64_t seed);
+/* Whether parameters and shapes are accepted. */
+bool op_case_valid(const op_case *c);
+
+/* LBK_OK with result->passed true or false; a failure status when the case could not be run. An element's error must stay below
+ * 2e-5 * (largest magnitude in the output) + 1e-7 * max(1, largest magnitude in the inputs); integers must be equal. */
+lbk_status op_runner_run(lbk_device *device, const op_case *c, uint64_t seed, op_result *result);
+/* Fills variant, seconds (the fastest of `repeats`) and bytes; checks nothing. */
+lbk_status op_runner_time(lbk_device *device, const op_case *c, int repeats, op_result *result);
+
+#endif
