@@ -10,6 +10,17 @@ typedef struct lbk_conv_window {
     int groups;
 } lbk_conv_window;
 
+typedef enum lbk_conv_init { LBK_CONV_INIT_DEFAULT, LBK_CONV_INIT_KAIMING } lbk_conv_init;
+
+/* Parameters of conv2d. */
+typedef struct lbk_conv2d_params {
+    int out, kernel[2];
+    lbk_conv_window window;
+    bool bias; /* only says whether a model's layer owns one; the op looks at its inputs */
+    bool relu;
+    int init; /* lbk_conv_init */
+} lbk_conv2d_params;
+
 /* Parameters of conv2d_backward_data (extent: height,width of x) and conv2d_backward_weights (extent: of the kernel). */
 typedef struct lbk_conv_backward_params {
     int extent[2];

@@ -2,23 +2,15 @@
  * (an evaluating batch_norm, folded), a residual addend and a relu. */
 #include "ops/conv.h"
 
-typedef struct conv2d_params {
-    int out, kernel[2];
-    lbk_conv_window window;
-    bool bias, relu;
-    int init;
-} conv2d_params;
-
-static const char *const init_names[] = {"default", "kaiming", NULL};
-enum { INIT_DEFAULT, INIT_KAIMING };
+static const char *const init_names[] = {"default", "kaiming", NULL}; /* lbk_conv_init */
 
 static const lbk_param conv2d_table[] = {
-    LBK_PARAM_INT(conv2d_params, out, NULL, 1, 1 << 20, "channels", "output channels", NULL),
-    LBK_PARAM_PAIR(conv2d_params, kernel, "1", 1, 1024, "pixels", "size of the kernel", NULL),
-    LBK_CONV_WINDOW_PARAMS(conv2d_params),
-    LBK_PARAM_BOOL(conv2d_params, bias, "yes", "add a bias per output channel", NULL),
-    LBK_PARAM_BOOL(conv2d_params, relu, "no", "y = max(y, 0) in the same pass", NULL),
-    LBK_PARAM_CHOICE(conv2d_params, init, "default", init_names,
+    LBK_PARAM_INT(lbk_conv2d_params, out, NULL, 1, 1 << 20, "channels", "output channels", NULL),
+    LBK_PARAM_PAIR(lbk_conv2d_params, kernel, "1", 1, 1024, "pixels", "size of the kernel", NULL),
+    LBK_CONV_WINDOW_PARAMS(lbk_conv2d_params),
+    LBK_PARAM_BOOL(lbk_conv2d_params, bias, "yes", "add a bias per output channel", NULL),
+    LBK_PARAM_BOOL(lbk_conv2d_params, relu, "no", "y = max(y, 0) in the same pass", NULL),
+    LBK_PARAM_CHOICE(lbk_conv2d_params, init, "default", init_names,
                      "start of the weights: default: uniform in +-1/sqrt(fan_in); kaiming: normal, variance 2/fan_out",
                      "He et al. 2015, arXiv 1502.01852, section 2.2"),
     LBK_PARAM_END};
@@ -36,7 +28,7 @@ static lbk_status infer_vectors(const lbk_infer *infer, int64_t channels) {
 }
 
 static lbk_status conv2d_infer(lbk_infer *infer) {
-    const conv2d_params *p = infer->params;
+    const lbk_conv2d_params *p = infer->params;
     const lbk_conv_window *w = &p->window;
     LBK_TRY(lbk_infer_nonempty(infer, "conv2d"));
     LBK_TRY(lbk_infer_rank(infer, "conv2d", X, "x", 4));
@@ -58,7 +50,7 @@ static lbk_status conv2d_infer(lbk_infer *infer) {
 }
 
 static void conv2d_cost(const lbk_infer *shapes, lbk_cost *cost) {
-    const conv2d_params *p = shapes->params;
+    const lbk_conv2d_params *p = shapes->params;
     lbk_conv_sizes s = lbk_conv_sizes_of(&p->window, &shapes->input[X].shape, &shapes->input[WEIGHT].shape,
                                          &shapes->output[0].shape);
     lbk_cost_elementwise(shapes, 0, cost);
@@ -75,7 +67,7 @@ static const double *reference_input(const lbk_reference *r, int input) {
 }
 
 static void conv2d_reference(const lbk_reference *r) {
-    const conv2d_params *p = r->params;
+    const lbk_conv2d_params *p = r->params;
     lbk_conv_sizes s = lbk_conv_sizes_of(&p->window, &r->input[X].shape, &r->input[WEIGHT].shape, &r->output[0].shape);
     const double *bias = reference_input(r, BIAS), *scale = reference_input(r, SCALE), *shift = reference_input(r, SHIFT);
     const double *addend = reference_input(r, ADDEND);
@@ -91,14 +83,14 @@ static void conv2d_reference(const lbk_reference *r) {
 
 /* dL/dy behind the relu. */
 static lbk_status through_relu(lbk_gradient *g, lbk_value *dy) {
-    const conv2d_params *p = g->params;
+    const lbk_conv2d_params *p = g->params;
     *dy = g->output_grad[0];
     const lbk_value inputs[] = {*dy, g->output[0]};
     return p->relu ? lbk_gradient_emit(g, "relu_backward", NULL, 2, inputs, dy) : LBK_OK;
 }
 
 static lbk_status conv2d_differentiate(lbk_gradient *g) {
-    const conv2d_params *p = g->params;
+    const lbk_conv2d_params *p = g->params;
     const lbk_shape *x = &g->input_desc[X].shape;
     if (g->input_count > SCALE && lbk_ops_present(&g->input_desc[SCALE]))
         return lbk_fail(LBK_ERR_UNSUPPORTED, "conv2d: no derivative is defined with a folded scale (evaluation only)");
@@ -113,20 +105,20 @@ static lbk_status conv2d_differentiate(lbk_gradient *g) {
         LBK_TRY(lbk_gradient_emit(g, "conv2d_backward_weights", &weights, 2, (lbk_value[]){g->input[X], dy},
                                   &g->input_grad[WEIGHT]));
     if (g->input_count > BIAS && g->wanted[BIAS])
-        LBK_TRY(lbk_gradient_emit(g, "column_sum", NULL, 1, &dy, &g->input_grad[BIAS]));
+        LBK_TRY(lbk_gradient_emit(g, "reduce_rows", NULL, 1, &dy, &g->input_grad[BIAS]));
     if (g->input_count > ADDEND && g->wanted[ADDEND])
         g->input_grad[ADDEND] = dy;
     return LBK_OK;
 }
 
 static lbk_status conv2d_weights(const void *params, const lbk_tensor_desc *input, lbk_weight_list *list) {
-    const conv2d_params *p = params;
+    const lbk_conv2d_params *p = params;
     int64_t channels = lbk_shape_last(&input->shape), taps = (int64_t)p->kernel[0] * p->kernel[1];
     if (input->shape.rank != 4 || channels % p->window.groups != 0)
         return lbk_fail(LBK_ERR_INPUT, "conv2d: x needs 4 dimensions and channels that groups=%d divides",
                         p->window.groups);
     int64_t each = channels / p->window.groups;
-    lbk_init init = p->init == INIT_KAIMING ? LBK_INIT_KAIMING_NORMAL_FAN_OUT : LBK_INIT_UNIFORM_FAN_IN;
+    lbk_init init = p->init == LBK_CONV_INIT_KAIMING ? LBK_INIT_KAIMING_NORMAL_FAN_OUT : LBK_INIT_UNIFORM_FAN_IN;
     list->count = p->bias ? 2 : 1;
     list->item[0] = (lbk_weight){"weight", LBK_WEIGHT_PARAM, WEIGHT, lbk_shape_4(p->kernel[0], p->kernel[1], each, p->out),
                                  LBK_LAYOUT_OIHW, init, taps * each, taps * p->out};
@@ -136,13 +128,13 @@ static lbk_status conv2d_weights(const void *params, const lbk_tensor_desc *inpu
 }
 
 static lbk_conv_sizes emit_sizes(const lbk_emit *e) {
-    const conv2d_params *p = e->params;
+    const lbk_conv2d_params *p = e->params;
     return lbk_conv_sizes_of(&p->window, &e->input[X].shape, &e->input[WEIGHT].shape, &e->output[0].shape);
 }
 
 /* Begins a call: epilogue options, then the tensors. */
 static lbk_status begin(lbk_emit *e, const char *file, const char *name, lbk_call **call) {
-    const conv2d_params *p = e->params;
+    const lbk_conv2d_params *p = e->params;
     LBK_TRY(lbk_emit_kernel(e, file, name, call));
     if (lbk_emit_has(e, BIAS))
         LBK_TRY(lbk_call_option(*call, "-DHAS_BIAS=1"));
@@ -262,7 +254,7 @@ static const lbk_op conv2d_op = {
     .inputs = "x[N,H,W,C] weight[KH,KW,C/g,K] bias[K]? scale[K]? shift[K]? addend[N,OH,OW,K]?",
     .outputs = "y[N,OH,OW,K]",
     .params = conv2d_table,
-    .params_size = sizeof(conv2d_params),
+    .params_size = sizeof(lbk_conv2d_params),
     .min_inputs = 2,
     .max_inputs = 6,
     .addend = 1 + ADDEND,

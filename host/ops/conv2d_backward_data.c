@@ -48,18 +48,22 @@ static void data_reference(const lbk_reference *r) {
             r->out[0][i] += r->in[ADDEND][i];
 }
 
-/* Linear in dy, in the weights and in the addend. What the conv2d op's own params add beyond the window is set here. */
+/* Linear in dy, in the weights and in the addend. */
 static lbk_status data_differentiate(lbk_gradient *g) {
     const lbk_conv_backward_params *p = g->params;
     const lbk_shape *weight = &g->input_desc[WEIGHT].shape;
+    lbk_value ddx = g->output_grad[0];
     lbk_conv_backward_params weights = {{(int)weight->dim[0], (int)weight->dim[1]}, p->window};
+    lbk_conv2d_params forward = {.out = (int)weight->dim[3],
+                                 .kernel = {(int)weight->dim[0], (int)weight->dim[1]},
+                                 .window = p->window};
     if (g->wanted[DY])
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "conv2d_backward_data: no derivative with respect to dy is defined");
+        LBK_TRY(lbk_gradient_emit(g, "conv2d", &forward, 2, (lbk_value[]){ddx, g->input[WEIGHT]}, &g->input_grad[DY]));
     if (g->wanted[WEIGHT])
-        LBK_TRY(lbk_gradient_emit(g, "conv2d_backward_weights", &weights, 2,
-                                  (lbk_value[]){g->output_grad[0], g->input[DY]}, &g->input_grad[WEIGHT]));
+        LBK_TRY(lbk_gradient_emit(g, "conv2d_backward_weights", &weights, 2, (lbk_value[]){ddx, g->input[DY]},
+                                  &g->input_grad[WEIGHT]));
     if (g->input_count > ADDEND && g->wanted[ADDEND])
-        g->input_grad[ADDEND] = g->output_grad[0];
+        g->input_grad[ADDEND] = ddx;
     return LBK_OK;
 }
 

@@ -47,12 +47,16 @@ static void weights_reference(const lbk_reference *r) {
 static lbk_status weights_differentiate(lbk_gradient *g) {
     const lbk_conv_backward_params *p = g->params;
     const lbk_shape *x = &g->input_desc[X].shape;
+    lbk_value ddw = g->output_grad[0];
     lbk_conv_backward_params data = {{(int)x->dim[1], (int)x->dim[2]}, p->window};
-    if (g->wanted[DY])
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "conv2d_backward_weights: no derivative with respect to dy is defined");
+    lbk_conv2d_params forward = {.out = (int)g->input_desc[DY].shape.dim[3],
+                                 .kernel = {p->extent[0], p->extent[1]},
+                                 .window = p->window};
     if (g->wanted[X])
-        return lbk_gradient_emit(g, "conv2d_backward_data", &data, 2, (lbk_value[]){g->input[DY], g->output_grad[0]},
-                                 &g->input_grad[X]);
+        LBK_TRY(lbk_gradient_emit(g, "conv2d_backward_data", &data, 2, (lbk_value[]){g->input[DY], ddw},
+                                  &g->input_grad[X]));
+    if (g->wanted[DY])
+        LBK_TRY(lbk_gradient_emit(g, "conv2d", &forward, 2, (lbk_value[]){g->input[X], ddw}, &g->input_grad[DY]));
     return LBK_OK;
 }
 

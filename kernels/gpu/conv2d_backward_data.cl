@@ -182,13 +182,14 @@ conv2d_backward_data(__global float *dx, __global const float *restrict dy, __gl
     __local float4 a4[STAGES * BK * LDA / 4], b4[STAGES * BK * LDB / 4];
     __local float *a_tile = (__local float *)a4, *b_tile = (__local float *)b4;
     const int lid = (int)get_local_id(0), tm = lid / RN, tn = lid % RN;
-    const int g = (int)get_group_id(1) % G, phase = (int)get_group_id(1) / G, phase_h = phase / SW, phase_w = phase % SW;
+    const int g = (int)get_group_id(1) % G, phase = (int)get_group_id(1) / G;
+    const int phase_h = phase / SW, phase_w = phase % SW;
     const int cg = C / G, kg = K / G;
     const int columns = (cg + BN - 1) / BN; /* tiles; channels vary fastest: neighbouring groups read the same pixels */
     const int m0 = (int)get_group_id(0) / columns * BM, n0 = (int)get_group_id(0) % columns * BN;
 
-    /* The phase: a dense convolution over rows x cols pixels per image, h = q*SH + phase_h, with taph.z x tapw.z taps, of which
-     * number t reads row q + oh0 - t*step_h of dy. */
+    /* The phase: a dense convolution over rows x cols pixels per image, h = q*SH + phase_h, with taph.z x tapw.z taps,
+     * of which number t reads row q + oh0 - t*step_h of dy. */
     const int rows = (H - phase_h + SH - 1) / SH, cols = (W - phase_w + SW - 1) / SW;
     const int3 taph = phase_taps(phase_h + PH, KH, SH, DH), tapw = phase_taps(phase_w + PW, KW, SW, DW);
     const int oh0 = (phase_h + PH - taph.x * DH) / SH, ow0 = (phase_w + PW - tapw.x * DW) / SW;

@@ -133,7 +133,8 @@ def images(height, width, channels):
 def check(name, network, size, mode):
     network = network.double().train(mode == "train")
     expected = weights_set(network)
-    out = subprocess.run([sys.argv[1], name, "x".join(map(str, size)), mode], check=True, capture_output=True, text=True)
+    command = [sys.argv[1], name, "x".join(map(str, size)), mode]
+    out = subprocess.run(command, check=True, capture_output=True, text=True)
     lines = out.stdout.splitlines()
     if lines[:-3] != expected:
         sys.exit(f"FAILED: {name}: weights {lines[:-3]} instead of {expected}")

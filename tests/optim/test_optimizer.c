@@ -111,7 +111,8 @@ static void training_step(training *t, int number) {
     t->optimizer->reference(&step);
 }
 
-/* A float has 2^-24 of rounding per operation: ten operations a step, each acting on values of size max(1, |reference|). */
+/* A float has 2^-24 of rounding per operation: ten operations a step, each acting on values of size
+ * max(1, |reference|). */
 static void expect_near(training *t, int index, const double *reference, const char *what) {
     double bound = STEPS * 10 * (double)FLT_EPSILON / 2, worst = 0;
     OK(lbk_buffer_read(t->device, t->buffers[index], 0, t->host, (t->count + GUARD) * sizeof *t->host));

@@ -2,6 +2,7 @@
 buried in noise, so that networks learn something and losses change from step to step."""
 
 import os
+import shutil
 
 import numpy as np
 
@@ -31,6 +32,18 @@ def make(folder, train, test, seed=7):
     for i, part in enumerate(parts):
         part.tofile(os.path.join(folder, f"data_batch_{i + 1}.bin"))
     images(test).tofile(os.path.join(folder, "test_batch.bin"))
+
+
+def cut(source, folder, first, count):
+    """A folder whose training part begins with the `count` images from number `first` on, one a file; count: at most 5,
+    repeated up to 5. The test part is the same."""
+    os.makedirs(folder, exist_ok=True)
+    names = [f"data_batch_{i}.bin" for i in range(1, 6)]
+    records = np.concatenate([np.fromfile(os.path.join(source, name), np.uint8).reshape(-1, 3073) for name in names])
+    chosen = np.resize(records[first : first + count], (5, 3073))
+    for name, record in zip(names, chosen):
+        record.tofile(os.path.join(folder, name))
+    shutil.copy(os.path.join(source, "test_batch.bin"), folder)
 
 
 def load(folder, part):

@@ -1,0 +1,202 @@
+/* Which kernels a matrix product takes, and how it is cut into work-groups. */
+#include "ops/gemm.h"
+
+#include "ops/conv.h"
+
+static int64_t div_up(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+lbk_gemm lbk_gemm_of(int64_t m, int64_t n, int64_t k, bool trans_a, bool trans_b, lbk_arg c, lbk_arg a, lbk_arg b) {
+    return (lbk_gemm){.m = m,
+                      .n = n,
+                      .k = k,
+                      .lda = trans_a ? m : k,
+                      .ldb = trans_b ? k : n,
+                      .ldc = n,
+                      .trans_a = trans_a,
+                      .trans_b = trans_b,
+                      .alpha = 1,
+                      .c = c,
+                      .a = a,
+                      .b = b};
+}
+
+static void call_buffer(lbk_call *call, lbk_arg buffer) {
+    if (buffer.kind == LBK_ARG_INPUT)
+        lbk_call_input(call, buffer.index);
+    else if (buffer.kind == LBK_ARG_OUTPUT)
+        lbk_call_output(call, buffer.index);
+    else
+        lbk_call_scratch(call, buffer.index);
+}
+
+static lbk_status begin(lbk_emit *e, const lbk_gemm *g, const char *file, const char *name, lbk_call **call) {
+    LBK_TRY(lbk_emit_kernel(e, file, name, call));
+    return lbk_call_option(*call, "-DTA=%d -DTB=%d -DHAS_BIAS=%d -DHAS_RELU=%d", g->trans_a, g->trans_b, g->has_bias,
+                           g->relu);
+}
+
+static void call_epilogue(lbk_call *call, const lbk_gemm *g) {
+    lbk_call_float(call, g->alpha);
+    lbk_call_float(call, g->beta);
+}
+
+static void call_ints(lbk_call *call, const int64_t *values, int count) {
+    for (int i = 0; i < count; i++)
+        lbk_call_int(call, values[i]);
+}
+
+/* The arguments of a kernel that reads A and B in place and writes C: classes generic and gpu, and gemm_direct. */
+static void call_whole(lbk_call *call, const lbk_gemm *g) {
+    call_buffer(call, g->c);
+    call_buffer(call, g->a);
+    call_buffer(call, g->b);
+    if (g->has_bias)
+        call_buffer(call, g->bias);
+    call_epilogue(call, g);
+    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, g->ldc}, 6);
+}
+
+static lbk_status emit_generic(lbk_emit *e, const lbk_gemm *g) {
+    lbk_call *call;
+    LBK_TRY(begin(e, g, "generic/gemm", "gemm", &call));
+    call_whole(call, g);
+    lbk_call_range_1d(call, (size_t)(g->m * g->n), lbk_emit_local(e));
+    return LBK_OK;
+}
+
+/* Register tile of kernels/cpu/gemm.cl: sixteen vector registers hold half of what thirty-two do. */
+typedef struct cpu_tile {
+    int width, rows, columns; /* VW, TM, TQ*VW */
+} cpu_tile;
+
+static cpu_tile cpu_tile_of(const lbk_emit *e) {
+    int width = lbk_conv_vector_width(e);
+    return (cpu_tile){width, width == 16 ? 12 : 6, 2 * width};
+}
+
+static lbk_status begin_cpu(lbk_emit *e, const lbk_gemm *g, const char *name, lbk_call **call) {
+    cpu_tile tile = cpu_tile_of(e);
+    LBK_TRY(begin(e, g, "cpu/gemm", name, call));
+    return lbk_call_option(*call, "-DVW=%d -DTQ=2 -DTM=%d", tile.width, tile.rows);
+}
+
+/* Packing pays from about a million multiply-adds on, measured; never for results narrower than one vector or a few rows
+ * high, whose operands are read about once anyway. Reading both transposed in place is slow at any size. */
+static bool direct_is_better(const lbk_emit *e, const lbk_gemm *g) {
+    double work = (double)g->m * (double)g->n * (double)g->k;
+    if (g->trans_a && g->trans_b)
+        return work < 3e4;
+    return work < 1e6 || (!g->trans_b && g->n <= lbk_conv_vector_width(e)) || (!g->trans_a && g->m <= 8);
+}
+
+static lbk_status emit_cpu_direct(lbk_emit *e, const lbk_gemm *g) {
+    enum { ROWS = 8 }; /* TD of the kernel */
+    lbk_call *call;
+    LBK_TRY(begin_cpu(e, g, "gemm_direct", &call));
+    call_whole(call, g);
+    lbk_call_range_2d(call, (size_t)div_up(g->m, ROWS), (size_t)div_up(g->n, cpu_tile_of(e).width), 1, 1);
+    return LBK_OK;
+}
+
+static lbk_status emit_cpu_pack(lbk_emit *e, const lbk_gemm *g, int a, int b) {
+    enum { DEPTH = 256 }; /* KP of the kernel */
+    cpu_tile tile = cpu_tile_of(e);
+    lbk_call *call;
+    LBK_TRY(begin_cpu(e, g, "gemm_pack_a", &call));
+    lbk_call_scratch(call, a);
+    call_buffer(call, g->a);
+    call_ints(call, (int64_t[]){g->m, g->k, g->lda}, 3);
+    lbk_call_range_1d(call, (size_t)div_up(g->m, tile.rows), 1);
+
+    LBK_TRY(begin_cpu(e, g, "gemm_pack_b", &call));
+    lbk_call_scratch(call, b);
+    call_buffer(call, g->b);
+    call_ints(call, (int64_t[]){g->n, g->k, g->ldb}, 3);
+    lbk_call_range_2d(call, (size_t)div_up(g->n, tile.columns), (size_t)div_up(g->k, DEPTH), 1, 1);
+    return LBK_OK;
+}
+
+static lbk_status emit_cpu_packed(lbk_emit *e, const lbk_gemm *g) {
+    cpu_tile tile = cpu_tile_of(e);
+    int64_t rows = div_up(g->m, tile.rows), columns = div_up(g->n, tile.columns); /* panels */
+    int a = lbk_emit_scratch(e, (size_t)(rows * tile.rows * div_up(g->k, 16) * 16) * sizeof(float));
+    int b = lbk_emit_scratch(e, (size_t)(columns * tile.columns * g->k) * sizeof(float));
+    int64_t high = 12, wide = 4, wanted = 4 * (int64_t)e->caps->compute_units; /* panels per work-group */
+    while ((wide > 1 || high > 1) && div_up(rows, high) * div_up(columns, wide) < wanted) {
+        if (wide > 1)
+            wide /= 2;
+        else
+            high /= 2;
+    }
+    LBK_TRY(emit_cpu_pack(e, g, a, b));
+    lbk_call *call;
+    LBK_TRY(begin_cpu(e, g, "gemm_packed", &call));
+    call_buffer(call, g->c);
+    lbk_call_scratch(call, a);
+    lbk_call_scratch(call, b);
+    if (g->has_bias)
+        call_buffer(call, g->bias);
+    call_epilogue(call, g);
+    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->ldc, high, wide, 256}, 7);
+    lbk_call_range_2d(call, (size_t)div_up(rows, high), (size_t)div_up(columns, wide), 1, 1);
+    return LBK_OK;
+}
+
+/* Whether kernels/gpu/gemm.cl may use four-wide accesses. */
+static int gpu_vec(const lbk_gemm *g) {
+    int64_t all = g->lda | g->ldb | g->ldc | g->n;
+    all |= g->trans_a && !g->trans_b ? 0 : g->k;
+    all |= g->trans_a ? g->m : 0;
+    return all % 4 == 0 ? 4 : 1;
+}
+
+/* For few tiles and a long k: the sum over k in parts. */
+static lbk_status emit_gpu_split(lbk_emit *e, const lbk_gemm *g, const lbk_conv_tile *tile, int64_t parts) {
+    int scratch = lbk_emit_scratch(e, (size_t)(parts * g->m * g->n) * sizeof(float));
+    lbk_call *call;
+    LBK_TRY(begin(e, g, "gpu/gemm", "gemm_split", &call));
+    LBK_TRY(lbk_conv_tile_options(call, tile));
+    lbk_call_scratch(call, scratch);
+    call_buffer(call, g->a);
+    call_buffer(call, g->b);
+    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, parts}, 6);
+    lbk_call_range_2d(call, tile->group * lbk_conv_tile_count(tile, g->m, g->n), (size_t)parts, tile->group, 1);
+
+    LBK_TRY(begin(e, g, "gpu/gemm", "gemm_reduce", &call));
+    LBK_TRY(lbk_conv_tile_options(call, tile));
+    call_buffer(call, g->c);
+    if (g->has_bias)
+        call_buffer(call, g->bias);
+    lbk_call_scratch(call, scratch);
+    call_epilogue(call, g);
+    call_ints(call, (int64_t[]){g->m, g->n, g->ldc, parts}, 4);
+    lbk_call_range_1d(call, (size_t)(g->m * g->n), lbk_emit_local(e));
+    return LBK_OK;
+}
+
+static lbk_status emit_gpu(lbk_emit *e, const lbk_gemm *g) {
+    const lbk_conv_sizes one_group = {.groups = 1, .c = 1, .k = 1};
+    lbk_conv_tile tile;
+    lbk_call *call;
+    if (!lbk_conv_tile_find(e, &one_group, g->m, g->n, &tile))
+        return lbk_emit_decline(e);
+    tile.vec = gpu_vec(g);
+    int64_t tiles = (int64_t)lbk_conv_tile_count(&tile, g->m, g->n);
+    int64_t parts = 2 * (int64_t)e->caps->compute_units / tiles, most = g->k / 128; /* 128: eight steps of a tile each */
+    parts = parts > most ? most : parts;
+    if (parts > 1)
+        return emit_gpu_split(e, g, &tile, parts);
+    LBK_TRY(begin(e, g, "gpu/gemm", "gemm", &call));
+    LBK_TRY(lbk_conv_tile_options(call, &tile));
+    call_whole(call, g);
+    lbk_call_range_2d(call, tile.group * (size_t)tiles, 1, tile.group, 1);
+    return LBK_OK;
+}
+
+lbk_status lbk_gemm_emit(lbk_emit *e, lbk_class cls, const lbk_gemm *g) {
+    if (cls == LBK_CLASS_CPU)
+        return direct_is_better(e, g) ? emit_cpu_direct(e, g) : emit_cpu_packed(e, g);
+    return cls == LBK_CLASS_GPU ? emit_gpu(e, g) : emit_generic(e, g);
+}
