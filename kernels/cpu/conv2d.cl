@@ -244,7 +244,7 @@ conv2d(__global float *restrict y, const __global float *restrict x, const __glo
     }
 
     for (int kb = get_global_id(1); kb * TN < K; kb += get_global_size(1)) {
-        /* a last block that sticks out is moved back: channels in both are computed twice, alike */
+        /* a last block that sticks out is moved back; the channels it shares with the one before are not stored */
         const int k0 = NARROW ? kb * TN : min(kb * TN, K - TN);
         for (int cb0 = 0; cb0 < cblocks; cb0 += pass) {
             const int cb1 = min(cb0 + pass, cblocks);
@@ -282,28 +282,30 @@ conv2d(__global float *restrict y, const __global float *restrict x, const __glo
                     }
                 }
 
+                float lanes[NSEG * SEG * TN];
                 #pragma unroll
+                for (int j = 0; j < NSEG * SEG * TQ; ++j) STORE(acc[j], lanes + j * VW);
                 for (int j = 0; j < NSEG * SEG * TQ; ++j) {
                     const size_t o = out[j / TQ / SEG] + (size_t)(j / TQ % SEG) * K + j % TQ * VW;
-                    const int k = k0 + j % TQ * VW;
+                    const int k = k0 + j % TQ * VW, begin = max(0, kb * TN - k), end = min(VW, K - k);
                     if (j / TQ % SEG >= count[j / TQ / SEG]) continue;
-#if NARROW
-                    float lanes[VW];
-                    STORE(acc[j], lanes);
-                    for (int l = 0; l < VW && k + l < K; ++l) {
-                        float v = cb0 > 0 ? lanes[l] + y[o + l] : lanes[l];
+                    if (begin == 0 && end == VW) {
+                        vec v = LOAD(lanes + j * VW);
+                        if (cb0 > 0) v += LOAD(y + o);
+                        if (cb1 == cblocks) {
+                            EPILOGUE(v, vec, LOAD, k, o)
+                        }
+                        STORE(v, y + o);
+                        continue;
+                    }
+                    for (int l = begin; l < end; ++l) {
+                        float v = lanes[j * VW + l];
+                        if (cb0 > 0) v += y[o + l];
                         if (cb1 == cblocks) {
                             EPILOGUE(v, float, LOAD_SCALAR, k + l, o + l)
                         }
                         y[o + l] = v;
                     }
-#else
-                    vec v = cb0 > 0 ? acc[j] + LOAD(y + o) : acc[j];
-                    if (cb1 == cblocks) {
-                        EPILOGUE(v, vec, LOAD, k, o)
-                    }
-                    STORE(v, y + o);
-#endif
                 }
             }
         }

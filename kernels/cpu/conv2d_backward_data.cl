@@ -243,7 +243,7 @@ conv2d_backward_data(__global float *restrict dx, const __global float *restrict
         const int in = (hn - a + SH - 1) / SH, jn = (ln - b + SW - 1) / SW; /* rows and columns of the phase */
         const int segs = (jn + SEG - 1) / SEG, all_segs = nn * in * segs;
         for (int cb = get_global_id(1); cb * TN < C; cb += get_global_size(1)) {
-            /* a last block that sticks out is moved back: channels in both are computed twice, alike */
+            /* a last block that sticks out is moved back; the channels it shares with the one before are not stored */
             const int c0 = NARROW ? cb * TN : min(cb * TN, C - TN);
             for (int kb0 = 0; kb0 < kblocks; kb0 += pass) {
                 const int kb1 = min(kb0 + pass, kblocks);
@@ -281,27 +281,30 @@ conv2d_backward_data(__global float *restrict dx, const __global float *restrict
                         }
                     }
 
+                    float lanes[NSEG * SEG * TN];
                     #pragma unroll
+                    for (int j = 0; j < NSEG * SEG * TQ; ++j) STORE(acc[j], lanes + j * VW);
                     for (int j = 0; j < NSEG * SEG * TQ; ++j) {
                         const size_t o = out[j / TQ / SEG] + (size_t)(j / TQ % SEG) * SW * C + j % TQ * VW;
+                        const int c = c0 + j % TQ * VW, begin = max(0, cb * TN - c), end = min(VW, C - c);
                         if (j / TQ % SEG >= count[j / TQ / SEG]) continue;
-#if NARROW
-                        float lanes[VW];
-                        STORE(acc[j], lanes);
-                        for (int l = 0; l < VW && c0 + j % TQ * VW + l < C; ++l) {
-                            float v = kb0 > 0 ? lanes[l] + dx[o + l] : lanes[l];
+                        if (begin == 0 && end == VW) {
+                            vec v = LOAD(lanes + j * VW);
+                            if (kb0 > 0) v += LOAD(dx + o);
+                            if (kb1 == kblocks) {
+                                DO_ADD(v, LOAD, o)
+                            }
+                            STORE(v, dx + o);
+                            continue;
+                        }
+                        for (int l = begin; l < end; ++l) {
+                            float v = lanes[j * VW + l];
+                            if (kb0 > 0) v += dx[o + l];
                             if (kb1 == kblocks) {
                                 DO_ADD(v, LOAD_SCALAR, o + l)
                             }
                             dx[o + l] = v;
                         }
-#else
-                        vec v = kb0 > 0 ? acc[j] + LOAD(dx + o) : acc[j];
-                        if (kb1 == kblocks) {
-                            DO_ADD(v, LOAD, o)
-                        }
-                        STORE(v, dx + o);
-#endif
                     }
                 }
             }

@@ -143,7 +143,7 @@ def check(name, network, size, mode):
         theirs = network(images(*size))
     scale, error = theirs.abs().max().item(), (ours - theirs).abs().max().item()
     print(f"{name} {mode}: {len(expected)} weights, logits up to {scale:.3g} differ by {error:.1e}")
-    if not (math.isfinite(scale) and scale > 0 and error <= 1e-6 * scale):
+    if not (math.isfinite(scale) and scale > 0 and error <= 1e-11 * scale):
         sys.exit(f"FAILED: {name}")
 
 
