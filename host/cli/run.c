@@ -26,7 +26,7 @@ static void catch_signals(void) {
 /* Progress: one line that is rewritten on a terminal, one line an epoch (at most one a second) elsewhere. */
 typedef struct progress {
     FILE *stream;
-    bool terminal, quiet, line_open;
+    bool terminal, quiet, line_open, profile;
     int64_t first_step;
     uint64_t begin_ns, shown_ns;
 } progress;
@@ -79,13 +79,24 @@ static void show_step(void *context, const lbk_step_report *r) {
     fflush(p->stream);
 }
 
-static void show_end(void *context, const char *phase, const lbk_phase_result *result) {
+static void show_profile(const progress *p, const char *label, const lbk_plan *plan) {
+    lbk_text text = {0};
+    if (lbk_report_profile(plan, &text) == LBK_OK && text.data)
+        fprintf(p->stream, "%s, time on the device:\n%s", label, text.data);
+    lbk_text_release(&text);
+}
+
+static void show_end(void *context, const lbk_network *network, const lbk_network *teacher,
+                     const lbk_phase_result *result) {
     progress *p = context;
     char wall[24];
-    if (p->quiet)
-        return;
     close_line(p);
-    fprintf(p->stream, "%s: trained in %s\n", phase, lbk_report_time(result->wall_s, wall));
+    if (!p->quiet)
+        fprintf(p->stream, "%s: trained in %s\n", network->label, lbk_report_time(result->wall_s, wall));
+    if (p->profile)
+        show_profile(p, network->label, network->train_plan);
+    if (p->profile && teacher)
+        show_profile(p, teacher->label, teacher->eval_plan);
 }
 
 static lbk_status finish(const lbk_run_result *result, bool json, bool quiet) {
@@ -127,6 +138,7 @@ static lbk_status run_command(lbk_args *args) {
     size_t set_count = 0;
     lbk_run_options options = {0};
     bool json = lbk_args_flag(args, "--json"), quiet = lbk_args_flag(args, "--quiet");
+    bool profile = lbk_args_flag(args, "--profile");
     options.resume = lbk_args_flag(args, "--resume");
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_args_values(args, "--set", &sets, &set_count));
@@ -134,8 +146,8 @@ static lbk_status run_command(lbk_args *args) {
     LBK_GOTO(lbk_args_value(args, "--dump", &options.dump));
     LBK_GOTO(lbk_args_int(args, "--max-steps", 0, 1, INT64_MAX, &options.max_steps));
     LBK_GOTO(lbk_args_finish(args, 1, 1, "limbeck run FILE [--set section.key=value]... [--out DIR] [--resume] "
-                                         "[--max-steps N] [--dump DIR] [--json] [--quiet]"));
-    progress p = {.stream = json ? stderr : stdout, .quiet = quiet};
+                                         "[--max-steps N] [--dump DIR] [--profile] [--json] [--quiet]"));
+    progress p = {.stream = json ? stderr : stdout, .quiet = quiet, .profile = profile};
     p.terminal = isatty(fileno(p.stream));
     options.watch = (lbk_run_watch){&p, show_note, show_begin, show_step, show_end};
     options.stop = &stopped;
@@ -149,13 +161,14 @@ out:
 
 const lbk_command lbk_command_run = {
     .name = "run",
-    .usage = "run FILE [--set section.key=value]... [--out DIR] [--resume] [--max-steps N] [--dump DIR] [--json] [--quiet]",
+    .usage = "run FILE [--set section.key=value]... [--out DIR] [--resume] [--max-steps N] [--dump DIR] [--profile] [--json] [--quiet]",
     .summary = "run an experiment: train or load the teacher, distil the student, train the control, measure",
     .help = "\n  --set section.key=value  replace a value of the file\n"
             "  --out DIR        run folder (default: runs/<name>, numbered when it exists)\n"
             "  --resume         go on with an interrupted run\n"
             "  --max-steps N    end every training phase after N steps\n"
             "  --dump DIR       write initial weights, and the student's last gradients, to DIR\n"
+            "  --profile        after each phase, where the devices' time went, by kernel\n"
             "  --json           print result.json instead of the table; progress goes to standard error\n"
             "  --quiet          no progress, no table\n",
     .run = run_command,

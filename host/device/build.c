@@ -7,11 +7,12 @@
 #include <string.h>
 
 #define LOG_CHARACTERS 4000
-/* Some drivers compile a program once more to give its binary (PoCL: for every kernel and any work-group size), and
- * keep a cache of their own. So what is spent on storing is held to this share of compiling, beyond a first while:
- * short runs store all, long ones a part each time, and the cache fills over the runs. */
+/* Some drivers compile a program once more to give its binary (PoCL: every kernel of it, for any work-group size) and
+ * keep a cache of their own, so that there an entry pays only after some ten loads. What is spent on storing is
+ * therefore held to this share of compiling, beyond a first while: where binaries are cheap all are stored, elsewhere a
+ * few each run, and the cache fills over the runs. */
 #define STORE_SHARE 0.2
-#define STORE_FREE_SECONDS 0.5
+#define STORE_FREE_SECONDS 0.1
 #define STD_OPTION "-cl-std=CL1.2 "
 
 /* One call of the compiler. */

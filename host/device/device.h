@@ -92,7 +92,8 @@ typedef struct lbk_open_options {
 } lbk_open_options;
 
 /* Opens specs[count] into devices[count] (pointers; destroy each). Equal specs give two devices over one cl_device_id.
- * Specs that split the same device must use the same counts. Sub-devices live as long as the process (split.c). options NULL: defaults; else options[count]. */
+ * Specs that split the same device must use the same counts; the sub-devices live as long as the process (split.c).
+ * options NULL: defaults; else options[count]. */
 lbk_status lbk_device_open(const lbk_device_list *list, const lbk_device_spec *specs, const lbk_open_options *options,
                            size_t count, lbk_device **devices);
 /* Waits for its queues, releases everything. NULL is allowed. */

@@ -2,10 +2,10 @@
  * compiled per device, binaries cached on disk.
  *
  * Disk cache: <cache>/programs/<16 hex digits>.bin, keyed by FNV-1a over (format version, platform name, device version,
- * device name, driver version, kernel file, options, source). File: magic, version, key text (compared in full, so that a hash
- * collision is a miss), payload length, checksum, payload. Written to a temporary name and renamed: several processes may
- * share it. A damaged, truncated or refused entry is rebuilt from source, logged, never fatal. Storing is held to a share of
- * the time spent compiling (build.c), because some drivers compile again to give a binary.
+ * device name, driver version, kernel file, options, source). File: magic, version, key text (compared in full, so that
+ * a hash collision is a miss), payload length, checksum, payload. Written to a temporary name and renamed: several
+ * processes may share it. A damaged, truncated or refused entry is rebuilt from source, logged, never fatal. Storing is
+ * held to a share of the time spent compiling (build.c), because some drivers compile again to give a binary.
  * Prebuilt folder (`kernels = DIR`): the same files plus index.json; with no_compiler a missing entry is an error that
  * names kernel file, options and device. */
 #ifndef LBK_DEVICE_PROGRAM_H

@@ -10,7 +10,14 @@ lbk_status lbk_gradient_emit(lbk_gradient *g, const char *op_name, const void *p
     const lbk_op *op = lbk_op_find(op_name);
     if (!op)
         return lbk_fail(LBK_ERR_INTERNAL, "derivative asks for the op '%s', which does not exist", op_name);
-    return lbk_graph_node(graph, op, NULL, params, input_count, inputs, outputs);
+    lbk_value explicit_inputs[LBK_MAX_INPUTS];
+    LBK_ENSURE(input_count <= LBK_MAX_INPUTS);
+    for (int i = 0; i < input_count; i++) {
+        explicit_inputs[i] = inputs[i];
+        if (inputs[i] == LBK_ONE) /* the rule has no shorter form for an incoming 1 */
+            LBK_TRY(lbk_graph_apply(graph, "constant", NULL, 0, NULL, &explicit_inputs[i]));
+    }
+    return lbk_graph_node(graph, op, NULL, params, input_count, explicit_inputs, outputs);
 }
 
 const lbk_tensor_desc *lbk_gradient_desc(lbk_gradient *g, lbk_value value) {

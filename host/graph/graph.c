@@ -108,7 +108,8 @@ static lbk_status try_node(lbk_graph *graph, const lbk_op *op, const char *name,
     lbk_node node = {.op = op, .input_count = input_count, .backward = graph->in_backward};
     LBK_TRY(lbk_arena_strdup(&graph->arena, name ? name : "", &node.name));
     LBK_TRY(store_params(graph, op, params, &node.params));
-    memcpy(node.input, inputs, sizeof *inputs * (size_t)input_count);
+    if (input_count)
+        memcpy(node.input, inputs, sizeof *inputs * (size_t)input_count);
     lbk_tensor_desc input[LBK_MAX_INPUTS];
     lbk_graph_node_descs(graph, &node, input, NULL);
     lbk_infer infer = {.params = node.params, .input_count = input_count, .input = input};

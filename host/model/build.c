@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MAX_REPEAT 10000
+#define MAX_TAPS 10000 /* a slip of the pen in nested repeats should not fill the memory */
 
 static lbk_status line_context(const lbk_builder *b, const lbk_net_line *line, const char *path, lbk_status status) {
     return lbk_context(status, "%s:%d: %s", b->model->ini.path, line->entry->line, path);
@@ -14,6 +15,8 @@ static lbk_status tap_add(lbk_builder *b, const lbk_net_line *line, const char *
     for (size_t i = 0; i < b->tap_count; i++)
         if (strcmp(b->taps[i].name, path) == 0)
             return line_context(b, line, path, lbk_fail(LBK_ERR_INPUT, "two nodes have this name"));
+    if (b->tap_count == MAX_TAPS)
+        return line_context(b, line, path, lbk_fail(LBK_ERR_INPUT, "the network has more than %d nodes", MAX_TAPS));
     LBK_TRY(lbk_grow(&b->taps, &b->tap_capacity, b->tap_count + 1, sizeof *b->taps));
     lbk_tap *tap = &b->taps[b->tap_count];
     LBK_TRY(lbk_arena_strdup(&b->graph->arena, path, &tap->name));

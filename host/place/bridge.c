@@ -77,7 +77,8 @@ typedef struct crossing {
 static void CL_CALLBACK open_gate(cl_event event, cl_int status, void *data) {
     crossing *c = data;
     (void)event;
-    clSetUserEventStatus(c->gate, status < 0 ? status : CL_COMPLETE);
+    if (clSetUserEventStatus(c->gate, status < 0 ? status : CL_COMPLETE) != CL_SUCCESS)
+        clSetUserEventStatus(c->gate, -1); /* whoever waits must not wait for ever */
     clReleaseEvent(c->gate);
     atomic_fetch_sub(&c->bridge->pending, 1);
     free(c);

@@ -72,9 +72,9 @@ lbk_status lbk_feed_write(lbk_feed *f, int slot, int input, const void *host, cl
     cl_event ready = NULL;
     LBK_TRY(LBK_CL(clEnqueueWriteBuffer(f->device->copy_queue, c->staging, CL_FALSE, 0, f->targets[input].bytes, host,
                                         after ? 1 : 0, after ? &after : NULL, &ready)));
-    LBK_TRY(LBK_CL(clFlush(f->device->copy_queue)));
     f->moved += f->targets[input].bytes;
-    return lbk_feed_expect(f, slot, input, ready);
+    LBK_TRY(lbk_feed_expect(f, slot, input, ready));
+    return LBK_CL(clFlush(f->device->copy_queue));
 }
 
 lbk_status lbk_feed_expect(lbk_feed *f, int slot, int input, cl_event event) {

@@ -13,6 +13,9 @@ lbk_status lbk_report_json(const lbk_run_result *result, json_t **out);
 /* result.json in the run folder, replaced atomically. */
 lbk_status lbk_report_write(const lbk_run_result *result);
 
+/* Where a plan's time went, by op, variant and kernel, the longest first: share, runs, rates. */
+lbk_status lbk_report_profile(const lbk_plan *plan, lbk_text *out);
+
 /* "12.3 k", "4.56 M": four significant digits with an SI prefix, into text (16 bytes). */
 const char *lbk_report_si(double number, char *text);
 /* "12.3 us", "4.5 ms", "3 min 20 s". */

@@ -62,12 +62,25 @@ static lbk_status run(lbk_network *net, lbk_loader *loader, lbk_evaluation *e, p
     return LBK_OK;
 }
 
+/* Training samples in file order, as they are and every one of them: what the loader does with the parts that are not
+ * trained on. The copy shares all memory with `data`. */
+static lbk_data as_measured(const lbk_data *data, lbk_part *part) {
+    lbk_data copy = *data;
+    if (*part == LBK_PART_TRAIN) {
+        *part = LBK_PART_VALIDATION;
+        copy.validation = data->train;
+        copy.validation_count = data->train_count;
+    }
+    return copy;
+}
+
 lbk_status lbk_evaluate(lbk_network *net, const lbk_data *data, lbk_part part, lbk_evaluation *e) {
     memset(e, 0, sizeof *e);
     e->count = lbk_data_count(data, part);
     e->classes = net->classes;
     if (!e->count)
         return lbk_fail(LBK_ERR_INPUT, "the %s part is empty", lbk_part_name(part));
+    lbk_data measured = as_measured(data, &part);
     pending slots[DEPTH] = {{0}};
     lbk_loader *loader = NULL;
     double busy_s = 0;
@@ -77,11 +90,11 @@ lbk_status lbk_evaluate(lbk_network *net, const lbk_data *data, lbk_part part, l
     LBK_GOTO(lbk_calloc(e->count, sizeof *e->labels, &e->labels));
     for (int i = 0; i < DEPTH; i++)
         LBK_GOTO(lbk_calloc((size_t)(net->batch * e->classes), sizeof(float), &slots[i].logits));
-    LBK_GOTO(lbk_loader_create(data, part, 0, 0, 1, DEPTH + 1, 1, &loader));
+    LBK_GOTO(lbk_loader_create(&measured, part, 0, 0, 1, DEPTH + 1, 1, &loader));
     LBK_GOTO(run(net, loader, e, slots, &busy_s));
     e->device_s_per_sample = busy_s / e->count;
     e->wall_s_per_sample = lbk_clock_since(start) / e->count;
-    lbk_evaluation_score(e);
+    status = lbk_evaluation_score(e);
 out:
     clFinish(net->device->queue);
     for (int i = 0; i < DEPTH; i++) {
@@ -129,10 +142,9 @@ static double mean_f1(const double *right, const double *said, const double *tru
     return seen ? sum / seen : 0;
 }
 
-void lbk_evaluation_score(lbk_evaluation *e) {
+lbk_status lbk_evaluation_score(lbk_evaluation *e) {
     double *counts = NULL, loss = 0, hits = 0;
-    if (lbk_calloc((size_t)e->classes * 3, sizeof *counts, &counts) != LBK_OK)
-        return;
+    LBK_TRY(lbk_calloc((size_t)e->classes * 3, sizeof *counts, &counts));
     double *right = counts, *said = counts + e->classes, *true_count = counts + 2 * e->classes;
     for (uint32_t i = 0; i < e->count; i++) {
         const float *z = e->logits + (size_t)i * (size_t)e->classes;
@@ -147,6 +159,7 @@ void lbk_evaluation_score(lbk_evaluation *e) {
     e->loss = loss / e->count;
     e->macro_f1 = mean_f1(right, said, true_count, e->classes);
     free(counts);
+    return LBK_OK;
 }
 
 double lbk_evaluation_agreement(const lbk_evaluation *a, const lbk_evaluation *b) {

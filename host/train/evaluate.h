@@ -16,12 +16,12 @@ typedef struct lbk_evaluation {
     double wall_s_per_sample;   /* with loading and transfers */
 } lbk_evaluation;
 
-/* Runs the eval plan over the whole part. Release in every case. */
+/* Runs the eval plan over the whole part, training samples unshuffled and not augmented. Release in every case. */
 lbk_status lbk_evaluate(lbk_network *network, const lbk_data *data, lbk_part part, lbk_evaluation *evaluation);
 void lbk_evaluation_release(lbk_evaluation *evaluation);
 
-/* Fills accuracy, loss and macro_f1 from logits and labels. */
-void lbk_evaluation_score(lbk_evaluation *evaluation);
+/* Fills accuracy, loss and macro_f1 from logits and labels (in [0, classes)). */
+lbk_status lbk_evaluation_score(lbk_evaluation *evaluation);
 /* Share of samples on which both choose the same class; both over the same part. */
 double lbk_evaluation_agreement(const lbk_evaluation *a, const lbk_evaluation *b);
 /* Mean over samples of KL(softmax(teacher) || softmax(student)), nats. */

@@ -37,7 +37,7 @@ typedef struct lbk_phase {
     lbk_bridge_mode bridge;
     int slots;
     int epochs;
-    int64_t first_step; /* resume; a multiple of the steps per epoch */
+    int64_t first_step; /* resume: steps that are done already */
     int64_t max_steps;  /* stop after this many in all; 0: no limit */
     lbk_observer observer;
     volatile sig_atomic_t *stop; /* set by a signal handler: finish the step and return LBK_ERR_INTERRUPTED; NULL: none */

@@ -108,6 +108,7 @@ static lbk_status recover(run *r, lbk_network *net, bool *finished, int64_t *fir
     LBK_GOTO(weights_path(r->folder.path, "checkpoint/", net->label, "", &checkpoint));
     if (lbk_path_exists(path)) {
         *finished = true;
+        unlink(checkpoint); /* the earlier process may have died just before it did so */
         LBK_GOTO(lbk_weights_load(net->weights, path, NULL));
     } else if (lbk_path_exists(checkpoint)) {
         LBK_GOTO(lbk_checkpoint_load(net, checkpoint, first_step, &bytes));
@@ -119,18 +120,19 @@ out:
     return status;
 }
 
-/* metrics.jsonl may hold steps of this phase that no checkpoint covers; they are run, and written, again. */
+/* metrics.jsonl may hold steps of this phase that no checkpoint covers, the last line cut short; they are run, and
+ * written, again. */
 static lbk_status drop_lines_of(run *r, const char *phase) {
     char *path = NULL, *text = NULL;
-    size_t length = 0, keep = 0;
+    size_t length, keep = 0;
     lbk_text mark = {0};
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_run_folder_file(&r->folder, "metrics.jsonl", &path));
     LBK_GOTO(lbk_text_printf(&mark, "{\"phase\":\"%s\"", phase));
     if (lbk_path_exists(path)) {
         LBK_GOTO(lbk_file_read(path, &text, &length));
-        char *found = strstr(text, mark.data);
-        keep = found ? (size_t)(found - text) : length;
+        char *found = strstr(text, mark.data), *last = strrchr(text, '\n');
+        keep = found ? (size_t)(found - text) : last ? (size_t)(last + 1 - text) : 0;
     }
     LBK_GOTO(lbk_run_folder_metrics(&r->folder, (long)keep));
 out:
@@ -171,8 +173,12 @@ static lbk_status train(run *r, lbk_network *net, lbk_network *teacher, bool hid
     if (watch->phase_begin)
         watch->phase_begin(watch->context, net->label, first_step, total);
     lbk_status status = lbk_phase_run(&phase, result);
+    if (status == LBK_ERR_INTERRUPTED) { /* saving leaves the message alone unless it fails */
+        lbk_status saved = save_checkpoint(r, net, first_step + result->steps);
+        return saved == LBK_OK ? status : saved;
+    }
     if (status == LBK_OK && watch->phase_end)
-        watch->phase_end(watch->context, net->label, result);
+        watch->phase_end(watch->context, net, teacher, result);
     if (status == LBK_OK)
         status = finish_phase(r, net);
     return status;

@@ -11,7 +11,9 @@ typedef struct lbk_run_watch {
     void (*note)(void *context, const char *text); /* "compiling ...", a line */
     void (*phase_begin)(void *context, const char *phase, int64_t first_step, int64_t total_steps);
     void (*step)(void *context, const lbk_step_report *report);
-    void (*phase_end)(void *context, const char *phase, const lbk_phase_result *result);
+    /* The networks' plans can be asked for launch times; teacher NULL: none. */
+    void (*phase_end)(void *context, const lbk_network *network, const lbk_network *teacher,
+                      const lbk_phase_result *result);
 } lbk_run_watch;
 
 typedef struct lbk_run_options {

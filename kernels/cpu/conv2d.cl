@@ -19,7 +19,7 @@
  *
  * Cost: per tap and input channel a tile issues NSEG*SEG*TQ vector fma, NSEG*SEG scalar broadcasts and TQ loads of
  * weights. With two loads and two fma per clock it is fma bound for TQ = 2 and balanced for TQ = 1. Rows of padding
- * are skipped. The weights of `pass` blocks of CB input channels (KH*KW*pass*CB*TQ*VW*4 bytes) should stay in half of L1;
+ * are skipped. The weights of `pass` blocks of CB input channels (KH*KW*pass*CB*TQ*VW*4 bytes) should be about 96 KiB of L2;
  * between passes the sums wait in y: 2*NSEG*SEG*TQ vector moves per tile. The copy costs 2 moves per CB inputs
  * against KH*KW*K fma.
  *

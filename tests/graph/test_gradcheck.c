@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEP 1e-5
+#define STEP 1e-6
 #define BOUND 2e-6 /* of the largest derivative of that input, or of 1 */
 #define SAMPLES 24 /* elements checked per input */
 
@@ -52,8 +52,9 @@ static void declare(check *c) {
     c->output_count = c->graph->nodes[0].output_count;
 }
 
-/* Emits the op's rule with the incoming gradient `seed` at output 0. */
-static void differentiate(check *c, bool one) {
+/* Emits the op's rule with the incoming gradient `seed` at output 0; false where the op says it has none for these inputs
+ * (a convolution with a folded scale exists in evaluation only). */
+static bool differentiate(check *c, bool one) {
     lbk_tensor_desc input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS];
     const lbk_node node = c->graph->nodes[0];
     lbk_graph_node_descs(c->graph, &node, input, output);
@@ -78,9 +79,13 @@ static void differentiate(check *c, bool one) {
     for (int i = 0; i < c->output_count; i++)
         g.output[i] = c->output[i];
     g.output_grad[0] = c->seed;
-    must(c->op->differentiate(&g), c);
+    lbk_status status = c->op->differentiate(&g);
+    if (status == LBK_ERR_UNSUPPORTED)
+        return false;
+    must(status, c);
     for (int i = 0; i < c->input_count; i++)
         c->gradient[i] = g.wanted[i] ? g.input_grad[i] : LBK_NONE;
+    return true;
 }
 
 static double random_number(check *c, double low, double high) {
@@ -113,29 +118,33 @@ static void fill(check *c) {
     }
 }
 
-/* seed . output 0 of the op alone, at the current inputs. */
-static double objective(check *c) {
+/* Output 0 of the op alone, at the current inputs; free() it. */
+static double *evaluate(check *c) {
     for (int i = 0; i < c->input_count; i++)
         if (c->op->updates >> i & 1u)
             memcpy(c->memory[c->input[i]], c->start[i], elements(c, c->input[i]) * sizeof(double));
-    size_t all = c->graph->node_count;
+    size_t all = c->graph->node_count, bytes = elements(c, c->output[0]) * sizeof(double);
     c->graph->node_count = 1;
     must(lbk_graph_interpret(c->graph, c->memory, &c->arena), c);
     c->graph->node_count = all;
-    double sum = 0;
-    for (size_t k = 0; k < elements(c, c->output[0]); k++)
-        sum += c->memory[c->output[0]][k] * (c->seed == LBK_ONE ? 1 : c->memory[c->seed][k]);
-    return sum;
+    double *copy = malloc(bytes);
+    memcpy(copy, c->memory[c->output[0]], bytes);
+    return copy;
 }
 
+/* d(seed . output 0)/d(input i, element k); outputs are subtracted before they are summed, so that nothing cancels. */
 static double difference(check *c, int i, size_t k) {
-    double *x = &c->memory[c->input[i]][k], at = *x;
+    double *x = &c->memory[c->input[i]][k], at = *x, sum = 0;
     *x = at + STEP;
-    double above = objective(c);
+    double *above = evaluate(c);
     *x = at - STEP;
-    double below = objective(c);
+    double *below = evaluate(c);
     *x = at;
-    return (above - below) / (2 * STEP);
+    for (size_t o = 0; o < elements(c, c->output[0]); o++)
+        sum += (above[o] - below[o]) * (c->seed == LBK_ONE ? 1 : c->memory[c->seed][o]);
+    free(above);
+    free(below);
+    return sum / (2 * STEP);
 }
 
 static void compare(check *c, int i) {
@@ -157,12 +166,16 @@ static void compare(check *c, int i) {
     }
 }
 
-static void check_example(const lbk_op *op, const lbk_op_example *example, bool one) {
+static bool check_example(const lbk_op *op, const lbk_op_example *example, bool one) {
+    bool checked = false;
     check c = {.op = op, .example = example};
     lbk_rng_init(&c.rng, 20240501, LBK_RNG_TEST, one, (uint64_t)(example - op->examples));
     declare(&c);
-    if (!one || elements(&c, c.output[0]) == 1) {
-        differentiate(&c, one);
+    const lbk_shape *result = &lbk_graph_desc(c.graph, c.output[0])->shape;
+    if (!one || (result->rank == 1 && result->dim[0] == 1)) {
+        checked = differentiate(&c, one);
+    }
+    if (checked) {
         fill(&c);
         must(lbk_graph_interpret(c.graph, c.memory, &c.arena), &c);
         for (int i = 0; i < c.input_count; i++)
@@ -171,15 +184,15 @@ static void check_example(const lbk_op *op, const lbk_op_example *example, bool 
     }
     lbk_graph_destroy(c.graph);
     lbk_arena_release(&c.arena);
+    return checked;
 }
 
 Test(gradcheck, every_op_and_example) {
     int checked = 0;
     for (const lbk_op *const *op = lbk_op_all(); *op; op++) {
         for (int e = 0; (*op)->differentiate && e < (*op)->example_count; e++) {
-            check_example(*op, &(*op)->examples[e], false);
+            checked += check_example(*op, &(*op)->examples[e], false);
             check_example(*op, &(*op)->examples[e], true);
-            checked++;
         }
     }
     cr_assert_gt(checked, 30, "only %d cases", checked);

@@ -8,7 +8,7 @@ if(Python3_FOUND)
   set_tests_properties(model_torch PROPERTIES SKIP_RETURN_CODE 77)
 endif()
 
-# Ops call lbk_gradient_emit() of the library to their left, which a program that differentiates nothing has not pulled in.
+# Ops call lbk_gradient_emit() of host/graph, which a program that differentiates nothing has not pulled in.
 foreach(target test_model tool_logits)
   target_link_options(${target} PRIVATE LINKER:-u,lbk_gradient_emit)
 endforeach()

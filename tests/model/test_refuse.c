@@ -147,6 +147,8 @@ Test(refuse, blocks) {
         {HEAD "a = relu\n" TAIL "[block relu]\nr = add\n", "@:7: [block relu]: \"relu\" is an op; choose another name"},
         {HEAD "a = relu\n" TAIL "[block two words]\nr = add\n",
          "@:7: [block two words]: expected a block name of letters, digits and '_', found \"two words\""},
+        {HEAD "a = b repeat=1000\n" TAIL "[block b]\nc = d repeat=1000\n[block d]\nr = relu\n",
+         "@:10: a.4.c.996.r: the network has more than 10000 nodes"},
         {HEAD "a = b repeat=2\na.1 = relu\n" TAIL "[block b]\nr = relu\n", "@:5: a.1: two nodes have this name"},
     };
     EXPECT_REFUSED(cases);

@@ -59,6 +59,25 @@ Test(special, no_label_at_all) {
     check_classes(&c);
 }
 
+/* Everything is equal: the first of equals counts. */
+Test(special, ties) {
+    op_case pool = {.op = lbk_op_find("max_pool2d"),
+                    .params = "kernel=3 stride=2 padding=1",
+                    .input = {lbk_shape_4(2, 9, 6, 5)},
+                    .input_count = 1,
+                    .low = 0.5,
+                    .high = 0.5};
+    op_case stats = {.op = lbk_op_find("classify_stats"),
+                     .params = "",
+                     .input = {lbk_shape_2(9, 7), lbk_shape_1(9)},
+                     .input_count = 2,
+                     .low = 0.5,
+                     .high = 0.5,
+                     .integer_below = 7};
+    check_classes(&pool);
+    check_classes(&stats);
+}
+
 /* E[x^2] - E[x]^2 in float would be off by several percent here. */
 Test(special, batch_norm_far_from_zero) {
     op_case c = {.op = lbk_op_find("batch_norm"),

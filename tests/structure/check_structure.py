@@ -4,7 +4,7 @@
   - a folder of host/ includes only itself and the folders it may stand on;
   - every line of a registry.def has its file, a documented one, and every op its generic kernel or a word why not;
   - kernels include nothing, and a variant in cpu/ or gpu/ has its stem in generic/ ;
-  - files are at most 400 lines (600: an error), lines at most 120 columns in code and 132 in comments;
+  - files are at most 400 lines (a note; 600: an error), comments at most 132 columns (a note; code is clang-format's matter);
   - header guards follow the path;
   - no mark of unfinished work is left."""
 
@@ -32,7 +32,7 @@ DEPENDS = {
     "cli": ["report"],
 }
 SOFT_LINES, HARD_LINES = 400, 600
-CODE_COLUMNS, COMMENT_COLUMNS = 120, 132
+COMMENT_COLUMNS = 132
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
 problems, warnings = [], []
@@ -150,9 +150,8 @@ def check_texts(root):
             warnings.append(f"{path}: {count} lines, better under {SOFT_LINES}")
         inside = False
         for number, line in enumerate(lines, 1):
-            limit = COMMENT_COLUMNS if is_comment(line, inside) else CODE_COLUMNS
-            if len(line) > limit and "clang-format off" not in "\n".join(lines):
-                problems.append(f"{path}:{number}: {len(line)} columns, at most {limit}")
+            if len(line) > COMMENT_COLUMNS and is_comment(line, inside):
+                warnings.append(f"{path}:{number}: {len(line)} columns, better under {COMMENT_COLUMNS}")
             if line.rstrip() != line or "\t" in line:
                 problems.append(f"{path}:{number}: tab, or blanks at the end")
             if "/*" in line or "*/" in line:

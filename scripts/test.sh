@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds, runs them. With CI=true also: warnings are errors, the sanitizers' build of the
+# tests, clang-tidy, cppcheck, clang-format, the kernels under oclgrind's race and bounds checks, parity with PyTorch.
+#
+#   scripts/test.sh [ctest arguments...]     e.g. scripts/test.sh -R parity
+#   CI=true scripts/test.sh                  about ten minutes on two cores, more the first time
+#   LIMBECK_STEPS="tests tidy" CI=true ...   only these: tests, format, cppcheck, tidy, sanitizers, oclgrind
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+cd "$root"
+
+ci=
+[ "${CI:-}" != true ] || ci=1
+passed=0 failed=0 skipped=0
+
+# Kernels compiled by one test serve the next one; a CI run starts with none.
+export POCL_CACHE_DIR=$build/cache/pocl LIMBECK_CACHE=$build/cache/limbeck
+[ -z "$ci" ] || rm -rf "$build/cache"
+mkdir -p "$POCL_CACHE_DIR" "$LIMBECK_CACHE"
+
+# check NAME COMMAND...: a step that counts as one test and does not stop the others.
+check() {
+    if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+skip() {
+    say "$1 ... skipped: $2"
+    skipped=$((skipped + 1))
+}
+wanted() { [[ " ${LIMBECK_STEPS:-tests format cppcheck tidy sanitizers oclgrind} " == *" $1 "* ]]; }
+
+# run_ctest FOLDER ARGUMENTS...: ctest as it prints itself, and its counts added to ours.
+run_ctest() {
+    local folder=$1 log=$build/logs/ctest-$(basename "$1").log status=0 total bad
+    shift
+    mkdir -p "$build/logs"
+    ctest --test-dir "$folder" --output-on-failure "$@" 2>&1 </dev/null | tee "$log" || status=$?
+    total=$(sed -n 's/.*tests passed, [0-9]* tests\{0,1\} failed out of \([0-9]*\).*/\1/p' "$log")
+    bad=$(sed -n 's/.*tests passed, \([0-9]*\) tests\{0,1\} failed out of.*/\1/p' "$log")
+    local left_out
+    left_out=$(grep -c '\*\*\*Skipped' "$log" || true)
+    [ -n "$total" ] || { bad=1 total=1; }
+    passed=$((passed + total - bad - left_out)) failed=$((failed + bad)) skipped=$((skipped + left_out))
+    return "$status"
+}
+
+sources() { find host tests -name '*.c' -o -name '*.h' | sort; }
+
+check_format() {
+    # Kernels too; kernels/cpu and kernels/gpu are laid out by hand and say so in a .clang-format of their own.
+    { sources && find kernels -name '*.cl'; } | xargs clang-format --dry-run --Werror
+}
+
+check_cppcheck() {
+    cppcheck --project="$build/compile_commands.json" --enable=warning,performance,portability --inline-suppr --quiet \
+        --error-exitcode=1 --suppressions-list=.cppcheck-suppressions --cppcheck-build-dir="$(mkdir -p "$build/cppcheck" && echo "$build/cppcheck")" \
+        -j "$(nproc)" --file-filter="$root/host/*"
+}
+
+check_tidy() {
+    find host -name '*.c' -print0 | xargs -0 -n 8 -P "$(nproc)" clang-tidy -p "$build" --quiet --warnings-as-errors='*'
+}
+
+# Programs that run the ops' small examples one after the other, without Criterion's processes.
+check_oclgrind() {
+    local class log=$build/logs/oclgrind-$1.txt
+    class=$1
+    # Binaries of a real driver are of no use to the simulator.
+    LIMBECK_CLASS=$class LIMBECK_CACHE=$build/cache/oclgrind oclgrind --data-races --max-errors 20 --log "$log" \
+        --stop-errors 20 "$build/tests/ops_tool" "$class"
+    if [ -s "$log" ]; then
+        head -n 60 "$log"
+        return 1
+    fi
+}
+
+build_sanitized() {
+    local compiler=()
+    # Clang here, GCC in the main build: both compile everything.
+    ! command -v clang >/dev/null || compiler=(-DCMAKE_C_COMPILER=clang)
+    cmake -S "$root" -B "$build/sanitized" -G Ninja "${compiler[@]}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DLIMBECK_WERROR=ON \
+        -DLIMBECK_TESTS=ON -DLIMBECK_SANITIZE=address,undefined && cmake --build "$build/sanitized" --parallel "$(nproc)"
+}
+
+if [ -n "$ci" ]; then
+    "$root/scripts/setup.sh" --ci
+    "$root/scripts/build.sh" -DLIMBECK_TESTS=ON -DLIMBECK_WERROR=ON
+else
+    "$root/scripts/setup.sh" --tests
+    "$root/scripts/build.sh" -DLIMBECK_TESTS=ON
+    run_ctest "$build" "$@"
+    exit
+fi
+
+if wanted format; then
+    if command -v clang-format >/dev/null; then check "clang-format" check_format; else skip "clang-format" "not installed"; fi
+fi
+if wanted cppcheck; then
+    if command -v cppcheck >/dev/null; then check "cppcheck" check_cppcheck; else skip "cppcheck" "not installed"; fi
+fi
+if wanted tidy; then
+    if command -v clang-tidy >/dev/null; then check "clang-tidy" check_tidy; else skip "clang-tidy" "not installed"; fi
+fi
+if wanted tests; then
+    run_ctest "$build" "$@" || true
+fi
+if wanted sanitizers; then
+    check "sanitizers' build" build_sanitized
+    say "tests with address and undefined-behaviour sanitizers:"
+    # PyTorch's and the tree's checks gain nothing from sanitizers; parity would take minutes.
+    run_ctest "$build/sanitized" --label-exclude parity --exclude-regex '^(structure|docs|kernels_compile|.*_torch|.*_numpy)$' || true
+fi
+if wanted oclgrind; then
+    for class in generic gpu; do
+        if command -v oclgrind >/dev/null; then
+            check "oclgrind, $class kernels" check_oclgrind "$class"
+        else
+            skip "oclgrind, $class kernels" "not installed"
+        fi
+    done
+fi
+
+say "$((SECONDS / 60)) min $((SECONDS % 60)) s in all"
+say "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,44 @@
+/* Damaged model files: each is read and built, or refused with a message; the sanitizers watch. */
+#include "model/helpers/network.h"
+#include "support/mutate.h"
+#include "support/scratch.h"
+
+static const char seed_text[] = "[model]\nsummary = x\ninput = 8x8x1\n"
+                                "[parameters]\nn = 2\nwidth = 2*n\nclasses = data\n"
+                                "[network]\nconv = conv2d out=width kernel=3,1 padding=1,0 bias=no\nbn = batch_norm\n"
+                                "a = b repeat=n width=index==0?2:width\nd = dropout p=0.5\npool = global_avg_pool\n"
+                                "fc = dense out=classes\n"
+                                "[block b]\nparameters = width\nc = c\nconv1 = conv2d out=width\n"
+                                "side = conv2d from=input out=width when=in!=width\nadd = add from=conv1,side\n"
+                                "[block c]\nrelu = relu\n";
+
+Test(fuzz, damaged_files_are_read_or_refused, .timeout = 300) {
+    scratch s;
+    lbk_rng rng;
+    int accepted = 0, refused = 0;
+    scratch_make(&s);
+    lbk_rng_init(&rng, 1, LBK_RNG_TEST, 0, 0);
+    for (int i = 0; i < 3000; i++) {
+        char text[4 * sizeof seed_text];
+        size_t length = sizeof seed_text - 1;
+        network n;
+        memcpy(text, seed_text, length);
+        if (i > 0)
+            mutate(&rng, text, &length, sizeof text, "abcnx0129=[]()?:<!+-*/%.,_ \n");
+        network_digits(&n);
+        lbk_status status = network_try(&n, scratch_write(&s, "x.ini", text, length), NULL);
+        cr_assert(status == LBK_OK || status == LBK_ERR_INPUT, "%d: %s\n%.*s", (int)status, lbk_error_message(),
+                  (int)length, text);
+        cr_assert(i > 0 || status == LBK_OK, "%s", lbk_error_message());
+        if (status == LBK_OK) {
+            accepted++;
+            network_release(&n);
+        } else {
+            refused++;
+            cr_assert_gt(strlen(lbk_error_message()), 0);
+        }
+    }
+    cr_expect_gt(accepted, 20);
+    cr_expect_gt(refused, 100);
+    scratch_remove(&s);
+}
