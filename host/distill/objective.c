@@ -1,5 +1,6 @@
 #include "distill/objective.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,15 +11,19 @@ const lbk_param lbk_objective_table[] = {
     LBK_PARAM_END,
 };
 
-static lbk_status unknown_method(lbk_ini *ini, const char *name) {
+static const char *nearest_method(const char *name) {
     const char *names[64];
     size_t count = 0;
     for (const lbk_method *const *m = lbk_method_all(); *m && count < 64; m++)
         names[count++] = (*m)->name;
-    const char *near = lbk_nearest(name, names, count);
+    return lbk_nearest(name, names, count);
+}
+
+static lbk_status unknown_method(lbk_ini *ini, const char *name) {
+    const char *near = nearest_method(name);
     const lbk_ini_entry *entry = lbk_ini_find(ini, "distill", "methods");
-    return lbk_ini_fail(ini, entry, "there is no method '%s'%s%s%s", name, near ? "; did you mean '" : "",
-                        near ? near : "; see `limbeck list methods`", near ? "'?" : "");
+    return near ? lbk_ini_fail(ini, entry, "unknown method \"%s\"; did you mean \"%s\"?", name, near)
+                : lbk_ini_fail(ini, entry, "unknown method \"%s\"; see `limbeck list methods`", name);
 }
 
 static void add_taps(lbk_needs *all, const lbk_needs *needs) {
@@ -37,7 +42,7 @@ static lbk_status read_method(lbk_objective *o, lbk_ini *ini, const char *name) 
         return unknown_method(ini, name);
     for (int i = 0; i < o->method_count; i++)
         if (o->method[i] == method)
-            return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "the method '%s' is named twice", name);
+            return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "the method \"%s\" is named twice", name);
     if (o->method_count == LBK_MAX_METHODS)
         return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "more than %d methods", LBK_MAX_METHODS);
     int i = o->method_count;
@@ -53,18 +58,31 @@ static lbk_status read_method(lbk_objective *o, lbk_ini *ini, const char *name) 
     return LBK_OK;
 }
 
+/* Line 0: the section came from the command line. near NULL: nothing to suggest. */
+static lbk_status section_fail(const lbk_ini *ini, const lbk_ini_section *section, const char *what, const char *name,
+                               const char *near) {
+    char hint[96] = "";
+    if (near)
+        snprintf(hint, sizeof hint, "; did you mean \"%.64s\"?", near);
+    return section->line ? lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]%s \"%s\"%s", ini->path, section->line, section->name,
+                                    what, name, hint)
+                         : lbk_fail(LBK_ERR_INPUT, "--set: [%s]%s \"%s\"%s", section->name, what, name, hint);
+}
+
 /* A [distill.X] for a method that is not used would silently do nothing. */
 static lbk_status refuse_unused(const lbk_objective *o, lbk_ini *ini) {
     for (size_t s = 0; s < ini->section_count; s++) {
-        const char *name = ini->sections[s].name;
-        if (strncmp(name, "distill.", 8) != 0 || !lbk_method_find(name + 8))
-            continue;
-        bool used = false;
+        const lbk_ini_section *section = &ini->sections[s];
+        const char *name = section->name + 8;
+        bool used = strncmp(section->name, "distill.", 8) != 0;
         for (int i = 0; i < o->method_count; i++)
-            used |= strcmp(o->method[i]->name, name + 8) == 0;
-        if (!used)
-            return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s] has no effect: '%s' is not in [distill] methods", ini->path,
-                            ini->sections[s].line, name, name + 8);
+            used = used || strcmp(o->method[i]->name, name) == 0;
+        if (used)
+            continue;
+        const char *near = nearest_method(name);
+        if (lbk_method_find(name))
+            return section_fail(ini, section, " has no effect: [distill] methods does not name", name, NULL);
+        return section_fail(ini, section, ": unknown method", name, near);
     }
     return LBK_OK;
 }
@@ -109,7 +127,7 @@ static lbk_status student_taps(const lbk_needs *needs, const lbk_model_built *st
     for (int i = 0; i < needs->student_count; i++) {
         taps[i] = (lbk_tap){needs->student[i], lbk_model_tap(student, needs->student[i])};
         if (taps[i].value == LBK_NONE)
-            return lbk_fail(LBK_ERR_INPUT, "the student has no node '%s'", needs->student[i]);
+            return lbk_fail(LBK_ERR_INPUT, "the student has no node \"%s\"", needs->student[i]);
     }
     return LBK_OK;
 }

@@ -47,7 +47,7 @@ static void call_ints(lbk_call *call, const int64_t *values, int count) {
         lbk_call_int(call, values[i]);
 }
 
-/* The arguments of a kernel that reads A and B in place and writes C: classes generic and gpu, and gemm_direct. */
+/* The arguments of a kernel that reads A and B in place and writes C: class generic's and gemm_direct. */
 static void call_whole(lbk_call *call, const lbk_gemm *g) {
     call_buffer(call, g->c);
     call_buffer(call, g->a);
@@ -152,18 +152,9 @@ static int gpu_vec(const lbk_gemm *g) {
     return all % 4 == 0 ? 4 : 1;
 }
 
-/* For few tiles and a long k: the sum over k in parts. */
-static lbk_status emit_gpu_split(lbk_emit *e, const lbk_gemm *g, const lbk_conv_tile *tile, int64_t parts) {
-    int scratch = lbk_emit_scratch(e, (size_t)(parts * g->m * g->n) * sizeof(float));
+static lbk_status emit_gpu_reduce(lbk_emit *e, const lbk_gemm *g, const lbk_conv_tile *tile, int scratch,
+                                  int64_t parts) {
     lbk_call *call;
-    LBK_TRY(begin(e, g, "gpu/gemm", "gemm_split", &call));
-    LBK_TRY(lbk_conv_tile_options(call, tile));
-    lbk_call_scratch(call, scratch);
-    call_buffer(call, g->a);
-    call_buffer(call, g->b);
-    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, parts}, 6);
-    lbk_call_range_2d(call, tile->group * lbk_conv_tile_count(tile, g->m, g->n), (size_t)parts, tile->group, 1);
-
     LBK_TRY(begin(e, g, "gpu/gemm", "gemm_reduce", &call));
     LBK_TRY(lbk_conv_tile_options(call, tile));
     call_buffer(call, g->c);
@@ -176,6 +167,7 @@ static lbk_status emit_gpu_split(lbk_emit *e, const lbk_gemm *g, const lbk_conv_
     return LBK_OK;
 }
 
+/* For few tiles and a long k the sum is cut into parts: about two work-groups per unit, eight steps of a tile each. */
 static lbk_status emit_gpu(lbk_emit *e, const lbk_gemm *g) {
     const lbk_conv_sizes one_group = {.groups = 1, .c = 1, .k = 1};
     lbk_conv_tile tile;
@@ -184,15 +176,22 @@ static lbk_status emit_gpu(lbk_emit *e, const lbk_gemm *g) {
         return lbk_emit_decline(e);
     tile.vec = gpu_vec(g);
     int64_t tiles = (int64_t)lbk_conv_tile_count(&tile, g->m, g->n);
-    int64_t parts = 2 * (int64_t)e->caps->compute_units / tiles, most = g->k / 128; /* 128: eight steps of a tile each */
+    int64_t parts = 2 * (int64_t)e->caps->compute_units / tiles, most = g->k / 128;
     parts = parts > most ? most : parts;
-    if (parts > 1)
-        return emit_gpu_split(e, g, &tile, parts);
+    parts = parts < 1 ? 1 : parts;
+    int scratch = lbk_emit_scratch(e, (parts > 1 ? (size_t)(parts * g->m * g->n) : 1) * sizeof(float));
     LBK_TRY(begin(e, g, "gpu/gemm", "gemm", &call));
     LBK_TRY(lbk_conv_tile_options(call, &tile));
-    call_whole(call, g);
-    lbk_call_range_2d(call, tile.group * (size_t)tiles, 1, tile.group, 1);
-    return LBK_OK;
+    call_buffer(call, g->c);
+    call_buffer(call, g->a);
+    call_buffer(call, g->b);
+    if (g->has_bias)
+        call_buffer(call, g->bias);
+    lbk_call_scratch(call, scratch);
+    call_epilogue(call, g);
+    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, g->ldc, parts}, 7);
+    lbk_call_range_2d(call, tile.group * (size_t)tiles, (size_t)parts, tile.group, 1);
+    return parts > 1 ? emit_gpu_reduce(e, g, &tile, scratch, parts) : LBK_OK;
 }
 
 lbk_status lbk_gemm_emit(lbk_emit *e, lbk_class cls, const lbk_gemm *g) {

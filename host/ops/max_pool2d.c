@@ -80,32 +80,64 @@ static lbk_status max_pool_differentiate(lbk_gradient *g) {
     return lbk_gradient_emit(g, "max_pool2d_backward", &params, 2, inputs, &g->input_grad[0]);
 }
 
-static lbk_status max_pool_emit(lbk_emit *e) {
+static lbk_status emit_kernel(lbk_emit *e, lbk_class cls, const char *name, lbk_call **call) {
+    LBK_TRY(lbk_emit_kernel(e, cls == LBK_CLASS_CPU ? "cpu/max_pool2d" : "generic/max_pool2d", name, call));
+    return cls == LBK_CLASS_CPU ? lbk_call_option(*call, "-DVW=%d", lbk_emit_vector_width(e)) : LBK_OK;
+}
+
+/* Sizes: class cpu takes a row of pixels per work-item, generic a number. */
+static void call_sizes(lbk_call *call, const lbk_emit *e, const lbk_pool_size *s, lbk_class cls, int64_t rows,
+                       int64_t items) {
+    lbk_pool_call(call, e, s, cls == LBK_CLASS_CPU ? rows : items);
+    if (cls == LBK_CLASS_CPU)
+        lbk_call_range_1d(call, (size_t)rows, 1);
+}
+
+static lbk_status max_pool_emit(lbk_emit *e, lbk_class cls) {
     lbk_pool_size s;
     lbk_call *call;
     LBK_TRY(lbk_pool_size_init(&s, e->params, &e->input[0].shape, "max_pool2d"));
-    LBK_TRY(lbk_emit_kernel(e, "generic/max_pool2d", "max_pool2d", &call));
+    LBK_TRY(emit_kernel(e, cls, "max_pool2d", &call));
     lbk_call_input(call, 0);
     lbk_call_output(call, 0);
     lbk_call_output(call, 1);
-    lbk_pool_call(call, e, &s, lbk_ops_count(&e->output[0]));
+    call_sizes(call, e, &s, cls, s.n * s.oh, lbk_ops_count(&e->output[0]));
     return LBK_OK;
 }
 
-static lbk_status max_pool_backward_emit(lbk_emit *e) {
+static lbk_status max_pool_backward_emit(lbk_emit *e, lbk_class cls) {
     lbk_pool_size s;
     lbk_call *call;
     LBK_TRY(lbk_pool_size_backward(&s, e->params, &e->input[0].shape, "max_pool2d_backward"));
-    LBK_TRY(lbk_emit_kernel(e, "generic/max_pool2d", "max_pool2d_backward", &call));
+    LBK_TRY(emit_kernel(e, cls, "max_pool2d_backward", &call));
     lbk_call_input(call, 0);
     lbk_call_input(call, 1);
     lbk_call_output(call, 0);
-    lbk_pool_call(call, e, &s, lbk_ops_count(&e->output[0]));
+    call_sizes(call, e, &s, cls, s.n * s.h, lbk_ops_count(&e->output[0]));
     return LBK_OK;
 }
 
-static const lbk_variant max_pool_variants[] = {{LBK_CLASS_GENERIC, "gather", max_pool_emit}, {.emit = NULL}};
-static const lbk_variant max_pool_backward_variants[] = {{LBK_CLASS_GENERIC, "gather", max_pool_backward_emit},
+static lbk_status max_pool_emit_cpu(lbk_emit *e) {
+    return max_pool_emit(e, LBK_CLASS_CPU);
+}
+
+static lbk_status max_pool_emit_generic(lbk_emit *e) {
+    return max_pool_emit(e, LBK_CLASS_GENERIC);
+}
+
+static lbk_status max_pool_backward_emit_cpu(lbk_emit *e) {
+    return max_pool_backward_emit(e, LBK_CLASS_CPU);
+}
+
+static lbk_status max_pool_backward_emit_generic(lbk_emit *e) {
+    return max_pool_backward_emit(e, LBK_CLASS_GENERIC);
+}
+
+static const lbk_variant max_pool_variants[] = {{LBK_CLASS_CPU, "rows", max_pool_emit_cpu},
+                                                {LBK_CLASS_GENERIC, "gather", max_pool_emit_generic},
+                                                {.emit = NULL}};
+static const lbk_variant max_pool_backward_variants[] = {{LBK_CLASS_CPU, "rows", max_pool_backward_emit_cpu},
+                                                         {LBK_CLASS_GENERIC, "gather", max_pool_backward_emit_generic},
                                                          {.emit = NULL}};
 
 static const lbk_op_example max_pool_examples[] = {

@@ -31,6 +31,9 @@ void lbk_cost_elementwise(const lbk_infer *shapes, double flops_per_element, lbk
  * arguments may be added to *call. */
 lbk_status lbk_emit_elementwise(lbk_emit *e, const char *file, const char *name, int64_t count, lbk_call **call);
 
+/* Vector width that class cpu's kernels are compiled for: 4, 8 or 16 floats. */
+int lbk_emit_vector_width(const lbk_emit *e);
+
 /* One work-group per row of a reduction: the power of two that covers `length`, at least 32, at most the local size of
  * lbk_emit_local(). */
 size_t lbk_emit_group(const lbk_emit *e, int64_t length);

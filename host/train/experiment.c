@@ -67,13 +67,16 @@ static lbk_status unknown_name(lbk_ini *ini, const char *section, const char *ke
         names[count] = at(count);
         count++;
     }
-    lbk_text list = {0};
-    for (size_t i = 0; i < count; i++)
-        LBK_TRY(lbk_text_printf(&list, "%s%s", i ? ", " : "", names[i]));
+    const lbk_ini_entry *entry = lbk_ini_find(ini, section, key);
     const char *near = lbk_nearest(name, names, count);
-    lbk_status status = lbk_ini_fail(ini, lbk_ini_find(ini, section, key), "there is no '%s'%s%s%s; expected one of %s",
-                                     name, near ? ", did you mean '" : "", near ? near : "", near ? "'" : "",
-                                     list.data ? list.data : "");
+    if (near)
+        return lbk_ini_fail(ini, entry, "unknown %s \"%s\"; did you mean \"%s\"?", key, name, near);
+    lbk_text list = {0};
+    lbk_status status = LBK_OK;
+    for (size_t i = 0; i < count && status == LBK_OK; i++)
+        status = lbk_text_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    if (status == LBK_OK)
+        status = lbk_ini_fail(ini, entry, "unknown %s \"%s\"; expected one of %s", key, name, list.data);
     lbk_text_release(&list);
     return status;
 }
@@ -107,7 +110,8 @@ static lbk_status read_training(lbk_experiment *x, lbk_role *role, const lbk_par
     if (role->schedule->params)
         LBK_TRY(lbk_ini_read_part(ini, role->name, role->schedule->params, role->schedule_params, NULL));
     if (role->optimizer->check)
-        LBK_TRY(lbk_context(role->optimizer->check(role->optimizer_params), "%s: [%s]", ini->path, role->name));
+        LBK_TRY(lbk_context(role->optimizer->check(role->optimizer_params), "%s:%d: [%s]", ini->path,
+                            lbk_ini_section_find(ini, role->name)->line, role->name));
     double warmup = ((const lbk_schedule_common *)role->schedule_params)->warmup;
     if (warmup > role->params.epochs)
         return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "warmup"), "must be at most epochs = %d",
@@ -132,11 +136,14 @@ static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name,
                        : lbk_context(status, "--set: [%s] model", name);
 }
 
-static lbk_status check_name(lbk_experiment *x) {
+static lbk_status check_experiment(lbk_experiment *x) {
     const char *name = x->params.name;
     if (!*name || strchr(name, '/') || name[0] == '.')
         return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "experiment", "name"),
-                            "'%s' is no name for a folder: expected letters, digits, '-', '_', without '/'", name);
+                            "\"%s\" is no name for a folder: expected one without '/', not starting with '.'", name);
+    const lbk_ini_entry *slots = lbk_ini_find(&x->ini, "experiment", "slots");
+    if (slots && x->params.schedule == LBK_TIMING_SERIAL)
+        return lbk_ini_fail(&x->ini, slots, "has no effect with schedule = serial");
     return LBK_OK;
 }
 
@@ -156,7 +163,7 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
         LBK_TRY(lbk_ini_override(&x->ini, overrides[i]));
     LBK_TRY(folder_of(path, &x->folder));
     LBK_TRY(lbk_ini_read(&x->ini, "experiment", lbk_experiment_table, &x->params, NULL));
-    LBK_TRY(check_name(x));
+    LBK_TRY(check_experiment(x));
     LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
     LBK_TRY(read_role(x, &x->teacher, "teacher", lbk_teacher_table));
     LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
@@ -182,6 +189,11 @@ void lbk_experiment_release(lbk_experiment *x) {
 
 static bool any_row(const lbk_param *table) {
     return table && table->name;
+}
+
+/* A key without effect is refused, so it is not written either. */
+static bool is_inert(const lbk_param *p, const lbk_experiment_params *params) {
+    return params->schedule == LBK_TIMING_SERIAL && strcmp(p->name, "slots") == 0;
 }
 
 static lbk_status print_table(lbk_text *out, const lbk_param *table, const void *values) {
@@ -222,7 +234,9 @@ static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text 
     lbk_experiment_params params = x->params;
     LBK_TRY(absolute(x, arena, &params.kernels, false));
     LBK_TRY(lbk_text_printf(out, "[experiment]\n"));
-    LBK_TRY(print_table(out, lbk_experiment_table, &params));
+    for (const lbk_param *p = lbk_experiment_table; p->name; p++)
+        if (!is_inert(p, &params))
+            LBK_TRY(lbk_ini_param_print(p, &params, out));
     LBK_TRY(lbk_data_print(&x->data, x->folder, out));
     LBK_TRY(print_role(x, &x->teacher, lbk_teacher_table, arena, out));
     LBK_TRY(print_role(x, &x->student, lbk_student_table, arena, out));

@@ -282,6 +282,22 @@ conv2d(__global float *restrict y, const __global float *restrict x, const __glo
                     }
                 }
 
+                bool whole = k0 == kb * TN && k0 + TN <= K; /* no element of the tile to be left out */
+                #pragma unroll
+                for (int s = 0; s < NSEG; ++s) whole = whole && count[s] == SEG;
+                if (whole) {
+                    #pragma unroll
+                    for (int j = 0; j < NSEG * SEG * TQ; ++j) {
+                        const size_t o = out[j / TQ / SEG] + (size_t)(j / TQ % SEG) * K + j % TQ * VW;
+                        vec v = acc[j];
+                        if (cb0 > 0) v += LOAD(y + o);
+                        if (cb1 == cblocks) {
+                            EPILOGUE(v, vec, LOAD, k0 + j % TQ * VW, o)
+                        }
+                        STORE(v, y + o);
+                    }
+                    continue;
+                }
                 float lanes[NSEG * SEG * TN];
                 #pragma unroll
                 for (int j = 0; j < NSEG * SEG * TQ; ++j) STORE(acc[j], lanes + j * VW);
@@ -289,15 +305,6 @@ conv2d(__global float *restrict y, const __global float *restrict x, const __glo
                     const size_t o = out[j / TQ / SEG] + (size_t)(j / TQ % SEG) * K + j % TQ * VW;
                     const int k = k0 + j % TQ * VW, begin = max(0, kb * TN - k), end = min(VW, K - k);
                     if (j / TQ % SEG >= count[j / TQ / SEG]) continue;
-                    if (begin == 0 && end == VW) {
-                        vec v = LOAD(lanes + j * VW);
-                        if (cb0 > 0) v += LOAD(y + o);
-                        if (cb1 == cblocks) {
-                            EPILOGUE(v, vec, LOAD, k, o)
-                        }
-                        STORE(v, y + o);
-                        continue;
-                    }
                     for (int l = begin; l < end; ++l) {
                         float v = lanes[j * VW + l];
                         if (cb0 > 0) v += y[o + l];

@@ -281,6 +281,22 @@ conv2d_backward_data(__global float *restrict dx, const __global float *restrict
                         }
                     }
 
+                    bool whole = c0 == cb * TN && c0 + TN <= C; /* no element of the tile to be left out */
+                    #pragma unroll
+                    for (int s = 0; s < NSEG; ++s) whole = whole && count[s] == SEG;
+                    if (whole) {
+                        #pragma unroll
+                        for (int j = 0; j < NSEG * SEG * TQ; ++j) {
+                            const size_t o = out[j / TQ / SEG] + (size_t)(j / TQ % SEG) * SW * C + j % TQ * VW;
+                            vec v = acc[j];
+                            if (kb0 > 0) v += LOAD(dx + o);
+                            if (kb1 == kblocks) {
+                                DO_ADD(v, LOAD, o)
+                            }
+                            STORE(v, dx + o);
+                        }
+                        continue;
+                    }
                     float lanes[NSEG * SEG * TN];
                     #pragma unroll
                     for (int j = 0; j < NSEG * SEG * TQ; ++j) STORE(acc[j], lanes + j * VW);
@@ -288,15 +304,6 @@ conv2d_backward_data(__global float *restrict dx, const __global float *restrict
                         const size_t o = out[j / TQ / SEG] + (size_t)(j / TQ % SEG) * SW * C + j % TQ * VW;
                         const int c = c0 + j % TQ * VW, begin = max(0, cb * TN - c), end = min(VW, C - c);
                         if (j / TQ % SEG >= count[j / TQ / SEG]) continue;
-                        if (begin == 0 && end == VW) {
-                            vec v = LOAD(lanes + j * VW);
-                            if (kb0 > 0) v += LOAD(dx + o);
-                            if (kb1 == kblocks) {
-                                DO_ADD(v, LOAD, o)
-                            }
-                            STORE(v, dx + o);
-                            continue;
-                        }
                         for (int l = begin; l < end; ++l) {
                             float v = lanes[j * VW + l];
                             if (kb0 > 0) v += dx[o + l];

@@ -42,7 +42,7 @@ LR = 0.002  # of the run: rounding alone then moves losses by 1e-4 in 20 steps (
 LR_ONCE = 0.1  # of the single step: the update stands well above the rounding of the weights
 TEMPERATURE, HARD, SOFT = 4.0, 0.1, 0.9
 TRAIN, TEST = 640, 100
-GRADIENT_BATCH, CANDIDATES = 4, 96
+GRADIENT_BATCH, CANDIDATES = 4, 48
 
 # What must agree, relative: losses of the first 5 steps, of all of them, each gradient tensor by its norm.
 FIRST, ALL, GRADIENT, LOGITS = 1e-4, 1e-3, 1e-3, 1e-4

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_OBJECTS 65536
+#define MAX_NAMES 65536
 
 typedef struct object {
     const void *handle;
@@ -21,7 +22,7 @@ static object objects[MAX_OBJECTS];
 static size_t object_count;
 static long calls, armed, over_released;
 static cl_int armed_error;
-static const char *failed_call;
+static const char *failed_call, *names[MAX_NAMES];
 
 void clfault_arm(long k, cl_int error) {
     pthread_mutex_lock(&lock);
@@ -45,6 +46,13 @@ long clfault_calls(void) {
     long count = calls;
     pthread_mutex_unlock(&lock);
     return count;
+}
+
+const char *clfault_call_name(long k) {
+    pthread_mutex_lock(&lock);
+    const char *name = k >= 1 && k <= calls && k <= MAX_NAMES ? names[k - 1] : NULL;
+    pthread_mutex_unlock(&lock);
+    return name;
 }
 
 const char *clfault_failed_call(void) {
@@ -113,6 +121,8 @@ const char *clfault_leaks(void) {
 /* Counts a call; true when it is the one to fail. */
 static bool fails(const char *name, cl_int *error) {
     pthread_mutex_lock(&lock);
+    if (calls < MAX_NAMES)
+        names[calls] = name;
     bool now = ++calls == armed;
     if (now) {
         failed_call = name;

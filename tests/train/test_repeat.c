@@ -1,0 +1,76 @@
+/* What must not move a single bit of a run: being run again, the schedule, how far the teacher runs ahead, the bridge, and
+ * writing the experiment out in full. */
+#include "train/helpers/little_run.h"
+
+TestSuite(repeat, .init = little_enter, .fini = little_leave, .timeout = 300);
+
+typedef struct variation {
+    const char *name;
+    const char *sets[5];
+} variation;
+
+static void expect_same(const variation *base, const variation *others, size_t count) {
+    little_must_run("little.ini", base->sets, base->name, 0);
+    for (size_t i = 0; i < count; i++) {
+        little_must_run("little.ini", others[i].sets, others[i].name, 0);
+        little_expect_same_run(base->name, others[i].name, others[i].name);
+    }
+}
+
+Test(repeat, on_sub_devices) {
+    static const variation base = {"concurrent", {0}};
+    static const variation others[] = {
+        {"again", {0}},
+        {"serial", {"experiment.schedule=serial"}},
+        {"slots 1", {"experiment.slots=1"}},
+        {"slots 2", {"experiment.slots=2"}},
+        {"slots 4", {"experiment.slots=4"}},
+        {"direct", {"experiment.bridge=direct"}},
+        {"host", {"experiment.bridge=host"}},
+        {"host, serial", {"experiment.bridge=host", "experiment.schedule=serial"}},
+        {"by name", {"teacher.device=cpu/1 of 2", "student.device=cpu/2 of 2"}},
+    };
+    expect_same(&base, others, sizeof others / sizeof others[0]);
+}
+
+Test(repeat, on_one_whole_device) {
+    static const variation base = {"concurrent", {"teacher.device=cpu", "student.device=cpu"}};
+    static const variation others[] = {
+        {"again", {"teacher.device=cpu", "student.device=cpu"}},
+        {"serial", {"teacher.device=cpu", "student.device=cpu", "experiment.schedule=serial"}},
+        {"host", {"teacher.device=cpu", "student.device=cpu", "experiment.bridge=host", "experiment.slots=4"}},
+    };
+    expect_same(&base, others, sizeof others / sizeof others[0]);
+}
+
+/* The comparisons above would also pass if nothing depended on anything. */
+Test(repeat, another_seed_gives_another_run) {
+    little_must_run("little.ini", NULL, "one", 2);
+    little_must_run("little.ini", (const char *const[]){"experiment.seed=6", NULL}, "two", 2);
+    cr_expect_not(little_same("one", "two", "student.safetensors"));
+    cr_expect_not(little_same("one", "two", "teacher.safetensors"));
+    cr_expect_not(little_same("one", "two", "metrics.jsonl"));
+}
+
+Test(repeat, resolved_experiment_runs_again) {
+    static const char *const sets[] = {"student.momentum=0.8", "distill.kd.temperature=6 -> 2", "data.augment=crop",
+                                       "augment.crop.padding=1", NULL};
+    little_must_run("little.ini", sets, "first", 13);
+    little_must_run("first/experiment.ini", NULL, "second", 13);
+    little_expect_same_run("first", "second", "resolved");
+    cr_expect(little_same("first", "second", "experiment.ini"));
+}
+
+Test(repeat, teacher_from_a_file) {
+    little_must_run("little.ini", NULL, "trained", 0);
+    static const char text[] = "[experiment]\nname = little\nseed = 5\n"
+                               "[data]\ndataset = digits\nbatch = 128\nlabels = 0.3\n"
+                               "[teacher]\nmodel = mlp-wide\nweights = trained/teacher.safetensors\n"
+                               "[student]\nmodel = cnn-tiny\nepochs = 2\n"
+                               "[distill]\nmethods = kd\n";
+    little_write("loaded.ini", text);
+    little_must_run("loaded.ini", NULL, "loaded", 0);
+    cr_expect(little_same("trained", "loaded", "teacher.safetensors"));
+    cr_expect(little_same("trained", "loaded", "student.safetensors"));
+    cr_expect(little_same("trained", "loaded", "control.safetensors"));
+}
