@@ -55,7 +55,12 @@ finish() {
     for mount in "$fresh/dev/shm" "$fresh/dev/pts" "$fresh/dev" "$fresh/sys" "$fresh/proc"; do
         if mountpoint -q "$mount"; then umount -l "$mount"; fi
     done
-    if [ -z "$keep" ]; then rm -rf --one-file-system "$folder"; else say "left behind: $folder"; fi
+    if [ -n "$keep" ]; then
+        say "left behind: $folder"
+    else
+        rm -rf --one-file-system "$fresh" "$folder/logs"
+        rmdir --ignore-fail-on-non-empty "$folder"
+    fi
 }
 trap finish EXIT
 trap 'exit 130' INT TERM

@@ -30,13 +30,13 @@ wanted() { [[ " ${LIMBECK_STEPS:-tests format cppcheck tidy sanitizers oclgrind}
 
 # run_ctest FOLDER ARGUMENTS...: ctest as it prints itself, and its counts added to ours.
 run_ctest() {
-    local folder=$1 log=$build/logs/ctest-$(basename "$1").log status=0 total bad
+    local folder=$1 log status=0 total bad left_out
+    log=$build/logs/ctest-$(basename "$1").log
     shift
     mkdir -p "$build/logs"
     ctest --test-dir "$folder" --output-on-failure "$@" 2>&1 </dev/null | tee "$log" || status=$?
     total=$(sed -n 's/.*tests passed, [0-9]* tests\{0,1\} failed out of \([0-9]*\).*/\1/p' "$log")
     bad=$(sed -n 's/.*tests passed, \([0-9]*\) tests\{0,1\} failed out of.*/\1/p' "$log")
-    local left_out
     left_out=$(grep -c '\*\*\*Skipped' "$log" || true)
     [ -n "$total" ] || { bad=1 total=1; }
     passed=$((passed + total - bad - left_out)) failed=$((failed + bad)) skipped=$((skipped + left_out))

@@ -71,12 +71,11 @@ static lbk_status find_roots(lbk_plan_memory *m, const size_t *last, size_t *roo
     }
     for (size_t n = 0; n < graph->node_count; n++) {
         const lbk_node *node = &graph->nodes[n];
-        if (!node->op->inplace)
-            continue;
-        lbk_value in = node->input[node->op->inplace - 1], out = node->output[0];
         bool view = m->nodes[n].emit.call_count == 0;
-        if (in == LBK_NONE)
+        int taken = view ? node->op->alias : node->op->inplace;
+        if (!taken || node->input[taken - 1] == LBK_NONE)
             continue;
+        lbk_value in = node->input[taken - 1], out = node->output[0];
         if (view && graph->values[out].param_of_gradient != LBK_NONE)
             return lbk_fail(LBK_ERR_INTERNAL, "%s: a view cannot be a parameter's gradient", node->op->name);
         if (!view && (no_sharing || !may_overwrite(m, n, in, root_last)))

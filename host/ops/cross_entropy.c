@@ -1,4 +1,4 @@
-/* cross_entropy: softmax and negative log-likelihood of the labels in one op, averaged over the batch. The derivative comes
+/* cross_entropy: softmax and negative log-likelihood of the labels in one op, averaged over the labelled rows. The derivative comes
  * out of the same pass as the second output. */
 #include "ops/support.h"
 
@@ -27,9 +27,9 @@ static void cross_entropy_cost(const lbk_infer *shapes, lbk_cost *cost) {
     lbk_cost_elementwise(shapes, 26, cost);
 }
 
-static void reference_row(const lbk_reference *r, int64_t row, int64_t label) {
+static void reference_row(const lbk_reference *r, int64_t row, int64_t label, double labelled) {
     const cross_entropy_params *p = r->params;
-    int64_t batch = r->input[0].shape.dim[0], classes = r->input[0].shape.dim[1];
+    int64_t classes = r->input[0].shape.dim[1];
     const double *z = r->in[0] + row * classes;
     double top = z[0], sum = 0;
     for (int64_t k = 1; k < classes; k++)
@@ -38,15 +38,18 @@ static void reference_row(const lbk_reference *r, int64_t row, int64_t label) {
         sum += exp(z[k] - top);
     for (int64_t k = 0; k < classes; k++) {
         double target = (k == label ? 1 - p->smoothing : 0) + p->smoothing / (double)classes;
-        r->out[0][0] -= target * (z[k] - top - log(sum)) / (double)batch;
-        r->out[1][row * classes + k] = (exp(z[k] - top) / sum - target) / (double)batch;
+        r->out[0][0] -= target * (z[k] - top - log(sum)) / labelled;
+        r->out[1][row * classes + k] = (exp(z[k] - top) / sum - target) / labelled;
     }
 }
 
 static void cross_entropy_reference(const lbk_reference *r) {
+    double labelled = 0;
+    for (int64_t row = 0; row < r->input[0].shape.dim[0]; row++)
+        labelled += r->in[1][row] >= 0;
     for (int64_t row = 0; row < r->input[0].shape.dim[0]; row++)
         if (r->in[1][row] >= 0)
-            reference_row(r, row, (int64_t)r->in[1][row]);
+            reference_row(r, row, (int64_t)r->in[1][row], labelled);
 }
 
 static lbk_status cross_entropy_differentiate(lbk_gradient *g) {
@@ -131,7 +134,7 @@ static const lbk_op_example cross_entropy_examples[] = {
 static const lbk_op cross_entropy_op = {
     .name = "cross_entropy",
     .summary = "cross-entropy of logits against class labels, averaged over the batch",
-    .formula = "loss = -1/B sum_i [label_i >= 0] sum_k t_ik ln softmax(z_i)_k, t = (1-s) onehot + s/K; dlogits = dloss/dz",
+    .formula = "loss = -1/labelled sum_i [label_i >= 0] sum_k t_ik ln softmax(z_i)_k, t = (1-s) onehot + s/K; dlogits = dloss/dz",
     .inputs = "logits[B,K] labels[B]:i32",
     .outputs = "loss[1] dlogits[B,K]",
     .params = cross_entropy_table,

@@ -39,6 +39,9 @@ static double reference_log_softmax(const double *z, int64_t classes, double tem
 
 static void distill_reference(const lbk_reference *r) {
     int64_t batch = r->input[STUDENT].shape.dim[0], classes = r->input[STUDENT].shape.dim[1];
+    double labelled = 0;
+    for (int64_t row = 0; row < batch; row++)
+        labelled += r->in[LABELS][row] >= 0;
     double t = r->in[TEMPERATURE][0], hard = r->in[HARD_WEIGHT][0], soft = r->in[SOFT_WEIGHT][0];
     for (int64_t row = 0; row < batch; row++) {
         const double *s = r->in[STUDENT] + row * classes, *z = r->in[TEACHER] + row * classes;
@@ -49,9 +52,9 @@ static void distill_reference(const lbk_reference *r) {
             r->out[SOFT][0] += t * t * exp(ln_p) * (ln_p - ln_q) / (double)batch;
             *d = soft * t * (exp(ln_q) - exp(ln_p)) / (double)batch;
             if (label >= 0)
-                *d += hard * (exp(ln_r) - (k == label)) / (double)batch;
+                *d += hard * (exp(ln_r) - (k == label)) / labelled;
             if (k == label)
-                r->out[HARD][0] -= ln_r / (double)batch;
+                r->out[HARD][0] -= ln_r / labelled;
         }
     }
     r->out[TOTAL][0] = hard * r->out[HARD][0] + soft * r->out[SOFT][0];
@@ -146,7 +149,7 @@ static const lbk_op_example distill_examples[] = {EXAMPLE(7, 10, 0.5, 4), EXAMPL
 static const lbk_op distill_op = {
     .name = "distill_loss",
     .summary = "weighted sum of cross-entropy and softened KL divergence to a teacher (Hinton et al. 2015)",
-    .formula = "total = hard_weight * hard + soft_weight * soft, hard = -1/B sum ln softmax(s)_label, "
+    .formula = "total = hard_weight * hard + soft_weight * soft, hard = -mean over labelled rows of ln softmax(s)_label, "
                "soft = T^2/B sum p (ln p - ln q), p = softmax(t/T), q = softmax(s/T); dstudent = dtotal/ds",
     .inputs = "student[B,K] teacher[B,K] labels[B]:i32 hard_weight[1] soft_weight[1] temperature[1]",
     .outputs = "total[1] hard[1] soft[1] dstudent[B,K]",

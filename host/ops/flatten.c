@@ -1,8 +1,6 @@
-/* flatten: another shape for the same memory, [N, ...] -> [N, rest]. The elements of a row keep the channels-last order
- * (H, W, C), where PyTorch's nn.Flatten gives (C, H, W): a dense layer behind it must have its weight rows permuted when
- * it is exchanged with PyTorch, unless H = W = 1.
- *
- * Neither op has a kernel: a node without calls whose output may take input 0's memory is an alias. */
+/* flatten: [N, ...] -> [N, rest]. An image [N,H,W,C] becomes C*H*W numbers in channels-first order, as PyTorch's nn.Flatten
+ * makes them of [N,C,H,W], so that the dense layer behind it has the same weights there and here. Everything else, and an
+ * image of one pixel or one channel, keeps its order and its memory: a node without calls is an alias (op->alias). */
 #include "ops/support.h"
 
 /* Dimensions behind the first; 0 ends the list. An op cannot read them from a tensor it does not have. */
@@ -41,14 +39,33 @@ static lbk_status unflatten_infer(lbk_infer *infer) {
     return LBK_OK;
 }
 
+/* The channels-last shape, if its elements change places. */
+static bool is_moved(const lbk_shape *shape) {
+    return shape->rank == 4 && shape->dim[1] * shape->dim[2] > 1 && shape->dim[3] > 1;
+}
+
 static void flatten_cost(const lbk_infer *shapes, lbk_cost *cost) {
-    (void)shapes;
     *cost = (lbk_cost){0, 0};
+    if (is_moved(&shapes->input[0].shape) || is_moved(&shapes->output[0].shape))
+        lbk_cost_elementwise(shapes, 0, cost);
+}
+
+/* Where element i of the channels-last shape lies in its flattened form. */
+static int64_t place(const lbk_shape *shape, int64_t i) {
+    if (!is_moved(shape))
+        return i;
+    int64_t pixels = shape->dim[1] * shape->dim[2], c = shape->dim[3];
+    return (i / c / pixels * c + i % c) * pixels + i / c % pixels;
 }
 
 static void flatten_reference(const lbk_reference *r) {
     for (int64_t i = 0; i < lbk_ops_count(&r->input[0]); i++)
-        r->out[0][i] = r->in[0][i];
+        r->out[0][place(&r->input[0].shape, i)] = r->in[0][i];
+}
+
+static void unflatten_reference(const lbk_reference *r) {
+    for (int64_t i = 0; i < lbk_ops_count(&r->input[0]); i++)
+        r->out[0][i] = r->in[0][place(&r->output[0].shape, i)];
 }
 
 static lbk_status flatten_differentiate(lbk_gradient *g) {
@@ -64,12 +81,27 @@ static lbk_status unflatten_differentiate(lbk_gradient *g) {
     return lbk_gradient_emit(g, "flatten", NULL, 1, &g->output_grad[0], &g->input_grad[0]);
 }
 
-static lbk_status flatten_emit(lbk_emit *e) {
-    (void)e;
+static lbk_status emit(lbk_emit *e, const char *name, const lbk_shape *image) {
+    lbk_call *call;
+    if (!is_moved(image))
+        return LBK_OK;
+    LBK_TRY(lbk_emit_elementwise(e, "generic/flatten", name, image->dim[1] * image->dim[2], &call));
+    lbk_call_int(call, image->dim[3]);
+    lbk_call_int(call, lbk_shape_count(image));
+    lbk_call_range_1d(call, (size_t)lbk_shape_count(image), lbk_emit_local(e));
     return LBK_OK;
 }
 
-static const lbk_variant flatten_variants[] = {{LBK_CLASS_GENERIC, "alias", flatten_emit}, {.emit = NULL}};
+static lbk_status flatten_emit(lbk_emit *e) {
+    return emit(e, "flatten", &e->input[0].shape);
+}
+
+static lbk_status unflatten_emit(lbk_emit *e) {
+    return emit(e, "unflatten", &e->output[0].shape);
+}
+
+static const lbk_variant flatten_variants[] = {{LBK_CLASS_GENERIC, "move", flatten_emit}, {.emit = NULL}};
+static const lbk_variant unflatten_variants[] = {{LBK_CLASS_GENERIC, "move", unflatten_emit}, {.emit = NULL}};
 
 static const lbk_op_example flatten_examples[] = {
     {.params = "", .input = {{4, {3, 2, 5, 7}}}, .input_count = 1},
@@ -85,13 +117,13 @@ static const lbk_op_example unflatten_examples[] = {
 
 static const lbk_op flatten_op = {
     .name = "flatten",
-    .summary = "all dimensions but the first become one",
-    .formula = "y[n, i] = x[n, ...]",
+    .summary = "all dimensions but the first become one; images in channels-first order, as in PyTorch",
+    .formula = "y[n, (c * H + h) * W + w] = x[n,h,w,c]; other ranks keep their order",
     .inputs = "x[N,...]",
     .outputs = "y[N,M]",
     .min_inputs = 1,
     .max_inputs = 1,
-    .inplace = 1,
+    .alias = 1,
     .layer = true,
     .infer = flatten_infer,
     .cost = flatten_cost,
@@ -105,19 +137,19 @@ static const lbk_op flatten_op = {
 static const lbk_op unflatten_op = {
     .name = "unflatten",
     .summary = "inverse of flatten",
-    .formula = "y[n, ...] = x[n, i]",
+    .formula = "y[n,h,w,c] = x[n, (c * H + h) * W + w]; other ranks keep their order",
     .inputs = "x[N,M]",
     .outputs = "y[N,d1,...]",
     .params = unflatten_table,
     .params_size = sizeof(unflatten_params),
     .min_inputs = 1,
     .max_inputs = 1,
-    .inplace = 1,
+    .alias = 1,
     .infer = unflatten_infer,
     .cost = flatten_cost,
     .differentiate = unflatten_differentiate,
-    .reference = flatten_reference,
-    .variants = flatten_variants,
+    .reference = unflatten_reference,
+    .variants = unflatten_variants,
     .examples = unflatten_examples,
     .example_count = 3,
 };

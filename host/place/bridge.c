@@ -13,6 +13,7 @@ struct lbk_bridge {
     bool direct;
     uint64_t moved;
     atomic_int pending; /* callbacks that have not run yet */
+    atomic_int failure; /* status of the first read that failed; 0: none */
 };
 
 lbk_status lbk_bridge_create(lbk_device *from, const cl_mem *sources, int count, lbk_feed *feed, int first, int depth,
@@ -74,12 +75,21 @@ typedef struct crossing {
     cl_event gate; /* user event of the student's context */
 } crossing;
 
+/* Lets the student go on, whatever happened: whoever waits must not wait for ever, and a failed event that others wait for
+ * makes PoCL 3.1 abort now and then. So a failure travels through lbk_bridge_check() and not through the gate. */
+static void release_gate(cl_event gate) {
+    if (clSetUserEventStatus(gate, CL_COMPLETE) != CL_SUCCESS)
+        clSetUserEventStatus(gate, CL_COMPLETE);
+    clReleaseEvent(gate);
+}
+
 static void CL_CALLBACK open_gate(cl_event event, cl_int status, void *data) {
     crossing *c = data;
+    int none = 0;
     (void)event;
-    if (clSetUserEventStatus(c->gate, status < 0 ? status : CL_COMPLETE) != CL_SUCCESS)
-        clSetUserEventStatus(c->gate, -1); /* whoever waits must not wait for ever */
-    clReleaseEvent(c->gate);
+    if (status < 0)
+        atomic_compare_exchange_strong(&c->bridge->failure, &none, status);
+    release_gate(c->gate);
     atomic_fetch_sub(&c->bridge->pending, 1);
     free(c);
 }
@@ -97,8 +107,7 @@ static lbk_status hand_over(lbk_bridge *b, cl_event read, cl_event gate) {
         atomic_fetch_sub(&b->pending, 1);
         free(c);
     }
-    clSetUserEventStatus(gate, -1); /* so that nothing waits for ever */
-    clReleaseEvent(gate);
+    release_gate(gate);
     return status;
 }
 
@@ -125,6 +134,12 @@ lbk_status lbk_bridge_carry(lbk_bridge *b, int slot) {
     for (int i = 0; i < b->count; i++)
         LBK_TRY(b->direct ? carry_direct(b, slot, i) : carry_host(b, slot, i));
     return LBK_CL(clFlush(b->from->queue));
+}
+
+lbk_status lbk_bridge_check(const lbk_bridge *b) {
+    int code = atomic_load(&b->failure);
+    return code ? lbk_fail(LBK_ERR_DEVICE, "reading the teacher's outputs on %s: %s", b->from->label, lbk_cl_error_name(code))
+                : LBK_OK;
 }
 
 const char *lbk_bridge_name(const lbk_bridge *b) {

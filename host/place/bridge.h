@@ -2,7 +2,8 @@
  *
  * Same context: a device-side copy into the student's staging slot, ordered by an event. Different contexts or platforms: events
  * cannot cross, so the teacher's queue reads into host memory, that event's callback completes a user event of the student's
- * context, and the student's copy queue, which waits for it, writes the slot. No host thread waits in either case. */
+ * context, and the student's copy queue, which waits for it, writes the slot. No host thread waits in either case.
+ * The user event completes even when the read failed: lbk_bridge_check() must be asked before a step counts as done. */
 #ifndef LBK_PLACE_BRIDGE_H
 #define LBK_PLACE_BRIDGE_H
 
@@ -20,6 +21,8 @@ lbk_status lbk_bridge_create(lbk_device *from, const cl_mem *sources, int count,
 void lbk_bridge_destroy(lbk_bridge *bridge);
 /* Enqueues the transport of what the compute queue of `from` computes next before this call returns into `slot`. */
 lbk_status lbk_bridge_carry(lbk_bridge *bridge, int slot);
+/* LBK_ERR_DEVICE when a transport whose student step is done has failed: that step worked on something else. */
+lbk_status lbk_bridge_check(const lbk_bridge *bridge);
 const char *lbk_bridge_name(const lbk_bridge *bridge); /* "direct" or "host" */
 uint64_t lbk_bridge_moved(const lbk_bridge *bridge);   /* bytes carried so far */
 

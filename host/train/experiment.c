@@ -119,10 +119,21 @@ static lbk_status read_training(lbk_experiment *x, lbk_role *role, const lbk_par
     return LBK_OK;
 }
 
+/* A section nobody knows whose name is nearly the missing one is what was meant. */
+static lbk_status missing_section(const lbk_ini *ini, const char *name) {
+    for (size_t i = 0; i < ini->section_count; i++) {
+        const lbk_ini_section *s = &ini->sections[i];
+        if (!s->used && s->line && lbk_nearest(s->name, &name, 1))
+            return lbk_fail(LBK_ERR_INPUT, "%s:%d: unknown section [%s]; did you mean [%s]?", ini->path, s->line, s->name,
+                            name);
+    }
+    return lbk_fail(LBK_ERR_INPUT, "%s: has no section [%s]", ini->path, name);
+}
+
 static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name, const lbk_param *own) {
     role->name = name;
     if (!lbk_ini_section_find(&x->ini, name))
-        return lbk_fail(LBK_ERR_INPUT, "%s: has no section [%s]", x->ini.path, name);
+        return missing_section(&x->ini, name);
     role->params.weights = "";
     LBK_TRY(lbk_ini_read_part(&x->ini, name, own, &role->params, NULL));
     LBK_TRY(read_training(x, role, own));

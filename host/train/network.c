@@ -16,7 +16,8 @@ static lbk_status build_model(lbk_network *net, lbk_graph *graph, lbk_value x, l
                          .overrides = net->role->params.parameters,
                          .seed = (uint64_t)net->experiment->params.seed,
                          .step = step};
-    return lbk_context(lbk_model_build(&net->role->model, graph, x, &use, built), "[%s]", net->role->name);
+    return lbk_context(lbk_model_build(&net->role->model, graph, x, &use, built), "%s: [%s]", net->experiment->ini.path,
+                       net->role->name);
 }
 
 static lbk_status declare_image(const lbk_network *net, lbk_graph *graph, lbk_value *x) {

@@ -139,6 +139,8 @@ static lbk_status retire(runner *r, int slot) {
     f->busy = false;
     LBK_TRY(wait_for(r, r->net->device, &f->done));
     LBK_TRY(lbk_plan_collect(r->net->train_plan, 1, &r->result->student_busy_s));
+    if (r->bridge)
+        LBK_TRY(lbk_bridge_check(r->bridge));
     if (f->teacher_done) {
         LBK_TRY(wait_for(r, r->teacher->device, &f->teacher_done));
         LBK_TRY(lbk_plan_collect(r->teacher->eval_plan, 1, &r->result->teacher_busy_s));

@@ -1,5 +1,8 @@
 #include "train/run.h"
 
+#include "base/file.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 static lbk_status build_networks(lbk_session *s) {
@@ -15,19 +18,26 @@ static lbk_status build_networks(lbk_session *s) {
 lbk_status lbk_session_prepare(lbk_session *s, lbk_experiment *x) {
     memset(s, 0, sizeof *s);
     s->experiment = x;
-    LBK_TRY(lbk_data_open(&x->data, x->folder));
+    LBK_TRY(lbk_context(lbk_data_open(&x->data, x->folder), "%s: [data]", x->ini.path));
     LBK_TRY(build_networks(s));
     LBK_TRY(lbk_device_list_init(&s->list));
     lbk_place_costs costs = {.teacher = lbk_graph_cost(s->teacher.eval, false).flops,
                              .student = lbk_graph_cost(s->student.train, true).flops};
-    return lbk_place_choose(&s->list, x->teacher.params.device, x->student.params.device, costs, &s->teacher_spec,
-                            &s->student_spec);
+    lbk_status status = lbk_place_choose(&s->list, x->teacher.params.device, x->student.params.device, costs,
+                                         &s->teacher_spec, &s->student_spec);
+    return status == LBK_ERR_INPUT ? lbk_context(status, "%s", x->ini.path) : status;
 }
 
 lbk_status lbk_session_open(lbk_session *s) {
-    const char *kernels = *s->experiment->params.kernels ? s->experiment->params.kernels : NULL;
+    const lbk_experiment *x = s->experiment;
+    char *kernels = NULL;
+    if (*x->params.kernels)
+        LBK_TRY(lbk_path_join(x->folder, x->params.kernels, &kernels));
     lbk_open_options options[2] = {{.kernels = kernels}, {.kernels = kernels}};
-    return lbk_device_open(&s->list, (lbk_device_spec[]){s->teacher_spec, s->student_spec}, options, 2, s->devices);
+    lbk_device_spec specs[2] = {s->teacher_spec, s->student_spec};
+    lbk_status status = lbk_device_open(&s->list, specs, options, 2, s->devices);
+    free(kernels);
+    return status;
 }
 
 void lbk_session_release(lbk_session *s) {

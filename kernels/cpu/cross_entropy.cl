@@ -33,6 +33,14 @@ static float largest(float16 v) {
     return fmax(fmax(b.x, b.y), fmax(b.z, b.w));
 }
 
+/* Labelled rows, at least 1: the hard loss is their mean, as PyTorch's with ignore_index. */
+static float labelled_count(__global const int *labels, int batch) {
+    int count = 0;
+    for (int row = 0; row < batch; row++)
+        count += labels[row] >= 0;
+    return (float)max(count, 1);
+}
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 rows(__global const float *logits, __global const int *labels, __global float *row_loss, __global float *dlogits,
      int batch, int classes, float smoothing) {
@@ -49,8 +57,8 @@ rows(__global const float *logits, __global const int *labels, __global float *r
     }
     float sum = total(sums), even = smoothing / (float)classes;
     float hit = label < 0 ? 0.0f : label < classes ? z[label] - top : NAN;
-    row_loss[row] = label < 0 ? 0.0f : log(sum) - (1.0f - smoothing) * hit - even * total(linears);
-    float scale = label < 0 ? 0.0f : 1.0f / (float)batch;
+    float scale = label < 0 ? 0.0f : 1.0f / labelled_count(labels, batch);
+    row_loss[row] = label < 0 ? 0.0f : scale * (log(sum) - (1.0f - smoothing) * hit - even * total(linears));
     for (int k = 0; k < classes; k += 16)
         store(scale * (exp(load(z, k, classes, top) - top) / sum - even), dz, k, classes);
     if (label >= 0 && label < classes)

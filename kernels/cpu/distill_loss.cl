@@ -33,6 +33,14 @@ static float largest(float16 v) {
     return fmax(fmax(b.x, b.y), fmax(b.z, b.w));
 }
 
+/* Labelled rows, at least 1: the hard loss is their mean, as PyTorch's with ignore_index. */
+static float labelled_count(__global const int *labels, int batch) {
+    int count = 0;
+    for (int row = 0; row < batch; row++)
+        count += labels[row] >= 0;
+    return (float)max(count, 1);
+}
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 rows(__global const float *student, __global const float *teacher, __global const int *labels,
      __global const float *hard_weight, __global const float *soft_weight, __global const float *temperature,
@@ -58,9 +66,10 @@ rows(__global const float *student, __global const float *teacher, __global cons
     }
     float sum_r = total(sums_r), sum_q = total(sums_q), sum_p = total(sums_p);
     float hit = label < 0 ? 0.0f : label < classes ? zs[label] - tops : NAN;
-    row_loss[row] = label < 0 ? 0.0f : log(sum_r) - hit;
-    row_loss[batch + row] = total(crosses) * cool / sum_p + log(sum_q) - log(sum_p);
-    float hard = label < 0 ? 0.0f : hard_weight[0] / (float)batch, soft = soft_weight[0] * temperature[0] / (float)batch;
+    float share = label < 0 ? 0.0f : 1.0f / labelled_count(labels, batch);
+    row_loss[row] = label < 0 ? 0.0f : share * (log(sum_r) - hit);
+    row_loss[batch + row] = (total(crosses) * cool / sum_p + log(sum_q) - log(sum_p)) / (float)batch;
+    float hard = hard_weight[0] * share, soft = soft_weight[0] * temperature[0] / (float)batch;
     float hard_r = hard / sum_r, soft_q = soft / sum_q, soft_p = soft / sum_p;
     for (int k = 0; k < classes; k += 16) {
         float16 s = load(zs, k, classes, tops) - tops, t = load(zt, k, classes, topt) - topt;

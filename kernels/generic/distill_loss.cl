@@ -2,10 +2,19 @@
  * over each row.
  *
  * With p = softmax(teacher / T), q = softmax(student / T), r = softmax(student), B rows:
- *   hard = sum over labelled rows of -ln r_label / B;  soft = T^2 / B * sum_ik p (ln p - ln q)
+ *   hard = mean over labelled rows of -ln r_label;  soft = T^2 / B * sum_ik p (ln p - ln q)
  *   total = hard_weight * hard + soft_weight * soft
- *   d total / d student = hard_weight / B * (r - onehot) [labelled] + soft_weight * T / B * (q - p)
- * The weights and T are read at run time. `row_loss` is [2][batch]: cross-entropy, then KL without T^2. */
+ *   d total / d student = hard_weight / labelled * (r - onehot) [labelled] + soft_weight * T / B * (q - p)
+ * The weights and T are read at run time. `row_loss` is [2][batch]: each row's
+ * part of the cross-entropy, then of the KL without T^2. */
+
+/* Labelled rows, at least 1: the hard loss is their mean, as PyTorch's with ignore_index. */
+static float labelled_count(__global const int *labels, int batch) {
+    int count = 0;
+    for (int row = 0; row < batch; row++)
+        count += labels[row] >= 0;
+    return (float)max(count, 1);
+}
 
 /* Work-item per row. */
 __kernel void rows(__global const float *student, __global const float *teacher, __global const int *labels,
@@ -33,9 +42,10 @@ __kernel void rows(__global const float *student, __global const float *teacher,
         if (k == label)
             hit = s;
     }
-    row_loss[row] = label < 0 ? 0.0f : log(sum_r) - hit;
-    row_loss[batch + row] = cross * cool / sum_p + log(sum_q) - log(sum_p);
-    float hard = label < 0 ? 0.0f : hard_weight[0] / (float)batch, soft = soft_weight[0] * temperature[0] / (float)batch;
+    float share = label < 0 ? 0.0f : 1.0f / labelled_count(labels, batch);
+    row_loss[row] = label < 0 ? 0.0f : share * (log(sum_r) - hit);
+    row_loss[batch + row] = (cross * cool / sum_p + log(sum_q) - log(sum_p)) / (float)batch;
+    float hard = hard_weight[0] * share, soft = soft_weight[0] * temperature[0] / (float)batch;
     for (int k = 0; k < classes; k++) {
         float s = zs[k] - tops, t = zt[k] - topt;
         float dhard = exp(s) / sum_r - (k == label ? 1.0f : 0.0f);
@@ -51,7 +61,7 @@ static float sum_rows(__global const float *row_loss, int batch) {
             run += row_loss[row];
         total += run;
     }
-    return total / (float)batch;
+    return total;
 }
 
 /* One work-item, in runs of 32 rows. */

@@ -19,6 +19,14 @@ static float reduce(__local float *space, float v, int maximum) {
     return result;
 }
 
+/* Labelled rows, at least 1: the hard loss is their mean, as PyTorch's with ignore_index. */
+static float labelled_count(__global const int *labels, int batch) {
+    int count = 0;
+    for (int row = 0; row < batch; row++)
+        count += labels[row] >= 0;
+    return (float)max(count, 1);
+}
+
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 rows(__global const float *logits, __global const int *labels, __global float *row_loss, __global float *dlogits,
      int batch, int classes, float smoothing) {
@@ -36,10 +44,10 @@ rows(__global const float *logits, __global const int *labels, __global float *r
     }
     sum = reduce(space, sum, 0);
     linear = reduce(space, linear, 0);
-    float even = smoothing / (float)classes, scale = label < 0 ? 0.0f : 1.0f / (float)batch;
+    float even = smoothing / (float)classes, scale = label < 0 ? 0.0f : 1.0f / labelled_count(labels, batch);
     if (me == 0) {
         float hit = label < 0 ? 0.0f : label < classes ? z[label] - top : NAN;
-        row_loss[row] = label < 0 ? 0.0f : log(sum) - (1.0f - smoothing) * hit - even * linear;
+        row_loss[row] = label < 0 ? 0.0f : scale * (log(sum) - (1.0f - smoothing) * hit - even * linear);
     }
     for (int k = me; k < classes; k += GROUP) {
         float target = even + (k == label ? 1.0f - smoothing : 0.0f);
@@ -56,5 +64,5 @@ finish(__global const float *row_loss, __global float *loss, int batch) {
         sum += row_loss[row];
     sum = reduce(space, sum, 0);
     if (get_local_id(0) == 0)
-        loss[0] = sum / (float)batch;
+        loss[0] = sum;
 }

@@ -19,6 +19,14 @@ static float4 reduce(__local float4 *space, float4 v, int maximum) {
     return result;
 }
 
+/* Labelled rows, at least 1: the hard loss is their mean, as PyTorch's with ignore_index. */
+static float labelled_count(__global const int *labels, int batch) {
+    int count = 0;
+    for (int row = 0; row < batch; row++)
+        count += labels[row] >= 0;
+    return (float)max(count, 1);
+}
+
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 rows(__global const float *student, __global const float *teacher, __global const int *labels,
      __global const float *hard_weight, __global const float *soft_weight, __global const float *temperature,
@@ -37,12 +45,13 @@ rows(__global const float *student, __global const float *teacher, __global cons
         sum += (float4)(exp(s), exp(s * cool), p, p * (t - s));
     }
     sum = reduce(space, sum, 0);
+    float share = label < 0 ? 0.0f : 1.0f / labelled_count(labels, batch);
     if (me == 0) {
         float hit = label < 0 ? 0.0f : label < classes ? zs[label] - top.x : NAN;
-        row_loss[row] = label < 0 ? 0.0f : log(sum.x) - hit;
-        row_loss[batch + row] = sum.w * cool / sum.z + log(sum.y) - log(sum.z);
+        row_loss[row] = label < 0 ? 0.0f : share * (log(sum.x) - hit);
+        row_loss[batch + row] = (sum.w * cool / sum.z + log(sum.y) - log(sum.z)) / (float)batch;
     }
-    float hard = label < 0 ? 0.0f : hard_weight[0] / (float)batch, soft = soft_weight[0] * temperature[0] / (float)batch;
+    float hard = hard_weight[0] * share, soft = soft_weight[0] * temperature[0] / (float)batch;
     for (int k = me; k < classes; k += GROUP) {
         float s = zs[k] - top.x, t = zt[k] - top.y;
         float dhard = exp(s) / sum.x - (k == label ? 1.0f : 0.0f);
@@ -60,7 +69,7 @@ finish(__global const float *row_loss, __global const float *hard_weight, __glob
         sum += (float4)(row_loss[row], row_loss[batch + row], 0.0f, 0.0f);
     sum = reduce(space, sum, 0);
     if (get_local_id(0) == 0) {
-        float h = sum.x / (float)batch, s = temperature[0] * temperature[0] * sum.y / (float)batch;
+        float h = sum.x, s = temperature[0] * temperature[0] * sum.y;
         hard[0] = h;
         soft[0] = s;
         total[0] = hard_weight[0] * h + soft_weight[0] * s;

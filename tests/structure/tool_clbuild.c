@@ -1,5 +1,5 @@
 /* tool_clbuild FILE.cl...: builds each file by itself on the first CPU device (else the first device), with the options
- * that host/device uses for every kernel, and no macro set. A compiler message, a warning too, is a failure.
+ * that host/device uses for every kernel and no macro set. A compiler message, a warning too, is a failure.
  * Exit status 0: all compile, 1: some do not, 77: no OpenCL device. */
 #include <CL/cl.h>
 
@@ -74,7 +74,7 @@ static int file_build(const char *path, cl_context context, cl_device_id device)
     }
     cl_program program = clCreateProgramWithSource(context, 1, &source, NULL, &error);
     if (error == CL_SUCCESS)
-        error = clBuildProgram(program, 1, &device, "-cl-std=CL1.2 -Wall", NULL, NULL);
+        error = clBuildProgram(program, 1, &device, "-cl-std=CL1.2", NULL, NULL);
     if (program)
         log = log_get(program, device);
     if (error == CL_SUCCESS)

@@ -261,10 +261,10 @@ static void compare(runner *r, const char *what, int index, const slot *s, const
 static void alias_resolve(runner *r) {
     if (r->emit.call_count > 0)
         return;
-    if (r->c->op->inplace == 0)
+    if (r->c->op->alias == 0)
         complain(r, "output", 0, "no calls, and the op may not alias an input");
     else
-        memcpy(r->out[0].got, r->in[r->c->op->inplace - 1].got, r->out[0].bytes);
+        memcpy(r->out[0].got, r->in[r->c->op->alias - 1].got, r->out[0].bytes);
 }
 
 static void judge(runner *r, double scale) {

@@ -35,24 +35,29 @@ static void enter(void) {
 
 TestSuite(fault_run, .init = enter, .fini = little_leave, .timeout = 900);
 
-/* What a hanging run was doing, for on_alarm(). */
+/* What a hanging or crashing run was doing, for on_end(). */
 static char doing[160];
 
-static void on_alarm(int number) {
+static void on_end(int number) {
     (void)number;
     if (write(STDERR_FILENO, doing, strlen(doing)) < 0)
         _exit(98);
     _exit(99);
 }
 
+typedef struct choice {
+    long k;
+    const char *name;
+} choice;
+
 /* Which calls fail: by name, the first three and every seventh. *count is how many. */
-static long *choose(bool all, size_t *count) {
+static choice *choose(bool all, size_t *count) {
     static struct {
         const char *name;
         long seen;
     } names[MAX_NAMES];
     size_t name_count = 0;
-    long *chosen = calloc(MAX_CALLS, sizeof *chosen);
+    choice *chosen = calloc(MAX_CALLS, sizeof *chosen);
     cr_assert(chosen);
     *count = 0;
     for (long k = 1; k <= clfault_calls() && k <= MAX_CALLS; k++) {
@@ -66,7 +71,7 @@ static long *choose(bool all, size_t *count) {
         }
         long seen = ++names[n].seen;
         if (all || seen <= 3 || seen % 7 == 0)
-            chosen[(*count)++] = k;
+            chosen[(*count)++] = (choice){k, name};
     }
     return chosen;
 }
@@ -94,12 +99,13 @@ static void check_outcome(lbk_status status, long k, const char *call) {
     cr_expect(listing || strstr(lbk_error_message(), call), "call %ld, %s, is not named: %s", k, call, lbk_error_message());
 }
 
-static void one(const char *const *sets, long k) {
+static void one(const char *const *sets, long k, const char *name) {
     lbk_run_result result;
     clfault_reset();
     clfault_arm(k, CL_OUT_OF_RESOURCES);
     lbk_error_clear();
-    snprintf(doing, sizeof doing, "call %ld failed, and the run hangs\n", k);
+    snprintf(doing, sizeof doing, "fault_run: call %ld, %s or thereabouts, failed: the run hangs or crashes\n", k,
+             name);
     alarm(40);
     lbk_status status = little_run("fault.ini", sets, "faulted", 2, &result);
     alarm(0);
@@ -116,16 +122,19 @@ static void one(const char *const *sets, long k) {
 static void sweep(const char *const *sets) {
     bool thorough = getenv("LIMBECK_FAULT_ALL") != NULL;
     size_t count;
-    signal(SIGALRM, on_alarm);
+    signal(SIGALRM, on_end);
+    signal(SIGABRT, on_end);
+    signal(SIGSEGV, on_end);
     little_must_run("fault.ini", sets, "first", 2); /* fills the program cache, makes the sub-devices */
     clfault_reset();
     little_must_run("fault.ini", sets, "good", 2);
     cr_expect_eq(clfault_live_objects(), 0, "left are %s", clfault_leaks());
-    long all = clfault_calls(), *chosen = choose(thorough, &count);
+    long all = clfault_calls();
+    choice *chosen = choose(thorough, &count);
     uint64_t start = lbk_clock_ns();
     size_t done = 0;
-    while (done < count && (thorough || lbk_clock_since(start) < BUDGET_S))
-        one(sets, chosen[done++]);
+    for (; done < count && (thorough || lbk_clock_since(start) < BUDGET_S); done++)
+        one(sets, chosen[done].k, chosen[done].name);
     fprintf(stderr, "fault_run: %zu of %ld OpenCL calls made to fail in %.1f s%s\n", done, all, lbk_clock_since(start),
             done < count ? ", the rest left out for time" : "");
     cr_expect_gt(done, 100);

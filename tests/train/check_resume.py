@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Runs killed at random moments (kill -9) and resumed until they are done leave the same bytes as a run left alone.
+
+usage: check_resume.py LIMBECK SOURCE_FOLDER
+Interrupts (SIGINT) too: exit status 130, the hint how to go on, and the same bytes after --resume from the middle of an epoch.
+Standard library only."""
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+FILES = ["teacher.safetensors", "student.safetensors", "control.safetensors", "metrics.jsonl"]
+EXPERIMENT = """
+[experiment]
+name = resume
+seed = 11
+checkpoint = 0
+[data]
+dataset = digits
+batch = 64
+labels = 0.2
+augment = crop
+[augment.crop]
+padding = 1
+[teacher]
+model = mlp-wide
+epochs = 10
+[student]
+model = cnn-tiny
+epochs = 20
+optimizer = adam
+lr = 0.005
+[distill]
+methods = kd
+[distill.kd]
+temperature = 8 -> 2
+"""
+ROUNDS, KILLS = 3, 6
+
+
+def fail(text):
+    print("FAILED:", text)
+    sys.exit(1)
+
+
+def start(out, *more):
+    return subprocess.Popen([LIMBECK, "run", "resume.ini", "--out", out, "--quiet", *more], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def finish(process, out, expected=0):
+    output, errors = process.communicate(timeout=300)
+    if process.returncode != expected:
+        fail(f"{out}: exit status {process.returncode}, expected {expected}: {errors}")
+    return output + errors
+
+
+def resume_flag(out):
+    return ["--resume"] if os.path.exists(os.path.join(out, "experiment.ini")) else []
+
+
+def content(out, name):
+    with open(os.path.join(out, name), "rb") as file:
+        return file.read()
+
+
+def compare(out):
+    for name in FILES:
+        if content(out, name) != content("alone", name):
+            fail(f"{out}/{name} differs from the uninterrupted run's")
+
+
+def stage(out):
+    """How far a killed run had come."""
+    for name in ("control", "student", "teacher"):
+        if os.path.exists(os.path.join(out, name + ".safetensors")):
+            return "after " + name
+        if os.path.exists(os.path.join(out, "checkpoint", name + ".safetensors")):
+            return "in " + name
+    return "before any checkpoint"
+
+
+def killed_round(number, seconds):
+    rng = random.Random(number)
+    out, stages, kills = f"killed{number}", [], 0
+    while kills < KILLS:
+        process = start(out, *resume_flag(out))
+        try:
+            process.communicate(timeout=rng.uniform(0.15, 0.7) * seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            stages.append(stage(out))
+            kills += 1
+            continue
+        if process.returncode != 0:
+            fail(f"{out}: exit status {process.returncode} when resumed")
+        break
+    finish(start(out, *resume_flag(out)), out)
+    compare(out)
+    print(f"{out}: killed {kills} times ({', '.join(stages)}), the same bytes")
+    return stages
+
+
+def wait_for_phase(process, out, phase):
+    """Until metrics.jsonl shows the phase."""
+    path = os.path.join(out, "metrics.jsonl")
+    for _ in range(20000):
+        if os.path.exists(path) and f'"phase":"{phase}"'.encode() in content(out, "metrics.jsonl"):
+            return
+        if process.poll() is not None:
+            fail(f"{out}: ended before the {phase} phase: {process.communicate()}")
+        time.sleep(0.002)
+    fail(f"{out}: never came to the {phase} phase")
+
+
+def interrupted(phase, number):
+    """SIGINT or SIGTERM within an epoch; checkpoints of their own accord are far apart, so this one is the signal's."""
+    out, seldom = f"interrupted-{phase}", ["--set", "experiment.checkpoint=1000"]
+    process = start(out, *seldom)
+    wait_for_phase(process, out, phase)
+    process.send_signal(number)
+    text = finish(process, out, 130)
+    hint = f"go on with --resume --out {out}"
+    if hint not in text or f"interrupted in the {phase} phase after step" not in text:
+        fail(f"{out}: no hint '{hint}': {text}")
+    if os.path.exists(os.path.join(out, "result.json")):
+        fail(f"{out}: result.json of an unfinished run")
+    finish(start(out, "--resume", *seldom), out)
+    compare(out)
+    print(f"{out}: {text.strip().splitlines()[-1]}: the same bytes")
+
+
+def refusals():
+    if "holds no run" not in finish(start("nothing", "--resume"), "nothing", 2):
+        fail("--resume without a run")
+    text = finish(start("alone", "--resume", "--set", "experiment.seed=12"), "alone", 2)
+    if "alone/experiment.ini:3: the run was started with other settings" not in text:
+        fail("--resume with another seed: " + text)
+    if "holds a run already" not in finish(start("alone"), "alone", 2):
+        fail("a run over another one")
+
+
+def main():
+    finish(start("alone"), "alone")  # fills the program cache
+    began = time.monotonic()
+    finish(start("again"), "again")
+    seconds = time.monotonic() - began
+    compare("again")
+    print(f"a whole run takes {seconds:.2f} s")
+    stages = sum((killed_round(number, seconds) for number in range(ROUNDS)), [])
+    if len(set(stages)) < 2:
+        fail(f"all kills came at the same stage: {set(stages)}")
+    interrupted("teacher", signal.SIGINT)
+    interrupted("student", signal.SIGTERM)
+    interrupted("control", signal.SIGINT)
+    refusals()
+
+
+os.environ.setdefault("LIMBECK_HOME", SOURCE)
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    with open("resume.ini", "w") as file:
+        file.write(EXPERIMENT)
+    main()
+    os.chdir("/")
