@@ -21,9 +21,9 @@ except ImportError:
 
 # name, op, shape of the inputs as limbeck takes them, params, FLOP
 CASES = [
-    ("conv 3x3, 16 channels, 32x32", "conv2d", ["128x32x32x16"], "out=16 kernel=3 padding=1"),
-    ("conv 3x3, 32 channels, 16x16", "conv2d", ["128x16x16x32"], "out=32 kernel=3 padding=1"),
-    ("conv 3x3, 64 channels, 8x8", "conv2d", ["128x8x8x64"], "out=64 kernel=3 padding=1"),
+    ("conv 3x3, 16 channels, 32x32", "conv2d", ["128x32x32x16"], "out=16 kernel=3 padding=1 bias=no"),
+    ("conv 3x3, 32 channels, 16x16", "conv2d", ["128x16x16x32"], "out=32 kernel=3 padding=1 bias=no"),
+    ("conv 3x3, 64 channels, 8x8", "conv2d", ["128x8x8x64"], "out=64 kernel=3 padding=1 bias=no"),
     ("matrix product, 512", "matmul", ["512x512", "512x512"], ""),
     ("matrix product, 1024", "matmul", ["1024x1024", "1024x1024"], ""),
     ("matrix product, 2048", "matmul", ["2048x2048", "2048x2048"], ""),

@@ -1,6 +1,7 @@
 #include "graph/plan_internal.h"
 #include "graph/tune.h"
 
+#include <clblast_c.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,9 +230,12 @@ void lbk_plan_destroy(lbk_plan *p) {
         return;
     clFinish(p->device->queue);
     drop_steps(p);
-    for (size_t i = 0; i < p->launch_count; i++)
+    for (size_t i = 0; i < p->launch_count; i++) {
         if (p->launches[i].kernel)
             clReleaseKernel(p->launches[i].kernel);
+        else if (p->launches[i].call && p->launches[i].call->kind == LBK_CALL_CLBLAST_GEMM)
+            CLBlastClearCache(); /* it holds programs of a context that may go next */
+    }
     free(p->launches);
     for (size_t i = 0; i < p->view_count; i++)
         clReleaseMemObject(p->views[i]);

@@ -247,6 +247,7 @@ static const lbk_op batch_norm_op = {
     .max_inputs = 6,
     .updates = 1u << RUNNING_MEAN | 1u << RUNNING_VAR,
     .inplace = 1 + X,
+    .addend = 1 + ADDEND,
     .layer = true,
     .infer = batch_norm_infer,
     .cost = batch_norm_cost,

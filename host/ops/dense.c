@@ -77,7 +77,7 @@ static lbk_status dense_weights(const void *params, const lbk_tensor_desc *input
     return LBK_OK;
 }
 
-static lbk_status dense_emit(lbk_emit *e, lbk_class cls) {
+static lbk_status dense_emit(lbk_emit *e, lbk_gemm_way way) {
     const dense_params *p = e->params;
     const lbk_shape *x = &e->input[X].shape;
     lbk_gemm g = lbk_gemm_of(lbk_ops_rows(x), p->out, lbk_shape_last(x), false, false, lbk_gemm_output(0),
@@ -85,7 +85,7 @@ static lbk_status dense_emit(lbk_emit *e, lbk_class cls) {
     g.has_bias = lbk_emit_has(e, BIAS);
     g.bias = lbk_gemm_input(BIAS);
     g.relu = p->relu;
-    return lbk_gemm_emit(e, cls, &g);
+    return lbk_gemm_emit(e, way, &g);
 }
 
 /* dx = dy * weight^T; inputs dy[..., out], weight[in, out]. */
@@ -123,11 +123,11 @@ static lbk_status data_differentiate(lbk_gradient *g) {
     return LBK_OK;
 }
 
-static lbk_status data_emit(lbk_emit *e, lbk_class cls) {
+static lbk_status data_emit(lbk_emit *e, lbk_gemm_way way) {
     const lbk_shape *dy = &e->input[0].shape;
     lbk_gemm g = lbk_gemm_of(lbk_ops_rows(dy), e->input[1].shape.dim[0], lbk_shape_last(dy), false, true,
                              lbk_gemm_output(0), lbk_gemm_input(0), lbk_gemm_input(1));
-    return lbk_gemm_emit(e, cls, &g);
+    return lbk_gemm_emit(e, way, &g);
 }
 
 /* dweight = x^T * dy; inputs x[..., in], dy[..., out]. */
@@ -165,30 +165,16 @@ static lbk_status weights_differentiate(lbk_gradient *g) {
     return LBK_OK;
 }
 
-static lbk_status weights_emit(lbk_emit *e, lbk_class cls) {
+static lbk_status weights_emit(lbk_emit *e, lbk_gemm_way way) {
     const lbk_shape *x = &e->input[0].shape;
     lbk_gemm g = lbk_gemm_of(lbk_shape_last(x), lbk_shape_last(&e->input[1].shape), lbk_ops_rows(x), true, false,
                              lbk_gemm_output(0), lbk_gemm_input(0), lbk_gemm_input(1));
-    return lbk_gemm_emit(e, cls, &g);
+    return lbk_gemm_emit(e, way, &g);
 }
 
-#define VARIANTS(name)                                                                                                 \
-    static lbk_status name##_emit_cpu(lbk_emit *e) {                                                                   \
-        return name##_emit(e, LBK_CLASS_CPU);                                                                          \
-    }                                                                                                                  \
-    static lbk_status name##_emit_gpu(lbk_emit *e) {                                                                   \
-        return name##_emit(e, LBK_CLASS_GPU);                                                                          \
-    }                                                                                                                  \
-    static lbk_status name##_emit_generic(lbk_emit *e) {                                                               \
-        return name##_emit(e, LBK_CLASS_GENERIC);                                                                      \
-    }                                                                                                                  \
-    static const lbk_variant name##_variants[] = {{LBK_CLASS_CPU, "gemm", name##_emit_cpu},                            \
-                                                  {LBK_CLASS_GPU, "gemm", name##_emit_gpu},                            \
-                                                  {LBK_CLASS_GENERIC, "gemm", name##_emit_generic},                    \
-                                                  {.emit = NULL}};
-VARIANTS(dense)
-VARIANTS(data)
-VARIANTS(weights)
+LBK_GEMM_VARIANTS(dense)
+LBK_GEMM_VARIANTS(data)
+LBK_GEMM_VARIANTS(weights)
 
 static const lbk_op_example dense_examples[] = {
     {.params = "out=10", .input = {{2, {64, 64}}, {2, {64, 10}}, {1, {10}}}, .input_count = 3},

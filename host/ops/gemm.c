@@ -194,8 +194,34 @@ static lbk_status emit_gpu(lbk_emit *e, const lbk_gemm *g) {
     return parts > 1 ? emit_gpu_reduce(e, g, &tile, scratch, parts) : LBK_OK;
 }
 
-lbk_status lbk_gemm_emit(lbk_emit *e, lbk_class cls, const lbk_gemm *g) {
-    if (cls == LBK_CLASS_CPU)
-        return direct_is_better(e, g) ? emit_cpu_direct(e, g) : emit_cpu_packed(e, g);
-    return cls == LBK_CLASS_GPU ? emit_gpu(e, g) : emit_generic(e, g);
+/* The library has no epilogue. */
+static lbk_status emit_clblast(lbk_emit *e, const lbk_gemm *g) {
+    lbk_call *call;
+    if (g->has_bias || g->relu)
+        return lbk_emit_decline(e);
+    LBK_TRY(lbk_emit_kernel(e, "clblast", "Sgemm", &call));
+    call->kind = LBK_CALL_CLBLAST_GEMM;
+    call_buffer(call, g->c);
+    call_buffer(call, g->a);
+    call_buffer(call, g->b);
+    call->m = (int)g->m;
+    call->n = (int)g->n;
+    call->k = (int)g->k;
+    call->lda = (int)g->lda;
+    call->ldb = (int)g->ldb;
+    call->ldc = (int)g->ldc;
+    call->trans_a = g->trans_a;
+    call->trans_b = g->trans_b;
+    call->alpha = (float)g->alpha;
+    call->beta = (float)g->beta;
+    return LBK_OK;
+}
+
+lbk_status lbk_gemm_emit(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g) {
+    switch (way) {
+    case LBK_GEMM_CPU: return direct_is_better(e, g) ? emit_cpu_direct(e, g) : emit_cpu_packed(e, g);
+    case LBK_GEMM_GPU: return emit_gpu(e, g);
+    case LBK_GEMM_CLBLAST: return emit_clblast(e, g);
+    default: return emit_generic(e, g);
+    }
 }

@@ -22,7 +22,26 @@ static inline lbk_arg lbk_gemm_output(int index) {
     return (lbk_arg){LBK_ARG_OUTPUT, index, 0};
 }
 
-/* Appends the calls for class `cls`; scratch memory is asked for as needed. Declines what the class cannot run. */
-lbk_status lbk_gemm_emit(lbk_emit *e, lbk_class cls, const lbk_gemm *g);
+/* Ways to compute it: our kernels of each class, or CLBlast, which the tuner measures against ours. */
+typedef enum lbk_gemm_way { LBK_GEMM_GENERIC, LBK_GEMM_CPU, LBK_GEMM_GPU, LBK_GEMM_CLBLAST } lbk_gemm_way;
+
+/* Appends the calls; scratch memory is asked for as needed. Declines what cannot be computed that way. */
+lbk_status lbk_gemm_emit(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g);
+
+/* The variants of an op that is one product: name##_emit(e, way) must exist, name##_variants is defined. */
+#define LBK_GEMM_VARIANT_(name, suffix, way)                                                                           \
+    static lbk_status name##_emit_##suffix(lbk_emit *e) {                                                              \
+        return name##_emit(e, way);                                                                                    \
+    }
+#define LBK_GEMM_VARIANTS(name)                                                                                        \
+    LBK_GEMM_VARIANT_(name, cpu, LBK_GEMM_CPU)                                                                         \
+    LBK_GEMM_VARIANT_(name, gpu, LBK_GEMM_GPU)                                                                         \
+    LBK_GEMM_VARIANT_(name, clblast, LBK_GEMM_CLBLAST)                                                                 \
+    LBK_GEMM_VARIANT_(name, generic, LBK_GEMM_GENERIC)                                                                 \
+    static const lbk_variant name##_variants[] = {{LBK_CLASS_CPU, "gemm", name##_emit_cpu},                            \
+                                                  {LBK_CLASS_GPU, "gemm", name##_emit_gpu},                            \
+                                                  {LBK_CLASS_GPU, "clblast", name##_emit_clblast},                     \
+                                                  {LBK_CLASS_GENERIC, "gemm", name##_emit_generic},                    \
+                                                  {.emit = NULL}};
 
 #endif

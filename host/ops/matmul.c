@@ -68,30 +68,15 @@ static lbk_status matmul_differentiate(lbk_gradient *g) {
     return LBK_OK;
 }
 
-static lbk_status matmul_emit(lbk_emit *e, lbk_class cls) {
+static lbk_status matmul_emit(lbk_emit *e, lbk_gemm_way way) {
     const matmul_params *p = e->params;
     lbk_gemm g = lbk_gemm_of(e->output[0].shape.dim[0], e->output[0].shape.dim[1], depth(p, e->input), p->trans_a,
                              p->trans_b, lbk_gemm_output(0), lbk_gemm_input(A), lbk_gemm_input(B));
     g.alpha = p->alpha;
-    return lbk_gemm_emit(e, cls, &g);
+    return lbk_gemm_emit(e, way, &g);
 }
 
-static lbk_status matmul_emit_cpu(lbk_emit *e) {
-    return matmul_emit(e, LBK_CLASS_CPU);
-}
-
-static lbk_status matmul_emit_gpu(lbk_emit *e) {
-    return matmul_emit(e, LBK_CLASS_GPU);
-}
-
-static lbk_status matmul_emit_generic(lbk_emit *e) {
-    return matmul_emit(e, LBK_CLASS_GENERIC);
-}
-
-static const lbk_variant matmul_variants[] = {{LBK_CLASS_CPU, "gemm", matmul_emit_cpu},
-                                              {LBK_CLASS_GPU, "gemm", matmul_emit_gpu},
-                                              {LBK_CLASS_GENERIC, "gemm", matmul_emit_generic},
-                                              {.emit = NULL}};
+LBK_GEMM_VARIANTS(matmul)
 
 #define CASE(text, a0, a1, b0, b1) \
     {.params = text, .input = {{2, {a0, a1}}, {2, {b0, b1}}}, .input_count = 2}

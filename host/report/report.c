@@ -118,27 +118,38 @@ static json_t *model_json(const lbk_model_result *m) {
                      "device_bytes", (json_int_t)m->device_bytes, "train_s", m->train_s);
 }
 
-lbk_status lbk_report_json(const lbk_run_result *r, json_t **out) {
+static json_t *run_json(const lbk_run_result *r) {
     const lbk_phase_result *d = &r->distillation;
-    json_t *root = json_pack(
-        "{ss si ss s{ss ss} so so sf sf s{sf sf si si} s{sf sf sf sf ss sI sI sf}}", "name", r->name, "seed", r->seed,
-        "version", LIMBECK_VERSION, "devices", "teacher", r->teacher.device, "student", r->student.device, "teacher",
-        model_json(&r->teacher), "student", model_json(&r->student), "agreement", r->agreement, "distillation_error",
-        r->distillation_error, "time", "total_s", r->total_s, "compile_s", r->compile_s, "programs_built",
-        r->programs_built, "programs_cached", r->programs_cached, "overlap", "teacher_busy_s", d->teacher_busy_s,
-        "student_busy_s", d->student_busy_s, "wall_s", d->wall_s, "efficiency", r->overlap, "bridge",
-        d->bridge ? d->bridge : "none", "bytes_moved", (json_int_t)d->bytes_moved, "steps", (json_int_t)d->steps,
-        "host_s", d->host_s);
-    if (!root)
-        return lbk_fail(LBK_ERR_INTERNAL, "result.json: a figure is not a finite number");
-    if (r->control.present) {
-        json_t *control = model_json(&r->control);
-        json_object_set_new(control, "agreement", json_real(r->control_agreement));
-        json_object_set_new(control, "distillation_error", json_real(r->control_distillation_error));
-        json_object_set_new(root, "control", control);
-    }
+    return json_pack("{ss si ss s{ss ss} sf sf s{sf sf si si} s{sf sf sf sf ss sI sI sf}}", "name", r->name, "seed",
+                     r->seed, "version", LIMBECK_VERSION, "devices", "teacher", r->teacher.device, "student",
+                     r->student.device, "agreement", r->agreement, "distillation_error", r->distillation_error, "time",
+                     "total_s", r->total_s, "compile_s", r->compile_s, "programs_built", r->programs_built,
+                     "programs_cached", r->programs_cached, "overlap", "teacher_busy_s", d->teacher_busy_s,
+                     "student_busy_s", d->student_busy_s, "wall_s", d->wall_s, "efficiency", r->overlap, "bridge",
+                     d->bridge ? d->bridge : "none", "bytes_moved", (json_int_t)d->bytes_moved, "steps",
+                     (json_int_t)d->steps, "host_s", d->host_s);
+}
+
+static json_t *control_json(const lbk_run_result *r) {
+    json_t *control = model_json(&r->control);
+    json_object_set_new(control, "agreement", json_real(r->control_agreement));
+    json_object_set_new(control, "distillation_error", json_real(r->control_distillation_error));
+    return control;
+}
+
+lbk_status lbk_report_json(const lbk_run_result *r, json_t **out) {
+    json_t *root = run_json(r);
+    /* NULL where a figure is not finite; json_object_set_new() refuses that, and a NULL root. */
+    bool failed = json_object_set_new(root, "teacher", model_json(&r->teacher)) != 0;
+    failed |= json_object_set_new(root, "student", model_json(&r->student)) != 0;
+    if (r->control.present)
+        failed |= json_object_set_new(root, "control", control_json(r)) != 0;
     *out = root;
-    return LBK_OK;
+    if (!failed)
+        return LBK_OK;
+    json_decref(root);
+    *out = NULL;
+    return lbk_fail(LBK_ERR_DEVICE, "result.json: a figure is not a finite number; try a smaller learning rate");
 }
 
 lbk_status lbk_report_write(const lbk_run_result *r) {

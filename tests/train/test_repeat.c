@@ -2,6 +2,8 @@
  * writing the experiment out in full. */
 #include "train/helpers/little_run.h"
 
+#include <unistd.h>
+
 TestSuite(repeat, .init = little_enter, .fini = little_leave, .timeout = 300);
 
 typedef struct variation {
@@ -73,4 +75,17 @@ Test(repeat, teacher_from_a_file) {
     cr_expect(little_same("trained", "loaded", "teacher.safetensors"));
     cr_expect(little_same("trained", "loaded", "student.safetensors"));
     cr_expect(little_same("trained", "loaded", "control.safetensors"));
+}
+
+/* A loss that is no number ends the run with an error, and no weights of that phase are left. */
+Test(repeat, a_run_that_diverges_says_so) {
+    static const char *const sets[] = {"student.lr=1000", "distill.hard_weight=1000000", "student.momentum=0", NULL};
+    lbk_run_result result;
+    cr_expect_neq(little_run("little.ini", sets, "diverged", 0, &result), LBK_OK);
+    cr_expect(strstr(lbk_error_message(), "student: step ") &&
+                  strstr(lbk_error_message(), "the loss is not a finite number") &&
+                  strstr(lbk_error_message(), "try a smaller learning rate"),
+              "%s", lbk_error_message());
+    cr_expect_eq(access("diverged/teacher.safetensors", F_OK), 0);
+    cr_expect_neq(access("diverged/student.safetensors", F_OK), 0);
 }

@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Every subcommand of the program: the shape of what it prints, exit statuses, JSON, refusals.
+
+usage: check_cli.py LIMBECK SOURCE_FOLDER
+Standard library only."""
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+COMMANDS = ["run", "check", "eval", "devices", "list", "describe", "bench", "kernels", "docs", "version", "help"]
+KINDS = ["ops", "methods", "models", "datasets", "augmentations", "optimizers", "schedules"]
+EXPERIMENT = """[experiment]
+name = little
+seed = 5
+[data]
+dataset = digits
+batch = 128
+labels = 0.3
+[teacher]
+model = mlp-wide
+epochs = 2
+[student]
+model = mlp-tiny
+epochs = 3
+[distill]
+methods = kd
+"""
+
+
+def need(condition, text):
+    if not condition:
+        print("FAILED:", text)
+        sys.exit(1)
+
+
+def limbeck(*words, status=0, folder=None):
+    """(standard output, standard error)"""
+    done = subprocess.run([LIMBECK, *words], capture_output=True, text=True, timeout=300, cwd=folder)
+    need(done.returncode == status,
+         f"limbeck {' '.join(words)}: exit status {done.returncode}, expected {status}: {done.stdout}{done.stderr}")
+    return done.stdout, done.stderr
+
+
+def refused(message, *words, status=2):
+    out, errors = limbeck(*words, status=status)
+    need(message in errors, f"limbeck {' '.join(words)}: expected '{message}', got '{errors}'")
+    need(errors.startswith("limbeck: ") and errors.count("limbeck: ") == 1, f"one message expected: {errors}")
+    need(out == "", f"limbeck {' '.join(words)} failed and printed: {out}")
+
+
+def check_help():
+    version, _ = limbeck("version")
+    need(re.fullmatch(r"limbeck \d+\.\d+\.\d+\n", version), version)
+    need(limbeck("--version")[0] == version, "--version")
+    text, errors = limbeck("help")
+    need(errors == "" and text == limbeck("--help")[0] == limbeck("-h")[0] == limbeck()[0], "help, --help, -h, nothing")
+    for command in COMMANDS:
+        need(re.search(rf"^  limbeck {command} +\S", text, re.M), f"help does not name {command}")
+        own, _ = limbeck("help", command)
+        need(own.startswith(f"limbeck {command}"), own)
+        need(limbeck(command, "--help")[0] == own, f"{command} --help")
+    refused("there is no command 'rum', did you mean 'run'?; see `limbeck help`", "rum")
+    refused("there is no command 'nonsense'; see `limbeck help`", "nonsense")
+    refused("there is no command 'nonsense'", "help", "nonsense")
+
+
+def check_unknown_options():
+    """A word for every command's own words, then an option none of them knows."""
+    words = {"run": ["x.ini"], "check": ["x.ini"], "eval": ["x.ini"], "bench": ["ops"], "describe": ["op", "relu"],
+             "kernels": ["build", "--device", "cpu", "--out", "k"]}
+    for command in COMMANDS:
+        refused("unknown option '--nonsense'; usage: limbeck " + command, command, *words.get(command, []), "--nonsense")
+        refused("too many words; usage: limbeck " + command, command, "a", "b", "c", "d")
+    for command in ("run", "check", "eval", "bench", "describe", "kernels"):
+        refused("usage: limbeck " + command, command)
+    refused("--max-steps: '0' is no integer in [1, ", "run", "x.ini", "--max-steps", "0")
+    refused("--max-steps: 'ten' is no integer in [1, ", "run", "x.ini", "--max-steps=ten")
+    refused("--out is given twice", "run", "x.ini", "--out", "a", "--out", "b")
+    refused("--set needs a value", "run", "x.ini", "--set")
+    refused("cannot read \"x.ini\"", "run", "x.ini", status=3)
+
+
+def check_lists():
+    everything, _ = limbeck("list")
+    for kind in KINDS:
+        lines = limbeck("list", kind)[0].splitlines()
+        need(lines and all(re.match(r"[a-z0-9_-]+ +\S", line) for line in lines), f"list {kind}: {lines}")
+        need(f"\n{kind}\n" in "\n" + everything, f"list does not have {kind}")
+        for name in (line.split()[0] for line in lines):
+            need(f"\n  {name} " in everything, f"list does not have {kind} {name}")
+            text, _ = limbeck("describe", kind, name)
+            need(text.startswith(f"{kind[:-1]} {name}: "), f"describe {kind} {name}: {text}")
+    registered = sum(len(re.findall(r"^LBK_[A-Z]+\(", open(os.path.join(SOURCE, "host", folder, "registry.def")).read(), re.M))
+                     for folder in ("optim", "data", "distill"))
+    listed = sum(len(limbeck("list", kind)[0].splitlines()) for kind in KINDS[1:] if kind != "models")
+    need(registered == listed, f"{registered} entries in the registries, {listed} listed")
+    shipped = sorted(name[:-4] for name in os.listdir(os.path.join(SOURCE, "models")) if name.endswith(".ini"))
+    need([line.split()[0] for line in limbeck("list", "models")[0].splitlines()] == shipped, "list models")
+    need("temperature" in limbeck("describe", "method", "kd")[0], "describe method kd")
+    refused("nothing is listed as 'method5'; expected one of ops, methods,", "list", "method5")
+    refused("there is no method 'kdd', did you mean 'kd'?; see `limbeck list methods`", "describe", "method", "kdd")
+
+
+def check_devices():
+    devices = json.loads(limbeck("devices", "--json")[0])
+    text, _ = limbeck("devices")
+    need(devices, "no device")
+    for device in devices:
+        for key in ("id", "name", "type", "kernels", "platform", "driver", "compute_units", "vector_width", "global_bytes",
+                    "local_bytes", "unified_memory", "compiler", "fp64", "fp16", "max_sub_devices"):
+            need(key in device, f"devices --json lacks {key}")
+        need(f"{device['id']}  {device['name']}" in text, f"devices lacks {device['id']}")
+        need(device["compute_units"] >= 1 and device["global_bytes"] > 0, f"{device}")
+
+
+def check_check():
+    text, _ = limbeck("check", "little.ini")
+    for part in ("little: seed 5, concurrent schedule", "data: digits, 8x8x1, 10 classes, 1437 training, 0 validation, 360 test",
+                 "teacher: mlp-wide, 85.0 k parameters", "student: mlp-tiny, 610 parameters", "control: mlp-tiny",
+                 "of device memory", "2 epochs of 11 steps, batch 128, sgd, lr 0.05, cosine", "methods: kd",
+                 "files: experiment.ini metrics.jsonl result.json teacher.safetensors student.safetensors control"):
+        need(part in text, f"check lacks '{part}': {text}")
+    text, _ = limbeck("check", "little.ini", "--set", "experiment.control=no", "--set", "data.validation=0.2")
+    need("control" not in text and "validation, 360 test" in text, text)
+    need(not os.path.exists("runs"), "check wrote something")
+    refused("little.ini: [teacher] device: no device 7.7; there is:", "check", "little.ini", "--set", "teacher.device=7.7")
+    refused('--set: [distill.kd] weight: expected number or "from -> to", each in [0, 1000000], got "much"', "check",
+            "little.ini", "--set", "distill.kd.weight=much")
+
+
+def numbers_below(value):
+    if isinstance(value, dict):
+        return [number for inner in value.values() for number in numbers_below(inner)]
+    return [value] if isinstance(value, (int, float)) else []
+
+
+def check_result(result, control=True):
+    for key in ("name", "seed", "agreement", "distillation_error", "devices", "time", "overlap"):
+        need(key in result, f"result.json lacks {key}")
+    need(set(result["devices"]) == {"teacher", "student"}, "devices")
+    for role in ("teacher", "student", "control")[:3 if control else 2]:
+        for key in ("params", "flops"):
+            need(result[role][key] > 0, f"{role}.{key}")
+        need(set(result[role]["test"]) == {"accuracy", "loss", "macro_f1"}, f"{role}.test")
+    for key in ("total_s", "compile_s"):
+        need(result["time"][key] > 0, f"time.{key}")
+    for key in ("teacher_busy_s", "student_busy_s", "wall_s"):
+        need(result["overlap"][key] > 0, f"overlap.{key}")
+    overlap = result["overlap"]
+    busy = (overlap["teacher_busy_s"], overlap["student_busy_s"])
+    need(abs(overlap["efficiency"] - (sum(busy) - overlap["wall_s"]) / min(busy)) < 1e-9, "overlap.efficiency")
+    need(result["overlap"]["bytes_moved"] > 0, "overlap.bytes_moved")
+    need(all(math.isfinite(number) for number in numbers_below(result)), "a figure is not finite")
+
+
+def check_metrics(path, steps):
+    """One line for every step of every phase, in order."""
+    lines = [json.loads(line) for line in open(path)]
+    expected = [(phase, step) for phase in ("teacher", "student", "control") for step in range(steps[phase])]
+    need([(line["phase"], line["step"]) for line in lines] == expected, f"{path}: {len(lines)} lines, {len(expected)} steps")
+    for line in lines:
+        need(line["epoch"] == line["step"] // 11, f"epoch: {line}")
+        keys = ["phase", "epoch", "step", "total", "hard", "lr"] + (["kd"] if line["phase"] == "student" else [])
+        need(list(line) == keys, f"keys: {line}")
+        weighted = 0.1 * line["hard"] + 0.9 * line["kd"] if "kd" in line else line["hard"]
+        need(abs(line["total"] - weighted) <= 1e-5 * abs(weighted), f"total: {line}")
+
+
+def check_run():
+    out, errors = limbeck("run", "little.ini", "--out", "first", "--json")
+    result = json.loads(out)
+    check_result(result)
+    need(result == json.load(open("first/result.json")), "--json and result.json differ")
+    need(result["name"] == "little" and result["seed"] == 5, "name, seed")
+    need(result["teacher"]["test"]["accuracy"] > 0.7, f"the teacher learned nothing: {result['teacher']}")
+    for part in ("teacher: training, 22 steps", "epoch 2/2, step 22/22, loss ", " samples/s, ", "student: trained in ", "measuring"):
+        need(part in errors, f"progress lacks '{part}': {errors}")
+    need("\r" not in errors and "\033" not in errors, "terminal codes where there is no terminal")
+    check_metrics("first/metrics.jsonl", {"teacher": 22, "student": 33, "control": 33})
+    names = set(os.listdir("first"))
+    need(names == {"checkpoint", "experiment.ini", "metrics.jsonl", "result.json", "teacher.safetensors",
+                   "student.safetensors", "control.safetensors"}, f"run folder: {names}")
+    need(os.listdir("first/checkpoint") == [], "a checkpoint of a finished run")
+
+    out, _ = limbeck("run", "little.ini")
+    table = [line.split() for line in out.splitlines()]
+    need(["teacher", "student", "control"] in table, f"no table: {out}")
+    for title in ("parameters", "FLOPs per sample", "test accuracy", "macro F1", "agreement with teacher",
+                  "distillation error (KL)", "time per sample"):
+        need(title in out, f"the table lacks {title}")
+    accuracy = f"{100 * result['student']['test']['accuracy']:.2f} %"
+    need(accuracy in out, f"the table lacks {accuracy}: {out}")
+    need("run folder: runs/little\n" in out and os.path.exists("runs/little/result.json"), "runs/little")
+    need(limbeck("run", "little.ini", "--quiet", "--max-steps", "1", "--set", "experiment.control=no")[0] == "", "--quiet")
+    check_result(json.load(open("runs/little-2/result.json")), control=False)
+    need("control" not in json.load(open("runs/little-2/result.json")), "a control that was not asked for")
+    return result
+
+
+def check_dump():
+    limbeck("run", "little.ini", "--out", "dumped", "--quiet", "--max-steps", "3", "--dump", "dump", "--profile")
+    need(set(os.listdir("dump")) == {"teacher-initial.safetensors", "student-initial.safetensors", "control-initial.safetensors",
+                                     "student-gradients.safetensors"}, f"{os.listdir('dump')}")
+    read = lambda name: open("dump/" + name, "rb").read()
+    need(read("student-initial.safetensors") == read("control-initial.safetensors"), "student and control start apart")
+
+    def header(name):
+        data = read(name)
+        return json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
+
+    weights, gradients = header("student-initial.safetensors"), header("student-gradients.safetensors")
+    for name in ("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"):
+        need(weights[name]["shape"] == gradients[name]["shape"], f"{name}")
+    need(weights["fc1.weight"]["shape"] == [8, 64], "the ecosystem's layout is [out, in]")
+
+
+def check_eval(result):
+    for role in ("teacher", "student"):
+        figures = json.loads(limbeck("eval", "first", "--role", role, "--json")[0])
+        need(figures["count"] == 360 and figures["role"] == role and figures["part"] == "test", f"{figures}")
+        for key in ("accuracy", "loss", "macro_f1"):
+            need(figures[key] == result[role]["test"][key], f"eval's {key} of the {role} is not the run's")
+    text, _ = limbeck("eval", "first")
+    need(text.startswith("student, test part, 360 samples: accuracy "), text)
+    control = json.loads(limbeck("eval", "little.ini", "--weights", "first/control.safetensors", "--json", "--part", "train",
+                                 "--logits", "logits.safetensors")[0])
+    need(control["count"] == 1437, "all training samples are measured")
+    data = open("logits.safetensors", "rb").read()
+    header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
+    need(header["logits"]["shape"] == [1437, 10] and header["labels"]["shape"] == [1437], f"{header}")
+    refused("--weights is needed with an experiment file", "eval", "little.ini")
+    refused("the validation part is empty", "eval", "first", "--part", "validation")
+    refused("--part: 'tset' is none of train, validation, test", "eval", "first", "--part", "tset")
+    refused("--role: 'control' is neither teacher nor student", "eval", "first", "--role", "control")
+    refused("teacher.safetensors", "eval", "first", "--weights", "first/teacher.safetensors")
+    refused("nowhere.safetensors", "eval", "first", "--weights", "nowhere.safetensors", status=3)
+
+
+def check_bench():
+    lines = limbeck("bench", "ops", "--op", "relu", "--repeat", "2", "--json")[0].splitlines()
+    need(len(lines) >= 2, "bench of relu's examples")
+    for line in map(json.loads, lines):
+        need(line["op"] == "relu" and 0 < line["min_ms"] <= line["median_ms"] <= line["max_ms"], f"{line}")
+    line = json.loads(limbeck("bench", "ops", "--op", "matmul", "--shape", "64x32", "--shape", "32x48", "--repeat", "1",
+                              "--json")[0])
+    need(line["shape"] == "64x32" or "64x32" in line["shape"], f"{line}")
+    need(re.match(r"relu +\S", limbeck("bench", "ops", "--op", "relu", "--repeat", "1")[0]), "bench as text")
+    refused("there is no op 'rleu'", "bench", "ops", "--op", "rleu")
+    refused("--shape: expected sizes like 128x32x32x16", "bench", "ops", "--op", "relu", "--shape", "3x")
+    refused("usage: limbeck bench", "bench", "nothing")
+    refused("usage: limbeck bench", "bench", "ops", "--shape", "3")
+
+
+def check_kernels():
+    text, _ = limbeck("kernels", "build", "--device", "cpu", "--out", "binaries", "little.ini")
+    count = sum(name.endswith(".bin") for name in os.listdir("binaries"))
+    need(re.fullmatch(rf"{count} programs for \S+ .* written to binaries\n", text), text)
+    need(json.load(open("binaries/index.json")), "index.json")
+    refused("usage: limbeck kernels build", "kernels", "make", "--device", "cpu", "--out", "x")
+    refused("usage: limbeck kernels build", "kernels", "build", "--device", "cpu")
+    refused("no device 8.8; there is:", "kernels", "build", "--device", "8.8", "--out", "x", "little.ini")
+
+
+def check_docs():
+    text, _ = limbeck("docs")
+    for part in ("## [experiment]", "## [data]", "## [teacher]", "## [student]", "## [distill]", "### kd", "| `temperature` |"):
+        need(part in text, f"docs lack {part}")
+    path = os.path.join(SOURCE, "docs", "experiments.md")
+    if os.path.exists(path):
+        need(open(path).read() == text, "docs/experiments.md is not what `limbeck docs` prints")
+
+
+def main():
+    check_help()
+    check_unknown_options()
+    check_lists()
+    check_devices()
+    check_check()
+    result = check_run()
+    check_dump()
+    check_eval(result)
+    check_bench()
+    check_kernels()
+    check_docs()
+    print("every subcommand does what it says")
+
+
+os.environ.setdefault("LIMBECK_HOME", SOURCE)
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    with open("little.ini", "w") as file:
+        file.write(EXPERIMENT)
+    main()
+    os.chdir("/")

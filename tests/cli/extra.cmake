@@ -1,0 +1,8 @@
+# The program itself, every subcommand.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND AND TARGET limbeck)
+  add_test(NAME cli_program COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cli/check_cli.py
+                                    $<TARGET_FILE:limbeck> ${CMAKE_SOURCE_DIR})
+  set_tests_properties(cli_program PROPERTIES TIMEOUT 600 ENVIRONMENT
+    "LIMBECK_CACHE=${CMAKE_BINARY_DIR}/test-cache;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/support/lsan.supp:print_suppressions=0")
+endif()
