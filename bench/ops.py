@@ -86,6 +86,15 @@ def time_torch(case, device, repeat):
     return statistics.median(times)
 
 
+def warn_of_slow_blas():
+    """Debian's PyTorch multiplies with whatever libblas.so.3 is installed; the reference one makes no fair comparison."""
+    torch.matmul(torch.ones(64, 64), torch.ones(64, 64))
+    with open("/proc/self/maps") as file:
+        loaded = {line.split()[-1] for line in file if "libblas.so" in line}
+    if any("/blas/" in os.path.realpath(path) for path in loaded):
+        print("note: PyTorch uses the reference BLAS here, which is slow: apt-get install libopenblas0-pthread")
+
+
 def repeats(case):
     """About half a second of work at 200 GFLOP/s."""
     return max(10, min(200, int(1e11 / flops(case[1], case[2]))))
@@ -115,6 +124,7 @@ def main():
     if theirs_too:
         torch.set_num_threads(options.threads)
         print(f"Limbeck against PyTorch {torch.__version__} ({options.torch_device}, {options.threads} threads, channels last)")
+        warn_of_slow_blas()
     else:
         print("Limbeck alone: PyTorch cannot be imported (Debian, Ubuntu: apt-get install python3-torch)")
     results = []

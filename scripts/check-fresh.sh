@@ -49,7 +49,8 @@ host_sources() { apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONE
 
 if [ -n "$folder" ]; then mkdir -p "$folder"; else folder=$(mktemp -d "${TMPDIR:-/tmp}/limbeck-fresh.XXXXXX"); fi
 fresh=$folder/root
-build=$folder # where step() puts its logs
+# shellcheck disable=SC2034  # step() puts its logs there
+build=$folder
 finish() {
     cd /
     for mount in "$fresh/dev/shm" "$fresh/dev/pts" "$fresh/dev" "$fresh/sys" "$fresh/proc"; do

@@ -136,8 +136,8 @@ lbk_status lbk_run_folder_step(lbk_run_folder *f, const lbk_step_report *r) {
     json_t *line = json_pack("{ss sI sI sf sf sf}", "phase", r->phase, "epoch", (json_int_t)(r->step / r->per_epoch),
                              "step", (json_int_t)r->step, "total", r->total, "hard", r->hard, "lr", r->lr);
     if (!line)
-        return lbk_fail(LBK_ERR_DEVICE, "%s: step %lld: the loss is not a finite number (total %g, hard %g); try a smaller "
-                        "learning rate", r->phase, (long long)r->step, r->total, r->hard);
+        return lbk_fail(LBK_ERR_DEVICE, "step %lld: the loss is not a finite number (total %g, hard %g); try a smaller "
+                        "learning rate", (long long)r->step, r->total, r->hard);
     for (int i = 0; i < r->method_count; i++)
         json_object_set_new(line, r->method_name[i], json_real(r->method[i]));
     int failed = json_dumpf(line, f->metrics, JSON_COMPACT | JSON_REAL_PRECISION(9));

@@ -1,3 +1,9 @@
+# Under sanitizers the program keeps its libraries loaded, as the test programs do.
+if(LIMBECK_SANITIZE AND TARGET limbeck)
+  target_sources(limbeck PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support/keep_loaded.c)
+  set_target_properties(limbeck PROPERTIES ENABLE_EXPORTS ON)
+endif()
+
 # The program itself, every subcommand.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND AND TARGET limbeck)

@@ -46,7 +46,8 @@ Test(args, a_value_that_is_missing_or_given_twice) {
 }
 
 Test(args, integers) {
-    static const char *const bad[] = {"--n=", "--n=4x", "--n= 4", "--n=0x4", "--n=0", "--n=101", "--n=1e1", "--n=99999999999999999999"};
+    static const char *const bad[] = {"--n=",  "--n=4x",  "--n= 4",  "--n=0x4",
+                                      "--n=0", "--n=101", "--n=1e1", "--n=99999999999999999999"};
     int64_t value;
     ARGS("--n=100");
     cr_assert_eq(lbk_args_int(&args, "--n", 7, 1, 100, &value), LBK_OK);

@@ -6,10 +6,12 @@
 
 enum { B = 6, K = 5 };
 
-static const double student[B][K] = {{0.3, -1.2, 2.0, 0.1, -0.4}, {1.5, 1.4, -0.3, 0.0, 0.2},  {-2.0, 0.5, 0.7, 1.1, -0.9},
-                                     {0.0, 0.0, 0.0, 0.0, 0.0},   {3.0, -3.0, 1.0, -1.0, 0.5}, {0.4, 0.8, -0.6, 2.2, 1.9}};
-static const double teacher[B][K] = {{0.1, -2.0, 4.0, 0.3, -1.0}, {4.0, 1.0, -1.0, 0.5, -0.2}, {-1.0, 0.2, 0.1, 3.5, -2.0},
-                                     {1.0, 0.0, -1.0, 2.0, 0.5},  {2.0, -1.0, 5.0, 0.0, 1.0},  {0.0, 1.0, -1.0, 0.0, 3.0}};
+static const double student[B][K] = {{0.3, -1.2, 2.0, 0.1, -0.4}, {1.5, 1.4, -0.3, 0.0, 0.2},
+                                     {-2.0, 0.5, 0.7, 1.1, -0.9}, {0.0, 0.0, 0.0, 0.0, 0.0},
+                                     {3.0, -3.0, 1.0, -1.0, 0.5}, {0.4, 0.8, -0.6, 2.2, 1.9}};
+static const double teacher[B][K] = {{0.1, -2.0, 4.0, 0.3, -1.0}, {4.0, 1.0, -1.0, 0.5, -0.2},
+                                     {-1.0, 0.2, 0.1, 3.5, -2.0}, {1.0, 0.0, -1.0, 2.0, 0.5},
+                                     {2.0, -1.0, 5.0, 0.0, 1.0},  {0.0, 1.0, -1.0, 0.0, 3.0}};
 static const double labels[B] = {2, 0, -1, 4, 1, -1}; /* two rows without a label */
 enum { LABELLED = 4 };
 
@@ -153,7 +155,8 @@ Test(objective, weight_zero_leaves_the_other_part) {
 
 Test(objective, schedules_follow_the_run) {
     rig r;
-    build(&r, "[distill]\nmethods = kd\nhard_weight = 0 -> 1\n[distill.kd]\nweight = 1 -> 0.5\ntemperature = 10 -> 1\n");
+    build(&r,
+          "[distill]\nmethods = kd\nhard_weight = 0 -> 1\n[distill.kd]\nweight = 1 -> 0.5\ntemperature = 10 -> 1\n");
     for (int step = 0; step <= 4; step++) {
         double progress = step / 4.0;
         compute(&r, progress);
@@ -167,8 +170,8 @@ static double norm_of_gradient(double temperature) {
     char text[128];
     rig r;
     double sum = 0;
-    snprintf(text, sizeof text, "[distill]\nmethods = kd\nhard_weight = 0\n[distill.kd]\nweight = 1\ntemperature = %g\n",
-             temperature);
+    snprintf(text, sizeof text,
+             "[distill]\nmethods = kd\nhard_weight = 0\n[distill.kd]\nweight = 1\ntemperature = %g\n", temperature);
     build(&r, text);
     compute(&r, 0);
     for (int i = 0; i < B * K; i++)

@@ -65,3 +65,14 @@ Test(on_device, weights_move_the_student) {
     cr_expect_not(little_same("a", "b", "student.safetensors"));
     cr_expect_not(little_same("a", "c", "student.safetensors"));
 }
+
+/* Without a single label the student learns from the teacher alone; the teacher has all labels all the same. */
+Test(on_device, hidden_labels_stay_hidden) {
+    double hard[STEPS], kd[STEPS], teacher[STEPS];
+    losses("unlabelled", (const char *const[]){"data.labels=0", NULL}, "hard", hard);
+    cr_assert_eq(little_metrics("unlabelled", "student", "kd", kd, STEPS), STEPS);
+    cr_assert_eq(little_metrics("unlabelled", "teacher", "hard", teacher, STEPS), 2);
+    for (int i = 0; i < STEPS; i++)
+        cr_expect(hard[i] == 0 && kd[i] > 0.01, "step %d: hard %g, kd %g", i, hard[i], kd[i]);
+    cr_expect_gt(teacher[0], 1);
+}

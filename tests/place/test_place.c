@@ -24,7 +24,7 @@ static lbk_device_info device(cl_device_type type, uint32_t units, uint32_t cloc
 static lbk_device_spec teacher, student;
 
 static lbk_status choose(lbk_device_info *items, size_t count, const char *t, const char *s, double ct, double cs) {
-    lbk_device_list list = {items, count};
+    lbk_device_list list = {.items = items, .count = count};
     return lbk_place_choose(&list, t, s, (lbk_place_costs){ct, cs}, &teacher, &student);
 }
 

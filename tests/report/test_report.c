@@ -5,7 +5,8 @@
 
 #include <math.h>
 
-#define SI(number, want) cr_expect_str_eq(lbk_report_si(number, text), want, "%g is %s, expected %s", (double)(number), text, want)
+#define SI(number, want)                                                                                               \
+    cr_expect_str_eq(lbk_report_si(number, text), want, "%g is %s, expected %s", (double)(number), text, want)
 #define TIME(number, want)                                                                                             \
     cr_expect_str_eq(lbk_report_time(number, text), want, "%g s is %s, expected %s", (double)(number), text, want)
 
@@ -39,17 +40,37 @@ Test(report, times) {
 }
 
 static lbk_run_result example(void) {
-    lbk_run_result r = {.name = "example", .seed = 3, .agreement = 0.975, .distillation_error = 0.0625,
-                        .control_agreement = 0.5, .control_distillation_error = 1.25, .total_s = 12, .compile_s = 3,
-                        .programs_built = 4, .programs_cached = 5, .overlap = 0.875};
-    r.teacher = (lbk_model_result){.present = true, .device = "0.0 A", .parameters = 56554, .flops = 3.61e6,
-                                   .accuracy = 0.99, .loss = 0.03, .macro_f1 = 0.985, .device_s_per_sample = 4e-5};
-    r.student = (lbk_model_result){.present = true, .device = "1.0 B", .parameters = 426, .flops = 14752,
-                                   .accuracy = 0.9625, .loss = 0.13, .macro_f1 = 0.96, .device_s_per_sample = 3e-6};
+    lbk_run_result r = {.name = "example",
+                        .seed = 3,
+                        .agreement = 0.975,
+                        .distillation_error = 0.0625,
+                        .control_agreement = 0.5,
+                        .control_distillation_error = 1.25,
+                        .total_s = 12,
+                        .compile_s = 3,
+                        .programs_built = 4,
+                        .programs_cached = 5,
+                        .overlap = 0.875};
+    r.teacher = (lbk_model_result){.present = true,
+                                   .device = "0.0 A",
+                                   .parameters = 56554,
+                                   .flops = 3.61e6,
+                                   .accuracy = 0.99,
+                                   .loss = 0.03,
+                                   .macro_f1 = 0.985,
+                                   .device_s_per_sample = 4e-5};
+    r.student = (lbk_model_result){.present = true,
+                                   .device = "1.0 B",
+                                   .parameters = 426,
+                                   .flops = 14752,
+                                   .accuracy = 0.9625,
+                                   .loss = 0.13,
+                                   .macro_f1 = 0.96,
+                                   .device_s_per_sample = 3e-6};
     r.control = r.student;
     r.control.accuracy = 0.8;
-    r.distillation = (lbk_phase_result){.steps = 10, .wall_s = 2, .teacher_busy_s = 1.5, .student_busy_s = 1,
-                                        .bytes_moved = 4096, .bridge = "host"};
+    r.distillation = (lbk_phase_result){
+        .steps = 10, .wall_s = 2, .teacher_busy_s = 1.5, .student_busy_s = 1, .bytes_moved = 4096, .bridge = "host"};
     snprintf(r.folder, sizeof r.folder, "somewhere");
     return r;
 }
@@ -154,10 +175,12 @@ Test(catalog, every_entry_is_described) {
         cr_expect_gt(count, 0, "no %s", kind->plural);
         for (size_t i = 0; i < count; i++) {
             lbk_text text = {0};
-            cr_expect(entries[i].summary && *entries[i].summary, "%s %s has no summary", kind->singular, entries[i].name);
+            cr_expect(entries[i].summary && *entries[i].summary, "%s %s has no summary", kind->singular,
+                      entries[i].name);
             cr_assert_eq(lbk_catalog_describe(kind, &entries[i], &text), LBK_OK);
             for (const lbk_param *p = entries[i].params; p && p->name; p++)
-                cr_expect(strstr(text.data, p->name) && strstr(text.data, p->meaning), "%s.%s", entries[i].name, p->name);
+                cr_expect(strstr(text.data, p->name) && strstr(text.data, p->meaning), "%s.%s", entries[i].name,
+                          p->name);
             lbk_text_release(&text);
         }
     }

@@ -15,7 +15,8 @@ void clfault_reset(void);
 void clfault_arm(long k, cl_int error);
 /* Calls since clfault_reset() or clfault_arm(). */
 long clfault_calls(void);
-/* The name of call k since clfault_reset() or clfault_arm(); NULL when there were fewer, or k is beyond the first 65536. */
+/* The name of call k since clfault_reset() or clfault_arm(); NULL when there were fewer, or k is beyond the first
+ * 65536. */
 const char *clfault_call_name(long k);
 /* The call that was made to fail; NULL when it has not come yet. */
 const char *clfault_failed_call(void);

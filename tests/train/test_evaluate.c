@@ -5,7 +5,8 @@
 #include <math.h>
 
 #define LN2 0.693147180559945309
-#define NEAR(got, want) cr_expect(fabs((got) - (want)) < 1e-6, #got " is %.9g, expected %.9g", (double)(got), (double)(want))
+#define NEAR(got, want)                                                                                                \
+    cr_expect(fabs((got) - (want)) < 1e-6, #got " is %.9g, expected %.9g", (double)(got), (double)(want))
 
 /* Rows of probabilities become logits ln p + a shift, which no figure may see. */
 static lbk_evaluation make(float *logits, int32_t *labels, const double *p, uint32_t count, int classes, double shift) {
@@ -59,8 +60,8 @@ Test(evaluate, large_logits_do_not_overflow) {
 }
 
 Test(evaluate, agreement) {
-    static const double other_p[] = {0.5,  0.25, 0.25, 0.5,  0.25, 0.25, 0.25, 0.5,
-                                     0.25, 0.25, 0.25, 0.5,  0.5,  0.25, 0.25};
+    static const double other_p[] = {0.5,  0.25, 0.25, 0.5, 0.25, 0.25, 0.25, 0.5,
+                                     0.25, 0.25, 0.25, 0.5, 0.5,  0.25, 0.25};
     float logits_a[15], logits_b[15];
     lbk_evaluation a = make(logits_a, truth, sure_p, 5, 3, 0), b = make(logits_b, truth, other_p, 5, 3, 7);
     NEAR(lbk_evaluation_agreement(&a, &b), 3.0 / 5); /* 0 1 1 1 0 against 0 0 1 2 0 */

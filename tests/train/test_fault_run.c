@@ -96,7 +96,8 @@ static void check_outcome(lbk_status status, long k, const char *call) {
     }
     cr_expect_neq(status, LBK_ERR_INTERNAL, "call %ld, %s: %s", k, call, lbk_error_message());
     bool listing = strstr(lbk_error_message(), "no OpenCL device was found") != NULL;
-    cr_expect(listing || strstr(lbk_error_message(), call), "call %ld, %s, is not named: %s", k, call, lbk_error_message());
+    cr_expect(listing || strstr(lbk_error_message(), call), "call %ld, %s, is not named: %s", k, call,
+              lbk_error_message());
 }
 
 static void one(const char *const *sets, long k, const char *name) {

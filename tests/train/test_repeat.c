@@ -79,7 +79,7 @@ Test(repeat, teacher_from_a_file) {
 
 /* A loss that is no number ends the run with an error, and no weights of that phase are left. */
 Test(repeat, a_run_that_diverges_says_so) {
-    static const char *const sets[] = {"student.lr=1000", "distill.hard_weight=1000000", "student.momentum=0", NULL};
+    static const char *const sets[] = {"student.lr=1000", "student.weight_decay=10", "student.momentum=0", NULL};
     lbk_run_result result;
     cr_expect_neq(little_run("little.ini", sets, "diverged", 0, &result), LBK_OK);
     cr_expect(strstr(lbk_error_message(), "student: step ") &&

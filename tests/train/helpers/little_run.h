@@ -19,7 +19,8 @@ void little_leave(void);
 void little_write(const char *name, const char *text);
 /* Loads `file` with sets ("section.key=value", NULL-terminated; NULL: none), runs it into the folder `out` and releases everything.
  * max_steps 0: all. */
-lbk_status little_run(const char *file, const char *const *sets, const char *out, int64_t max_steps, lbk_run_result *result);
+lbk_status little_run(const char *file, const char *const *sets, const char *out, int64_t max_steps,
+                      lbk_run_result *result);
 /* The same, must succeed. */
 void little_must_run(const char *file, const char *const *sets, const char *out, int64_t max_steps);
 
