@@ -57,13 +57,6 @@ class Pool(nn.Module):
         return x.mean((2, 3))
 
 
-class FlattenChannelsLast(nn.Module):
-    """Our activations are N, H, W, C, and so is the order of what flatten gives."""
-
-    def forward(self, x):
-        return x.permute(0, 2, 3, 1).flatten(1)
-
-
 def named(**layers):
     network = nn.Sequential()
     for name, layer in layers.items():
@@ -87,7 +80,7 @@ def cnn_tiny():
 
 
 def cnn_cifar(width):
-    return named(conv1=conv(3, width), relu=nn.ReLU(), pool=nn.MaxPool2d(2), flatten=FlattenChannelsLast(),
+    return named(conv1=conv(3, width), relu=nn.ReLU(), pool=nn.MaxPool2d(2), flatten=nn.Flatten(),
                  fc=nn.Linear(width * 256, 10))
 
 
