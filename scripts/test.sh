@@ -35,6 +35,7 @@ run_ctest() {
     shift
     mkdir -p "$build/logs"
     ctest --test-dir "$folder" --output-on-failure "$@" 2>&1 </dev/null | tee "$log" || status=$?
+    grep -h '^skipped: ' "$folder/Testing/Temporary/LastTest.log" | sort -u || true
     total=$(sed -n 's/.*tests passed, [0-9]* tests\{0,1\} failed out of \([0-9]*\).*/\1/p' "$log")
     bad=$(sed -n 's/.*tests passed, \([0-9]*\) tests\{0,1\} failed out of.*/\1/p' "$log")
     left_out=$(grep -c '\*\*\*Skipped' "$log" || true)
@@ -64,9 +65,10 @@ check_tidy() {
 check_oclgrind() {
     local class log=$build/logs/oclgrind-$1.txt
     class=$1
-    # Binaries of a real driver are of no use to the simulator.
+    # A cache of its own: the program's keys do not hold the simulator's options. It lacks an intrinsic that restrict leads to.
+    rm -rf "$build/cache/oclgrind"
     LIMBECK_CLASS=$class LIMBECK_CACHE=$build/cache/oclgrind oclgrind --data-races --max-errors 20 --log "$log" \
-        --stop-errors 20 "$build/tests/ops_tool" "$class"
+        --build-options -Drestrict= "$build/tests/ops_tool" "$class"
     if [ -s "$log" ]; then
         head -n 60 "$log"
         return 1

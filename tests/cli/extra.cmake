@@ -5,9 +5,8 @@ if(LIMBECK_SANITIZE AND TARGET limbeck)
 endif()
 
 # The program itself, every subcommand.
-find_package(Python3 COMPONENTS Interpreter)
-if(Python3_FOUND AND TARGET limbeck)
-  add_test(NAME cli_program COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cli/check_cli.py
+if(LIMBECK_PYTHON AND TARGET limbeck)
+  add_test(NAME cli_program COMMAND ${LIMBECK_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/cli/check_cli.py
                                     $<TARGET_FILE:limbeck> ${CMAKE_SOURCE_DIR})
   set_tests_properties(cli_program PROPERTIES TIMEOUT 600 ENVIRONMENT
     "LIMBECK_CACHE=${CMAKE_BINARY_DIR}/test-cache;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/support/lsan.supp:print_suppressions=0")

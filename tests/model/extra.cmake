@@ -1,9 +1,8 @@
 # The shipped models against the same networks in PyTorch, where it is there.
 add_executable(tool_logits model/tool_logits.c)
 target_link_libraries(tool_logits PRIVATE lbk_model)
-find_package(Python3 COMPONENTS Interpreter)
-if(Python3_FOUND)
-  add_test(NAME model_torch COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/model/check_torch.py
+if(LIMBECK_PYTHON)
+  add_test(NAME model_torch COMMAND ${LIMBECK_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/model/check_torch.py
                                     $<TARGET_FILE:tool_logits>)
   set_tests_properties(model_torch PROPERTIES SKIP_RETURN_CODE 77)
 endif()

@@ -9,8 +9,7 @@
 
 enum { SKIPPED = 77, MAX_PLATFORMS = 16 };
 
-static cl_device_id device_find(void)
-{
+static cl_device_id device_find(void) {
     cl_platform_id platforms[MAX_PLATFORMS];
     cl_uint count = 0;
     const cl_device_type types[] = {CL_DEVICE_TYPE_CPU, CL_DEVICE_TYPE_ALL};
@@ -25,8 +24,7 @@ static cl_device_id device_find(void)
 }
 
 /* The whole file, NUL-terminated; free() it. NULL when it cannot be read. */
-static char *text_read(const char *path)
-{
+static char *text_read(const char *path) {
     FILE *file = fopen(path, "rb");
     char *text = NULL;
     long length = -1;
@@ -44,8 +42,7 @@ static char *text_read(const char *path)
     return text;
 }
 
-static char *log_get(cl_program program, cl_device_id device)
-{
+static char *log_get(cl_program program, cl_device_id device) {
     size_t length = 0;
     if (clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, 0, NULL, &length) != CL_SUCCESS)
         return NULL;
@@ -56,14 +53,12 @@ static char *log_get(cl_program program, cl_device_id device)
 }
 
 /* PoCL starts every log with a line that counts warnings; a blank log is a clean one everywhere else. */
-static int log_complains(const char *log)
-{
+static int log_complains(const char *log) {
     return log && (strstr(log, "warning:") || strstr(log, "error:"));
 }
 
 /* 0: compiles without a word. */
-static int file_build(const char *path, cl_context context, cl_device_id device)
-{
+static int file_build(const char *path, cl_context context, cl_device_id device) {
     char *text = text_read(path), *log = NULL;
     const char *source = text;
     cl_int error = CL_SUCCESS;
@@ -90,8 +85,7 @@ static int file_build(const char *path, cl_context context, cl_device_id device)
     return bad;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int bad = 0;
     cl_int error = CL_SUCCESS;
     cl_device_id device = device_find();

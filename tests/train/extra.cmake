@@ -1,10 +1,9 @@
 target_sources(test_train PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support/clfault.c)
 target_link_libraries(test_train PRIVATE ${CMAKE_DL_LIBS} PkgConfig::jansson)
 
-find_package(Python3 COMPONENTS Interpreter)
-if(Python3_FOUND AND TARGET limbeck)
+if(LIMBECK_PYTHON AND TARGET limbeck)
   foreach(check resume prebuilt)
-    add_test(NAME train_${check} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/train/check_${check}.py
+    add_test(NAME train_${check} COMMAND ${LIMBECK_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/train/check_${check}.py
                                          $<TARGET_FILE:limbeck> ${CMAKE_SOURCE_DIR})
     set_tests_properties(train_${check} PROPERTIES TIMEOUT 600 ENVIRONMENT
       "LIMBECK_CACHE=${CMAKE_BINARY_DIR}/test-cache;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/support/lsan.supp:print_suppressions=0")
