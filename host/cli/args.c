@@ -93,6 +93,7 @@ lbk_status lbk_args_finish(const lbk_args *args, int min, int max, const char *u
         if (args->items[i][0] == '-' && args->items[i][1])
             return lbk_fail(LBK_ERR_INPUT, "unknown option '%s'; usage: %s", args->items[i], usage);
     if (args->count < min || args->count > max)
-        return lbk_fail(LBK_ERR_INPUT, "%s; usage: %s", args->count < min ? "something is missing" : "too many words", usage);
+        return lbk_fail(LBK_ERR_INPUT, "%s; usage: %s", args->count < min ? "something is missing" : "too many words",
+                        usage);
     return LBK_OK;
 }

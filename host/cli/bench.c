@@ -173,8 +173,9 @@ static lbk_status bench_examples(const lbk_op *op, lbk_device *device, const req
     for (int e = 0; e < op->example_count; e++) {
         const lbk_op_example *example = &op->examples[e];
         timing t;
-        LBK_TRY(lbk_context(bench_op(op, example->params ? example->params : "", example->input, example->input_count, device,
-                                     q->repeat, &t), "%s example %d", op->name, e));
+        LBK_TRY(lbk_context(bench_op(op, example->params ? example->params : "", example->input, example->input_count,
+                                     device, q->repeat, &t),
+                            "%s example %d", op->name, e));
         print_timing(op, example->params ? example->params : "", &t, q->json);
     }
     return LBK_OK;
@@ -216,7 +217,8 @@ out:
 }
 
 static lbk_status run_bench(lbk_args *args) {
-    const char *usage = "limbeck bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]";
+    const char *usage =
+        "limbeck bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]";
     request q = {.json = lbk_args_flag(args, "--json")};
     const char *device, **shapes = NULL;
     size_t count = 0;

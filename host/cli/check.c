@@ -34,8 +34,8 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, co
            lbk_report_si((double)net->parameters, parameters), lbk_report_si(net->flops, flops));
     if (net->train)
         printf(", %s per training step", lbk_report_si(lbk_graph_cost(net->train, true).flops, step));
-    printf("\n  on %d.%d %s%s, %sB of device memory\n", device->platform_index, device->device_index, device->name, part,
-           lbk_report_si((double)bytes, memory));
+    printf("\n  on %d.%d %s%s, %sB of device memory\n", device->platform_index, device->device_index, device->name,
+           part, lbk_report_si((double)bytes, memory));
     if (net->train)
         printf("  %d epochs of %u steps, batch %d, %s, lr %g, %s\n", net->role->params.epochs,
                lbk_data_batches_per_epoch(&s->experiment->data, LBK_PART_TRAIN), net->batch, net->role->optimizer->name,
@@ -49,8 +49,8 @@ static lbk_status too_large(const lbk_session *s, const lbk_device_spec *spec, u
     const lbk_device_info *device = &s->list.items[spec->info];
     if (bytes <= device->caps.global_bytes)
         return LBK_OK;
-    return lbk_fail(LBK_ERR_DEVICE, "%s has %llu bytes of memory, the plan needs %llu; use a smaller batch", device->name,
-                    (unsigned long long)device->caps.global_bytes, (unsigned long long)bytes);
+    return lbk_fail(LBK_ERR_DEVICE, "%s has %llu bytes of memory, the plan needs %llu; use a smaller batch",
+                    device->name, (unsigned long long)device->caps.global_bytes, (unsigned long long)bytes);
 }
 
 static lbk_status print_plan(const lbk_session *s) {

@@ -53,8 +53,9 @@ static lbk_status run_help(lbk_args *args) {
     printf("limbeck %s: knowledge distillation on heterogeneous hardware with OpenCL\n\n", LIMBECK_VERSION);
     for (const lbk_command *c = lbk_cli_commands(); c->name; c++)
         printf("  limbeck %-10s %s\n", c->name, c->summary);
-    printf("\n`limbeck help COMMAND` says more. Exit status: 0 done, 2 bad input, 3 file error, 4 device error, 5 out of "
-           "memory,\n6 not supported, 70 internal error, 130 interrupted.\n");
+    printf(
+        "\n`limbeck help COMMAND` says more. Exit status: 0 done, 2 bad input, 3 file error, 4 device error, 5 out of "
+        "memory,\n6 not supported, 70 internal error, 130 interrupted.\n");
     return LBK_OK;
 }
 
@@ -64,8 +65,8 @@ const lbk_command lbk_command_help = {
 const lbk_command *lbk_cli_commands(void) {
     static lbk_command all[12];
     if (!all[0].name) {
-        const lbk_command *const list[] = {&lbk_command_run,     &lbk_command_check, &lbk_command_eval,
-                                           &lbk_command_devices, &lbk_command_list,  &lbk_command_describe,
+        const lbk_command *const list[] = {&lbk_command_run,     &lbk_command_check,   &lbk_command_eval,
+                                           &lbk_command_devices, &lbk_command_list,    &lbk_command_describe,
                                            &lbk_command_bench,   &lbk_command_kernels, &lbk_command_docs,
                                            &lbk_command_version, &lbk_command_help};
         for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)

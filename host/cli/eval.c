@@ -35,9 +35,10 @@ static lbk_status print_evaluation(const request *q, const lbk_evaluation *e) {
         return LBK_OK;
     }
     char device[24];
-    printf("%s, %s part, %u samples: accuracy %.2f %%, macro F1 %.4f, cross entropy %.4f, %s per sample on the device\n",
-           q->teacher ? "teacher" : "student", lbk_part_name(q->part), e->count, 100 * e->accuracy, e->macro_f1, e->loss,
-           lbk_report_time(e->device_s_per_sample, device));
+    printf(
+        "%s, %s part, %u samples: accuracy %.2f %%, macro F1 %.4f, cross entropy %.4f, %s per sample on the device\n",
+        q->teacher ? "teacher" : "student", lbk_part_name(q->part), e->count, 100 * e->accuracy, e->macro_f1, e->loss,
+        lbk_report_time(e->device_s_per_sample, device));
     return LBK_OK;
 }
 
@@ -122,8 +123,9 @@ static lbk_status run_eval(lbk_args *args) {
     LBK_GOTO(lbk_args_value(args, "--role", &role));
     LBK_GOTO(parse_part(part, &q.part));
     LBK_GOTO(parse_role(role, &q.teacher));
-    LBK_GOTO(lbk_args_finish(args, 1, 1, "limbeck eval FILE|RUN [--role teacher|student] [--weights FILE] [--part PART] "
-                                         "[--logits FILE] [--set section.key=value]... [--json]"));
+    LBK_GOTO(lbk_args_finish(args, 1, 1,
+                             "limbeck eval FILE|RUN [--role teacher|student] [--weights FILE] [--part PART] "
+                             "[--logits FILE] [--set section.key=value]... [--json]"));
     q.path = args->items[0];
     status = eval_request(&q);
 out:

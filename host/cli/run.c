@@ -53,7 +53,8 @@ static void show_begin(void *context, const char *phase, int64_t first_step, int
     if (p->quiet)
         return;
     if (first_step)
-        fprintf(p->stream, "%s: training goes on at step %lld of %lld\n", phase, (long long)first_step, (long long)total);
+        fprintf(p->stream, "%s: training goes on at step %lld of %lld\n", phase, (long long)first_step,
+                (long long)total);
     else
         fprintf(p->stream, "%s: training, %lld steps\n", phase, (long long)total);
     fflush(p->stream);
@@ -70,8 +71,8 @@ static void show_step(void *context, const lbk_step_report *r) {
     double seconds = lbk_clock_since(p->begin_ns);
     double rate = (double)(r->step + 1 - p->first_step) / (seconds > 0 ? seconds : 1e-9);
     char left[24];
-    fprintf(p->stream, "%s%s: epoch %lld/%lld, step %lld/%lld, loss %.4f, %.0f samples/s, %s left%s", p->terminal ? "\r" : "",
-            r->phase, (long long)(r->step / r->per_epoch + 1),
+    fprintf(p->stream, "%s%s: epoch %lld/%lld, step %lld/%lld, loss %.4f, %.0f samples/s, %s left%s",
+            p->terminal ? "\r" : "", r->phase, (long long)(r->step / r->per_epoch + 1),
             (long long)((r->total_steps + r->per_epoch - 1) / r->per_epoch), (long long)(r->step + 1),
             (long long)r->total_steps, r->total, rate * r->batch,
             lbk_report_time((double)(r->total_steps - r->step - 1) / rate, left), p->terminal ? "\033[K" : "\n");
@@ -145,8 +146,9 @@ static lbk_status run_command(lbk_args *args) {
     LBK_GOTO(lbk_args_value(args, "--out", &options.out));
     LBK_GOTO(lbk_args_value(args, "--dump", &options.dump));
     LBK_GOTO(lbk_args_int(args, "--max-steps", 0, 1, INT64_MAX, &options.max_steps));
-    LBK_GOTO(lbk_args_finish(args, 1, 1, "limbeck run FILE [--set section.key=value]... [--out DIR] [--resume] "
-                                         "[--max-steps N] [--dump DIR] [--profile] [--json] [--quiet]"));
+    LBK_GOTO(lbk_args_finish(args, 1, 1,
+                             "limbeck run FILE [--set section.key=value]... [--out DIR] [--resume] "
+                             "[--max-steps N] [--dump DIR] [--profile] [--json] [--quiet]"));
     progress p = {.stream = json ? stderr : stdout, .quiet = quiet, .profile = profile};
     p.terminal = isatty(fileno(p.stream));
     options.watch = (lbk_run_watch){&p, show_note, show_begin, show_step, show_end};
@@ -161,7 +163,8 @@ out:
 
 const lbk_command lbk_command_run = {
     .name = "run",
-    .usage = "run FILE [--set section.key=value]... [--out DIR] [--resume] [--max-steps N] [--dump DIR] [--profile] [--json] [--quiet]",
+    .usage = "run FILE [--set section.key=value]... [--out DIR] [--resume] [--max-steps N] [--dump DIR] [--profile] "
+             "[--json] [--quiet]",
     .summary = "run an experiment: train or load the teacher, distil the student, train the control, measure",
     .help = "\n  --set section.key=value  replace a value of the file\n"
             "  --out DIR        run folder (default: runs/<name>, numbered when it exists)\n"

@@ -31,7 +31,7 @@ typedef struct lbk_caps {
     uint32_t compute_units, clock_mhz, vector_width; /* native float vector width; 1 when scalar */
     size_t max_group, max_item[3];                   /* work-group limits, work-items */
     uint64_t local_bytes, global_bytes, max_alloc_bytes, cache_bytes;
-    uint32_t align_bytes;                            /* sub-buffer alignment */
+    uint32_t align_bytes; /* sub-buffer alignment */
     bool unified_memory, compiler, fp64, fp16, subgroups, full_profile, little_endian;
     uint32_t max_sub_devices; /* > 1: can be partitioned by counts */
 } lbk_caps;

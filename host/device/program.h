@@ -23,7 +23,8 @@ const char *const *lbk_kernel_files(void);
  * configuration. Errors carry the compiler's log. Thread-safe. */
 lbk_status lbk_program_get(lbk_device *device, const char *file, const char *options, cl_program *out);
 /* A fresh kernel object (clReleaseKernel it). */
-lbk_status lbk_kernel_create(lbk_device *device, const char *file, const char *name, const char *options, cl_kernel *out);
+lbk_status lbk_kernel_create(lbk_device *device, const char *file, const char *name, const char *options,
+                             cl_kernel *out);
 
 typedef struct lbk_build_stats {
     int built, from_disk, from_prebuilt; /* programs */
@@ -39,6 +40,7 @@ typedef struct lbk_program_request {
 lbk_status lbk_program_prepare(lbk_device *device, const lbk_program_request *requests, size_t count);
 
 /* Writes the binaries of all requests for the device into `folder` in prebuilt form. */
-lbk_status lbk_program_export(lbk_device *device, const lbk_program_request *requests, size_t count, const char *folder);
+lbk_status lbk_program_export(lbk_device *device, const lbk_program_request *requests, size_t count,
+                              const char *folder);
 
 #endif

@@ -29,13 +29,13 @@ typedef struct lbk_method_context {
     lbk_graph *graph;
     const char *name; /* the method's; prefix of its scalars */
     const void *params;
-    lbk_value labels;          /* [B]:i32, -1 where the student has no label */
-    lbk_value student_logits;  /* [B,K] */
-    lbk_value teacher_logits;  /* [B,K], an input of the graph */
+    lbk_value labels;                           /* [B]:i32, -1 where the student has no label */
+    lbk_value student_logits;                   /* [B,K] */
+    lbk_value teacher_logits;                   /* [B,K], an input of the graph */
     const lbk_tap *student_taps, *teacher_taps; /* in the order of needs */
-    lbk_value weight;          /* {1}: the method's weight */
-    lbk_value hard_weight;     /* {1}, when this method is to compute the hard loss too (absorbs_hard); else LBK_NONE */
-    lbk_scheduled *scheduled;  /* grows through lbk_method_scheduled() */
+    lbk_value weight;                           /* {1}: the method's weight */
+    lbk_value hard_weight;    /* {1}, when this method is to compute the hard loss too (absorbs_hard); else LBK_NONE */
+    lbk_scheduled *scheduled; /* grows through lbk_method_scheduled() */
     size_t scheduled_count, scheduled_capacity;
     /* To fill: */
     lbk_value total;  /* {1}: weight * loss (+ hard_weight * hard loss when asked to); differentiable */
@@ -45,7 +45,8 @@ typedef struct lbk_method_context {
 
 typedef struct lbk_method {
     const char *name, *summary, *formula, *source;
-    const lbk_param *params; /* keys of [distill.NAME]; every table has `weight` (a schedule) at offset 0 of its struct */
+    const lbk_param
+        *params; /* keys of [distill.NAME]; every table has `weight` (a schedule) at offset 0 of its struct */
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
     lbk_status (*needs)(const void *params, lbk_needs *needs); /* NULL: logits only */

@@ -152,7 +152,8 @@ static lbk_status sum_terms(lbk_graph *graph, const lbk_value *terms, int count,
 
 static lbk_status build_hard_term(lbk_method_context *shared, lbk_value logits, lbk_value weight, lbk_loss *out,
                                   lbk_value *term) {
-    LBK_TRY(lbk_graph_apply(shared->graph, "cross_entropy", NULL, 2, (lbk_value[]){logits, shared->labels}, &out->hard));
+    LBK_TRY(
+        lbk_graph_apply(shared->graph, "cross_entropy", NULL, 2, (lbk_value[]){logits, shared->labels}, &out->hard));
     return lbk_graph_apply(shared->graph, "weighted_sum", NULL, 2, (lbk_value[]){out->hard, weight}, term);
 }
 
@@ -194,10 +195,8 @@ static lbk_status build_terms(const lbk_objective *o, lbk_method_context *shared
 lbk_status lbk_objective_build(const lbk_objective *o, lbk_graph *graph, const lbk_model_built *student,
                                lbk_value labels, lbk_value teacher_logits, const lbk_tap *teacher_taps, lbk_loss *out) {
     memset(out, 0, sizeof *out);
-    lbk_method_context shared = {.graph = graph,
-                                 .labels = labels,
-                                 .student_logits = student->logits,
-                                 .teacher_logits = teacher_logits};
+    lbk_method_context shared = {
+        .graph = graph, .labels = labels, .student_logits = student->logits, .teacher_logits = teacher_logits};
     lbk_status status = build_terms(o, &shared, student, teacher_taps, out);
     if (status == LBK_OK)
         status = lbk_arena_alloc(&graph->arena, (shared.scheduled_count + 1) * sizeof *out->scheduled, &out->scheduled);

@@ -30,9 +30,9 @@ void lbk_objective_release(lbk_objective *objective);
 
 /* The loss in a graph. */
 typedef struct lbk_loss {
-    lbk_value total;                    /* {1}: what is differentiated */
-    lbk_value hard;                     /* {1}: unweighted cross entropy; LBK_NONE: not computed */
-    lbk_value report[LBK_MAX_METHODS];  /* {1}: unweighted, per method */
+    lbk_value total;                   /* {1}: what is differentiated */
+    lbk_value hard;                    /* {1}: unweighted cross entropy; LBK_NONE: not computed */
+    lbk_value report[LBK_MAX_METHODS]; /* {1}: unweighted, per method */
     const char *report_name[LBK_MAX_METHODS];
     int report_count;
     lbk_scheduled *scheduled; /* in graph->arena */

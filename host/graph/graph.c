@@ -45,7 +45,8 @@ lbk_status lbk_graph_scalar(lbk_graph *graph, const char *name, lbk_dtype dtype,
 lbk_status lbk_graph_weight(lbk_graph *graph, const char *name, const lbk_weight *weight, lbk_value *out) {
     *out = LBK_NONE;
     if (weight->kind == LBK_WEIGHT_COUNTER) {
-        LBK_TRY(lbk_grow(&graph->counters, &graph->counter_capacity, graph->counter_count + 1, sizeof *graph->counters));
+        LBK_TRY(
+            lbk_grow(&graph->counters, &graph->counter_capacity, graph->counter_count + 1, sizeof *graph->counters));
         return lbk_arena_strdup(&graph->arena, name, &graph->counters[graph->counter_count++]);
     }
     lbk_value_kind kind = weight->kind == LBK_WEIGHT_PARAM ? LBK_VALUE_PARAM : LBK_VALUE_STATE;

@@ -21,8 +21,8 @@ typedef struct lbk_value_info {
     const char *name; /* "conv1.weight"; for computed values the node's name, "" when anonymous */
     lbk_value_kind kind;
     lbk_tensor_desc desc;
-    int node;        /* producer; -1 when not computed */
-    int output;      /* which output of it */
+    int node;          /* producer; -1 when not computed */
+    int output;        /* which output of it */
     lbk_layout layout; /* PARAM: file layout */
     lbk_init init;     /* PARAM, STATE */
     int64_t fan_in, fan_out;
@@ -72,7 +72,9 @@ lbk_status lbk_graph_apply(lbk_graph *graph, const char *op, const void *params,
 /* Keeps `value`'s memory intact until the end of the step (logits, taps, losses). */
 lbk_status lbk_graph_keep(lbk_graph *graph, lbk_value value);
 
-static inline lbk_value_info *lbk_graph_info(const lbk_graph *graph, lbk_value value) { return &graph->values[value]; }
+static inline lbk_value_info *lbk_graph_info(const lbk_graph *graph, lbk_value value) {
+    return &graph->values[value];
+}
 static inline const lbk_tensor_desc *lbk_graph_desc(const lbk_graph *graph, lbk_value value) {
     return &graph->values[value].desc;
 }

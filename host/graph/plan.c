@@ -91,10 +91,17 @@ static lbk_status arg_buffer(lbk_plan *p, int n, const cl_mem *buffers, const cl
     }
     const lbk_node *node = &p->graph->nodes[n];
     switch (arg->kind) {
-    case LBK_ARG_INPUT: *out = p->buffer[node->input[arg->index]]; break;
-    case LBK_ARG_OUTPUT: *out = p->buffer[node->output[arg->index]]; break;
-    case LBK_ARG_SCRATCH: *out = scratch[arg->index]; break;
-    default: return lbk_fail(LBK_ERR_INTERNAL, "argument is no buffer");
+    case LBK_ARG_INPUT:
+        *out = p->buffer[node->input[arg->index]];
+        break;
+    case LBK_ARG_OUTPUT:
+        *out = p->buffer[node->output[arg->index]];
+        break;
+    case LBK_ARG_SCRATCH:
+        *out = scratch[arg->index];
+        break;
+    default:
+        return lbk_fail(LBK_ERR_INTERNAL, "argument is no buffer");
     }
     LBK_ENSURE(*out);
     return LBK_OK;
@@ -102,10 +109,14 @@ static lbk_status arg_buffer(lbk_plan *p, int n, const cl_mem *buffers, const cl
 
 static lbk_status set_arg(cl_kernel kernel, cl_uint index, const lbk_arg *arg, cl_mem buffer) {
     switch (arg->kind) {
-    case LBK_ARG_INT: return LBK_CL(clSetKernelArg(kernel, index, sizeof(cl_int), &(cl_int){arg->index}));
-    case LBK_ARG_FLOAT: return LBK_CL(clSetKernelArg(kernel, index, sizeof(cl_float), &arg->number));
-    case LBK_ARG_LOCAL: return LBK_CL(clSetKernelArg(kernel, index, (size_t)arg->index, NULL));
-    default: return LBK_CL(clSetKernelArg(kernel, index, sizeof buffer, &buffer));
+    case LBK_ARG_INT:
+        return LBK_CL(clSetKernelArg(kernel, index, sizeof(cl_int), &(cl_int){arg->index}));
+    case LBK_ARG_FLOAT:
+        return LBK_CL(clSetKernelArg(kernel, index, sizeof(cl_float), &arg->number));
+    case LBK_ARG_LOCAL:
+        return LBK_CL(clSetKernelArg(kernel, index, (size_t)arg->index, NULL));
+    default:
+        return LBK_CL(clSetKernelArg(kernel, index, sizeof buffer, &buffer));
     }
 }
 
@@ -147,7 +158,8 @@ static lbk_status bind_node(lbk_plan *p, size_t n) {
     return LBK_OK;
 }
 
-static lbk_status unique_requests(const lbk_plan_memory *m, lbk_arena *arena, lbk_program_request **out, size_t *count) {
+static lbk_status unique_requests(const lbk_plan_memory *m, lbk_arena *arena, lbk_program_request **out,
+                                  size_t *count) {
     size_t total = 0;
     for (size_t n = 0; n < m->graph->node_count; n++)
         total += m->nodes[n].emit.call_count;

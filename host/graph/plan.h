@@ -12,8 +12,8 @@
 typedef struct lbk_plan lbk_plan;
 
 typedef struct lbk_plan_options {
-    bool profile;     /* keep an event per launch, for busy time */
-    bool no_sharing;  /* every value its own buffer (overrun checks) */
+    bool profile;                /* keep an event per launch, for busy time */
+    bool no_sharing;             /* every value its own buffer (overrun checks) */
     const char *const *variants; /* per node, "gpu/clblast" or NULL; NULL: the tuner decides (graph/tune.h) */
 } lbk_plan_options;
 
@@ -47,8 +47,8 @@ lbk_status lbk_plan_collect(lbk_plan *plan, int steps, double *busy_s);
 typedef struct lbk_plan_launch_info {
     const char *node, *op, *variant, *kernel;
     bool backward;
-    double flops, bytes;   /* of the node; 0 for its further launches */
-    double seconds;        /* profiled, summed over collected steps */
+    double flops, bytes; /* of the node; 0 for its further launches */
+    double seconds;      /* profiled, summed over collected steps */
     uint64_t runs;
 } lbk_plan_launch_info;
 size_t lbk_plan_launch_count(const lbk_plan *plan);

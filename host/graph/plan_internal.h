@@ -31,16 +31,16 @@ struct lbk_plan {
     lbk_plan_memory memory;
     lbk_arena arena_host;
     cl_mem arena, scalars;
-    cl_mem *buffer;        /* per value */
-    cl_mem *views;         /* every sub-buffer made, to release */
+    cl_mem *buffer; /* per value */
+    cl_mem *views;  /* every sub-buffer made, to release */
     size_t view_count, view_capacity;
     lbk_launch *launches;
     size_t launch_count, launch_capacity;
 
     size_t *scalar_offset; /* per value; SIZE_MAX when no scalar */
     size_t scalar_bytes;
-    char *scalar_now;                          /* what the next step gets */
-    char *scalar_slot[LBK_PLAN_SLOTS];         /* in flight */
+    char *scalar_now;                  /* what the next step gets */
+    char *scalar_slot[LBK_PLAN_SLOTS]; /* in flight */
     cl_event scalar_event[LBK_PLAN_SLOTS];
     unsigned scalar_next;
     bool scalar_dirty;

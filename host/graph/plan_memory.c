@@ -102,7 +102,8 @@ static lbk_status collect_blocks(lbk_plan_memory *m, packing *p, const size_t *r
         m->offset[v] = SIZE_MAX;
         bool alive = info->kind == LBK_VALUE_COMPUTED && info->node >= 0;
         if (alive && m->root[v] == (lbk_value)v && info->param_of_gradient == LBK_NONE)
-            LBK_TRY(add_block(p, lbk_tensor_bytes(&info->desc), (size_t)info->node, root_last[v], align, &m->offset[v]));
+            LBK_TRY(
+                add_block(p, lbk_tensor_bytes(&info->desc), (size_t)info->node, root_last[v], align, &m->offset[v]));
     }
     for (size_t n = 0; n < graph->node_count; n++)
         for (int s = 0; s < m->nodes[n].emit.scratch_count; s++)

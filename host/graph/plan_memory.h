@@ -9,7 +9,7 @@
 typedef struct lbk_node_memory {
     lbk_emit emit;
     lbk_tensor_desc input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS]; /* what emit points to */
-    size_t scratch_offset[4];                                      /* in the arena */
+    size_t scratch_offset[4];                                       /* in the arena */
 } lbk_node_memory;
 
 typedef struct lbk_plan_memory {

@@ -39,11 +39,10 @@ static lbk_status upload_scalars(lbk_plan *p) {
 
 lbk_status lbk_plan_gemm(lbk_device *device, const lbk_call *c, const cl_mem gemm[3], cl_event *event) {
     cl_command_queue queue = device->queue;
-    CLBlastStatusCode code =
-        CLBlastSgemm(CLBlastLayoutRowMajor, c->trans_a ? CLBlastTransposeYes : CLBlastTransposeNo,
-                     c->trans_b ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)c->m, (size_t)c->n, (size_t)c->k,
-                     c->alpha, gemm[1], 0, (size_t)c->lda, gemm[2], 0, (size_t)c->ldb, c->beta, gemm[0], 0,
-                     (size_t)c->ldc, &queue, event);
+    CLBlastStatusCode code = CLBlastSgemm(CLBlastLayoutRowMajor, c->trans_a ? CLBlastTransposeYes : CLBlastTransposeNo,
+                                          c->trans_b ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)c->m,
+                                          (size_t)c->n, (size_t)c->k, c->alpha, gemm[1], 0, (size_t)c->lda, gemm[2], 0,
+                                          (size_t)c->ldb, c->beta, gemm[0], 0, (size_t)c->ldc, &queue, event);
     if (code != CLBlastSuccess)
         return lbk_fail(LBK_ERR_DEVICE, "CLBlastSgemm(m=%d, n=%d, k=%d) on %s: status %d", c->m, c->n, c->k,
                         device->label, (int)code);
@@ -54,8 +53,8 @@ static lbk_status launch_one(lbk_plan *p, const lbk_launch *launch, cl_event *ev
     const lbk_call *c = launch->call;
     if (c->kind == LBK_CALL_CLBLAST_GEMM)
         return lbk_plan_gemm(p->device, c, launch->gemm, event);
-    return lbk_context(LBK_CL(clEnqueueNDRangeKernel(p->device->queue, launch->kernel, (cl_uint)c->dims, NULL, c->global,
-                                                     c->local, 0, NULL, event)),
+    return lbk_context(LBK_CL(clEnqueueNDRangeKernel(p->device->queue, launch->kernel, (cl_uint)c->dims, NULL,
+                                                     c->global, c->local, 0, NULL, event)),
                        "%s (%s) on %s", c->name, c->file, p->device->label);
 }
 

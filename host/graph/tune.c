@@ -66,8 +66,9 @@ static lbk_status key_of(const lbk_graph *graph, const lbk_node *node, lbk_text 
         LBK_TRY(lbk_param_print(p, node->params, key));
     }
     for (int i = 0; i < node->input_count; i++)
-        LBK_TRY(lbk_text_printf(key, " %s", node->input[i] == LBK_NONE ? "-"
-                                : lbk_shape_print(&graph->values[node->input[i]].desc.shape, shape)));
+        LBK_TRY(lbk_text_printf(
+            key, " %s",
+            node->input[i] == LBK_NONE ? "-" : lbk_shape_print(&graph->values[node->input[i]].desc.shape, shape)));
     return LBK_OK;
 }
 
@@ -179,8 +180,7 @@ out:
     return status;
 }
 
-lbk_status lbk_tune_graph(const lbk_graph *graph, lbk_device *device, lbk_arena *arena,
-                          const char *const **variants) {
+lbk_status lbk_tune_graph(const lbk_graph *graph, lbk_device *device, lbk_arena *arena, const char *const **variants) {
     *variants = NULL;
     if (!wanted(device) || device->info.caps.cls == LBK_CLASS_GENERIC)
         return LBK_OK;

@@ -10,7 +10,6 @@
 #include "graph/graph.h"
 
 /* variants[n]: for lbk_plan_options, in `arena`; NULL when nothing was to be decided. */
-lbk_status lbk_tune_graph(const lbk_graph *graph, lbk_device *device, lbk_arena *arena,
-                          const char *const **variants);
+lbk_status lbk_tune_graph(const lbk_graph *graph, lbk_device *device, lbk_arena *arena, const char *const **variants);
 
 #endif

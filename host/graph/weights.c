@@ -93,10 +93,18 @@ static void initial_values(const lbk_weights_entry *e, uint64_t seed, float *out
     double bound = 1.0 / sqrt((double)(e->fan_in > 0 ? e->fan_in : 1));
     for (size_t i = 0; i < count; i++) {
         switch (e->init) {
-        case LBK_INIT_ZERO: out[i] = 0.0f; break;
-        case LBK_INIT_ONE: out[i] = 1.0f; break;
-        case LBK_INIT_KAIMING_NORMAL_FAN_OUT: out[i] = (float)(deviation * lbk_rng_normal(&rng)); break;
-        case LBK_INIT_UNIFORM_FAN_IN: out[i] = (float)(bound * (2.0 * lbk_rng_uniform(&rng) - 1.0)); break;
+        case LBK_INIT_ZERO:
+            out[i] = 0.0f;
+            break;
+        case LBK_INIT_ONE:
+            out[i] = 1.0f;
+            break;
+        case LBK_INIT_KAIMING_NORMAL_FAN_OUT:
+            out[i] = (float)(deviation * lbk_rng_normal(&rng));
+            break;
+        case LBK_INIT_UNIFORM_FAN_IN:
+            out[i] = (float)(bound * (2.0 * lbk_rng_uniform(&rng) - 1.0));
+            break;
         }
     }
 }
@@ -177,8 +185,8 @@ lbk_status lbk_weights_load(lbk_weights *w, const char *path, const char *prefix
     for (size_t i = 0; i < file.count; i++) {
         bool counter;
         if (!is_ours(w, file.entries[i].name, start, &counter) && (!prefix || !*prefix)) {
-            status = lbk_fail(LBK_ERR_INPUT, "%s: tensor '%s' belongs to no layer of the model", path,
-                              file.entries[i].name);
+            status =
+                lbk_fail(LBK_ERR_INPUT, "%s: tensor '%s' belongs to no layer of the model", path, file.entries[i].name);
             goto out;
         }
         if (counter && file.entries[i].dtype == LBK_I64)

@@ -24,7 +24,7 @@ typedef struct lbk_weights {
     size_t count, capacity;
     const char **counter_names;
     size_t counter_count;
-    int64_t counter; /* the value of all counters: training steps seen */
+    int64_t counter;                 /* the value of all counters: training steps seen */
     size_t param_bytes, state_bytes; /* with padding, which is zero and stays zero */
     cl_mem params, grads, states;    /* grads NULL unless trainable */
 } lbk_weights;

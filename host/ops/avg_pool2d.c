@@ -4,9 +4,9 @@
 #define COUNT_ROW(S)                                                                                                   \
     LBK_PARAM_BOOL(S, count_include_pad, "yes", "divide by the window's size, padding included", "PyTorch's meaning")
 static const lbk_param avg_pool_table[] = {LBK_POOL_ROWS(lbk_pool_params), COUNT_ROW(lbk_pool_params), LBK_PARAM_END};
-static const lbk_param avg_pool_backward_table[] = {
-    LBK_POOL_ROWS(lbk_pool_backward_params), COUNT_ROW(lbk_pool_backward_params),
-    LBK_POOL_BACKWARD_ROWS(lbk_pool_backward_params), LBK_PARAM_END};
+static const lbk_param avg_pool_backward_table[] = {LBK_POOL_ROWS(lbk_pool_backward_params),
+                                                    COUNT_ROW(lbk_pool_backward_params),
+                                                    LBK_POOL_BACKWARD_ROWS(lbk_pool_backward_params), LBK_PARAM_END};
 
 static lbk_status avg_pool_infer(lbk_infer *infer) {
     lbk_pool_size s;
@@ -116,14 +116,20 @@ static const lbk_op_example avg_pool_examples[] = {
     {.params = "kernel=2", .input = {{4, {2, 8, 8, 16}}}, .input_count = 1},
     {.params = "kernel=3 stride=2 padding=1", .input = {{4, {3, 11, 7, 5}}}, .input_count = 1},
     {.params = "kernel=3 stride=1 padding=1 count_include_pad=no", .input = {{4, {1, 1, 1, 1}}}, .input_count = 1},
-    {.params = "kernel=2,3 stride=1,2 padding=1,0 count_include_pad=no", .input = {{4, {2, 5, 9, 3}}}, .input_count = 1},
+    {.params = "kernel=2,3 stride=1,2 padding=1,0 count_include_pad=no",
+     .input = {{4, {2, 5, 9, 3}}},
+     .input_count = 1},
 };
 
 static const lbk_op_example avg_pool_backward_examples[] = {
     {.params = "kernel=2 height=8 width=8", .input = {{4, {2, 4, 4, 16}}}, .input_count = 1},
     {.params = "kernel=3 stride=2 padding=1 height=11 width=7", .input = {{4, {3, 6, 4, 5}}}, .input_count = 1},
-    {.params = "kernel=3 stride=1 padding=1 height=1 width=1 count_include_pad=no", .input = {{4, {1, 1, 1, 1}}}, .input_count = 1},
-    {.params = "kernel=2,3 stride=1,2 padding=1,0 height=5 width=9 count_include_pad=no", .input = {{4, {2, 6, 4, 3}}}, .input_count = 1},
+    {.params = "kernel=3 stride=1 padding=1 height=1 width=1 count_include_pad=no",
+     .input = {{4, {1, 1, 1, 1}}},
+     .input_count = 1},
+    {.params = "kernel=2,3 stride=1,2 padding=1,0 height=5 width=9 count_include_pad=no",
+     .input = {{4, {2, 6, 4, 3}}},
+     .input_count = 1},
 };
 
 static const lbk_op avg_pool_op = {

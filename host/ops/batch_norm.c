@@ -18,8 +18,7 @@ static const lbk_param batch_norm_table[] = {
                     "running = (1 - momentum) * running + momentum * batch", "PyTorch's meaning"),
     LBK_PARAM_BOOL(batch_norm_params, training, "yes", "normalise by the batch's statistics, update the running ones",
                    NULL),
-    LBK_PARAM_BOOL(batch_norm_params, relu, "no", "y = max(y, 0) in the same pass", NULL),
-    LBK_PARAM_END};
+    LBK_PARAM_BOOL(batch_norm_params, relu, "no", "y = max(y, 0) in the same pass", NULL), LBK_PARAM_END};
 
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, ADDEND }; /* inputs */
 
@@ -176,8 +175,8 @@ static lbk_status emit_apply(lbk_emit *e, const lbk_norm_split *s, lbk_class cls
     const batch_norm_params *p = e->params;
     bool add = lbk_emit_has(e, ADDEND);
     lbk_call *call;
-    LBK_TRY(lbk_emit_kernel(e, cls == LBK_CLASS_CPU ? "cpu/batch_norm" : "generic/batch_norm", names[add][p->relu],
-                            &call));
+    LBK_TRY(
+        lbk_emit_kernel(e, cls == LBK_CLASS_CPU ? "cpu/batch_norm" : "generic/batch_norm", names[add][p->relu], &call));
     lbk_call_input(call, X);
     lbk_call_input(call, add ? ADDEND : X); /* X: not read */
     lbk_call_scratch(call, table);
@@ -222,17 +221,45 @@ static const lbk_variant batch_norm_variants[] = {{LBK_CLASS_CPU, "lanes", batch
                                                   {LBK_CLASS_GENERIC, "columns", batch_norm_emit_generic},
                                                   {.emit = NULL}};
 
-#define NORM_INPUTS(x, c) {x, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}}
-#define SHAPE4(a, b, c, d) {4, {a, b, c, d}}
+#define NORM_INPUTS(x, c)                                                                                              \
+    {                                                                                                                  \
+        x, {1, {c}}, {1, {c}}, {1, {c}}, {                                                                             \
+            1, {                                                                                                       \
+                c                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+#define SHAPE4(a, b, c, d)                                                                                             \
+    {                                                                                                                  \
+        4, {                                                                                                           \
+            a, b, c, d                                                                                                 \
+        }                                                                                                              \
+    }
 static const lbk_op_example batch_norm_examples[] = {
     {.params = "", .input = NORM_INPUTS(SHAPE4(4, 9, 7, 16), 16), .input_count = 5, .low = 0.05, .high = 2},
     {.params = "", .input = NORM_INPUTS(SHAPE4(3, 13, 11, 5), 5), .input_count = 5, .low = 0.05, .high = 2},
     {.params = "", .input = NORM_INPUTS(SHAPE4(2, 1, 1, 1), 1), .input_count = 5, .low = 0.05, .high = 2},
-    {.params = "relu=yes momentum=0.3", .input = NORM_INPUTS(SHAPE4(8, 16, 16, 32), 32), .input_count = 5, .low = 0.05, .high = 2},
-    {.params = "eps=0.001", .input = {{2, {1201, 67}}, {1, {67}}, {1, {67}}, {1, {67}}, {1, {67}}, {2, {1201, 67}}}, .input_count = 6, .low = 0.05, .high = 2},
-    {.params = "relu=yes", .input = {SHAPE4(5, 6, 7, 64), {1, {64}}, {1, {64}}, {1, {64}}, {1, {64}}, SHAPE4(5, 6, 7, 64)}, .input_count = 6, .low = 0.05, .high = 2},
+    {.params = "relu=yes momentum=0.3",
+     .input = NORM_INPUTS(SHAPE4(8, 16, 16, 32), 32),
+     .input_count = 5,
+     .low = 0.05,
+     .high = 2},
+    {.params = "eps=0.001",
+     .input = {{2, {1201, 67}}, {1, {67}}, {1, {67}}, {1, {67}}, {1, {67}}, {2, {1201, 67}}},
+     .input_count = 6,
+     .low = 0.05,
+     .high = 2},
+    {.params = "relu=yes",
+     .input = {SHAPE4(5, 6, 7, 64), {1, {64}}, {1, {64}}, {1, {64}}, {1, {64}}, SHAPE4(5, 6, 7, 64)},
+     .input_count = 6,
+     .low = 0.05,
+     .high = 2},
     {.params = "training=no", .input = NORM_INPUTS(SHAPE4(1, 1, 1, 3), 3), .input_count = 5, .low = 0.05, .high = 2},
-    {.params = "training=no relu=yes", .input = {SHAPE4(3, 5, 7, 48), {1, {48}}, {1, {48}}, {1, {48}}, {1, {48}}, SHAPE4(3, 5, 7, 48)}, .input_count = 6, .low = 0.05, .high = 2},
+    {.params = "training=no relu=yes",
+     .input = {SHAPE4(3, 5, 7, 48), {1, {48}}, {1, {48}}, {1, {48}}, {1, {48}}, SHAPE4(3, 5, 7, 48)},
+     .input_count = 6,
+     .low = 0.05,
+     .high = 2},
 };
 
 static const lbk_op batch_norm_op = {

@@ -18,15 +18,15 @@ typedef struct lbk_norm_split {
     int64_t supers; /* rows of `lanes` elements; rows where lanes = channels */
     int64_t blocks; /* of `full` supers, the last of `last` */
     int64_t full, last;
-    int64_t tail;   /* rows behind the last super */
-    int64_t groups; /* blocks * repeat + tail */
+    int64_t tail;    /* rows behind the last super */
+    int64_t groups;  /* blocks * repeat + tail */
     size_t local[2]; /* work-group of kernels over (channel, row) */
 } lbk_norm_split;
 
 /* For the class that emits: cls CPU makes wide lanes; *fits is false when x is too small for them. */
 void lbk_norm_split_init(lbk_norm_split *split, const lbk_emit *e, lbk_class cls, const lbk_shape *x, bool *fits);
 
-int lbk_norm_partial(lbk_emit *e, const lbk_norm_split *split);            /* scratch [2][groups][channels] and padding */
+int lbk_norm_partial(lbk_emit *e, const lbk_norm_split *split); /* scratch [2][groups][channels] and padding */
 int lbk_norm_table(lbk_emit *e, const lbk_norm_split *split, int entries); /* scratch [entries][lanes] */
 
 /* Appends the call of `tables`: inputs mean, spread, weight, bias of the node by index. */

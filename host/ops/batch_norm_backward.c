@@ -186,11 +186,15 @@ static const lbk_variant backward_variants[] = {{LBK_CLASS_CPU, "lanes", backwar
 
 /* One line each: parameters, shape of x as {rank, {dims}}, channels. */
 #define EXAMPLE(text, c, ...)                                                                                          \
-    {.params = text, .input = {__VA_ARGS__, __VA_ARGS__, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}}, .input_count = 6,    \
-     .low = 0.05, .high = 2}
+    {                                                                                                                  \
+        .params = text, .input = {__VA_ARGS__, __VA_ARGS__, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}}, .input_count = 6, \
+        .low = 0.05, .high = 2                                                                                         \
+    }
 #define EXAMPLE_Y(text, c, ...)                                                                                        \
-    {.params = text, .input = {__VA_ARGS__, __VA_ARGS__, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}, __VA_ARGS__},         \
-     .input_count = 7, .low = -1, .high = 1}
+    {                                                                                                                  \
+        .params = text, .input = {__VA_ARGS__, __VA_ARGS__, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}, __VA_ARGS__},      \
+        .input_count = 7, .low = -1, .high = 1                                                                         \
+    }
 static const lbk_op_example backward_examples[] = {
     EXAMPLE("", 16, {4, {4, 9, 7, 16}}),
     EXAMPLE("relu=yes", 5, {4, {3, 13, 11, 5}}),

@@ -50,7 +50,8 @@ static lbk_status fold_emit(lbk_emit *e) {
 
 static const lbk_variant fold_variants[] = {{LBK_CLASS_GENERIC, "elementwise", fold_emit}, {.emit = NULL}};
 
-#define EXAMPLE(c) {.params = "", .input = {{1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}}, .input_count = 4, .low = 0.05, .high = 2}
+#define EXAMPLE(c)                                                                                                     \
+    { .params = "", .input = {{1, {c}}, {1, {c}}, {1, {c}}, {1, {c}}}, .input_count = 4, .low = 0.05, .high = 2 }
 static const lbk_op_example fold_examples[] = {EXAMPLE(1), EXAMPLE(61), EXAMPLE(256)};
 
 static const lbk_op fold_op = {

@@ -80,7 +80,8 @@ lbk_status lbk_norm_emit_tables(lbk_emit *e, const lbk_norm_split *split, const 
 
 void lbk_norm_call_pass(lbk_call *call, const lbk_norm_split *split, lbk_class cls, bool reduce) {
     if (cls == LBK_CLASS_CPU) {
-        const int64_t numbers[] = {split->channels, split->lanes, split->supers, split->blocks, split->full, split->tail};
+        const int64_t numbers[] = {split->channels, split->lanes, split->supers,
+                                   split->blocks,   split->full,  split->tail};
         for (int i = 0; i < 6; i++)
             lbk_call_int(call, numbers[i]);
         lbk_call_range_1d(call, (size_t)split->blocks, 1);

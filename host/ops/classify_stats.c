@@ -48,7 +48,8 @@ static lbk_status stats_emit(lbk_emit *e) {
 
 static const lbk_variant stats_variants[] = {{LBK_CLASS_GENERIC, "row", stats_emit}, {.emit = NULL}};
 
-#define EXAMPLE(b, k) {.params = "", .input = {{2, {b, k}}, {1, {b}}}, .input_count = 2, .low = -7, .high = 7, .integer_below = k}
+#define EXAMPLE(b, k)                                                                                                  \
+    { .params = "", .input = {{2, {b, k}}, {1, {b}}}, .input_count = 2, .low = -7, .high = 7, .integer_below = k }
 static const lbk_op_example stats_examples[] = {EXAMPLE(7, 10), EXAMPLE(1, 1), EXAMPLE(257, 101)};
 
 static const lbk_op stats_op = {

@@ -33,8 +33,9 @@ static lbk_status constant_emit(lbk_emit *e) {
 
 static const lbk_variant constant_variants[] = {{LBK_CLASS_GENERIC, "single", constant_emit}, {.emit = NULL}};
 
-static const lbk_op_example constant_examples[] = {
-    {.params = "", .input_count = 0}, {.params = "value=-2.5", .input_count = 0}, {.params = "value=0", .input_count = 0}};
+static const lbk_op_example constant_examples[] = {{.params = "", .input_count = 0},
+                                                   {.params = "value=-2.5", .input_count = 0},
+                                                   {.params = "value=0", .input_count = 0}};
 
 static const lbk_op constant_op = {
     .name = "constant",

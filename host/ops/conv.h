@@ -30,10 +30,18 @@ typedef struct lbk_conv_backward_params {
 /* Rows of a parameter table that describe `window`, a field of the struct S. */
 #define LBK_CONV_WINDOW_PARAMS(S)                                                                                      \
     {"stride", LBK_TYPE_PAIR, offsetof(S, window.stride), "1", 1, 1024, NULL, "pixels", "step of the kernel", NULL},   \
-        {"padding", LBK_TYPE_PAIR, offsetof(S, window.padding), "0", 0, 1024, NULL, "pixels",                          \
-         "zeros around x, on each side", NULL},                                                                        \
-        {"dilation", LBK_TYPE_PAIR, offsetof(S, window.dilation), "1", 1, 1024, NULL, "pixels",                        \
-         "distance of the kernel's taps", "Yu and Koltun 2016, arXiv 1511.07122"},                                     \
+        {"padding", LBK_TYPE_PAIR, offsetof(S, window.padding),    "0", 0, 1024,                                       \
+         NULL,      "pixels",      "zeros around x, on each side", NULL},                                              \
+        {"dilation",                                                                                                   \
+         LBK_TYPE_PAIR,                                                                                                \
+         offsetof(S, window.dilation),                                                                                 \
+         "1",                                                                                                          \
+         1,                                                                                                            \
+         1024,                                                                                                         \
+         NULL,                                                                                                         \
+         "pixels",                                                                                                     \
+         "distance of the kernel's taps",                                                                              \
+         "Yu and Koltun 2016, arXiv 1511.07122"},                                                                      \
     {                                                                                                                  \
         "groups", LBK_TYPE_INT, offsetof(S, window.groups), "1", 1, 1 << 20, NULL, NULL,                               \
             "channels are split into this many independent convolutions", NULL                                         \
@@ -62,10 +70,10 @@ void lbk_conv_visit(const lbk_conv_sizes *s, void (*visit)(void *user, int64_t x
 
 /* Blocks of class cpu's kernels conv2d and conv2d_backward_data over the tensor they write. */
 typedef struct lbk_conv_blocks {
-    int tq, narrow;            /* vectors of channels per tile; whether there are fewer channels than that */
+    int tq, narrow;             /* vectors of channels per tile; whether there are fewer channels than that */
     int64_t images, rows, cols; /* of one work-group */
-    int64_t pass;              /* blocks of reduction channels per pass */
-    size_t groups, splits;     /* global size */
+    int64_t pass;               /* blocks of reduction channels per pass */
+    size_t groups, splits;      /* global size */
 } lbk_conv_blocks;
 /* false: no block fits local memory. `backward`: of conv2d_backward_data. */
 bool lbk_conv_blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, bool backward, lbk_conv_blocks *out);

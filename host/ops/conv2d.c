@@ -37,10 +37,9 @@ static lbk_status conv2d_infer(lbk_infer *infer) {
     if (weight->dim[0] != p->kernel[0] || weight->dim[1] != p->kernel[1])
         return lbk_fail(LBK_ERR_INPUT, "conv2d: weight is %lldx%lld pixels, kernel=%d,%d", (long long)weight->dim[0],
                         (long long)weight->dim[1], p->kernel[0], p->kernel[1]);
-    lbk_shape y = lbk_shape_4(x->dim[0],
-                              lbk_conv_extent(x->dim[1], p->kernel[0], w->stride[0], w->padding[0], w->dilation[0]),
-                              lbk_conv_extent(x->dim[2], p->kernel[1], w->stride[1], w->padding[1], w->dilation[1]),
-                              p->out);
+    lbk_shape y =
+        lbk_shape_4(x->dim[0], lbk_conv_extent(x->dim[1], p->kernel[0], w->stride[0], w->padding[0], w->dilation[0]),
+                    lbk_conv_extent(x->dim[2], p->kernel[1], w->stride[1], w->padding[1], w->dilation[1]), p->out);
     LBK_TRY(lbk_conv_check("conv2d", w, x, weight, &y));
     LBK_TRY(infer_vectors(infer, p->out));
     if (lbk_infer_has(infer, ADDEND))
@@ -51,8 +50,8 @@ static lbk_status conv2d_infer(lbk_infer *infer) {
 
 static void conv2d_cost(const lbk_infer *shapes, lbk_cost *cost) {
     const lbk_conv2d_params *p = shapes->params;
-    lbk_conv_sizes s = lbk_conv_sizes_of(&p->window, &shapes->input[X].shape, &shapes->input[WEIGHT].shape,
-                                         &shapes->output[0].shape);
+    lbk_conv_sizes s =
+        lbk_conv_sizes_of(&p->window, &shapes->input[X].shape, &shapes->input[WEIGHT].shape, &shapes->output[0].shape);
     lbk_cost_elementwise(shapes, 0, cost);
     cost->flops = lbk_conv_flops(&s);
 }
@@ -69,7 +68,8 @@ static const double *reference_input(const lbk_reference *r, int input) {
 static void conv2d_reference(const lbk_reference *r) {
     const lbk_conv2d_params *p = r->params;
     lbk_conv_sizes s = lbk_conv_sizes_of(&p->window, &r->input[X].shape, &r->input[WEIGHT].shape, &r->output[0].shape);
-    const double *bias = reference_input(r, BIAS), *scale = reference_input(r, SCALE), *shift = reference_input(r, SHIFT);
+    const double *bias = reference_input(r, BIAS), *scale = reference_input(r, SCALE),
+                 *shift = reference_input(r, SHIFT);
     const double *addend = reference_input(r, ADDEND);
     lbk_conv_visit(&s, reference_visit, (void *)r);
     for (int64_t i = 0; i < lbk_ops_count(&r->output[0]); i++) {
@@ -120,10 +120,12 @@ static lbk_status conv2d_weights(const void *params, const lbk_tensor_desc *inpu
     int64_t each = channels / p->window.groups;
     lbk_init init = p->init == LBK_CONV_INIT_KAIMING ? LBK_INIT_KAIMING_NORMAL_FAN_OUT : LBK_INIT_UNIFORM_FAN_IN;
     list->count = p->bias ? 2 : 1;
-    list->item[0] = (lbk_weight){"weight", LBK_WEIGHT_PARAM, WEIGHT, lbk_shape_4(p->kernel[0], p->kernel[1], each, p->out),
-                                 LBK_LAYOUT_OIHW, init, taps * each, taps * p->out};
-    list->item[1] = (lbk_weight){"bias", LBK_WEIGHT_PARAM, BIAS, lbk_shape_1(p->out), LBK_LAYOUT_SAME,
-                                 LBK_INIT_UNIFORM_FAN_IN, taps * each, taps * p->out};
+    list->item[0] = (lbk_weight){"weight",        LBK_WEIGHT_PARAM,
+                                 WEIGHT,          lbk_shape_4(p->kernel[0], p->kernel[1], each, p->out),
+                                 LBK_LAYOUT_OIHW, init,
+                                 taps * each,     taps * p->out};
+    list->item[1] = (lbk_weight){"bias",          LBK_WEIGHT_PARAM,        BIAS,        lbk_shape_1(p->out),
+                                 LBK_LAYOUT_SAME, LBK_INIT_UNIFORM_FAN_IN, taps * each, taps * p->out};
     return LBK_OK;
 }
 
@@ -217,18 +219,17 @@ static lbk_status emit_gpu(lbk_emit *e) {
     return LBK_OK;
 }
 
-static const lbk_variant conv2d_variants[] = {{LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise},
-                                              {LBK_CLASS_CPU, "direct", emit_cpu},
-                                              {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise},
-                                              {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
-                                              {LBK_CLASS_GENERIC, "loop", emit_generic},
-                                              {.emit = NULL}};
+static const lbk_variant conv2d_variants[] = {
+    {LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise}, {LBK_CLASS_CPU, "direct", emit_cpu},
+    {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise}, {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
+    {LBK_CLASS_GENERIC, "loop", emit_generic},        {.emit = NULL}};
 
-#define NONE {.rank = -1}
-#define CASE(text, n, h, w, c, kh, kw, each, k) \
-    {.params = text, .input = {{4, {n, h, w, c}}, {4, {kh, kw, each, k}}}, .input_count = 2}
-#define CASE_BIAS(text, n, h, w, c, kh, kw, each, k) \
-    {.params = text, .input = {{4, {n, h, w, c}}, {4, {kh, kw, each, k}}, {1, {k}}}, .input_count = 3}
+#define NONE                                                                                                           \
+    { .rank = -1 }
+#define CASE(text, n, h, w, c, kh, kw, each, k)                                                                        \
+    { .params = text, .input = {{4, {n, h, w, c}}, {4, {kh, kw, each, k}}}, .input_count = 2 }
+#define CASE_BIAS(text, n, h, w, c, kh, kw, each, k)                                                                   \
+    { .params = text, .input = {{4, {n, h, w, c}}, {4, {kh, kw, each, k}}, {1, {k}}}, .input_count = 3 }
 static const lbk_op_example conv2d_examples[] = {
     CASE_BIAS("out=16 kernel=3 padding=1", 2, 9, 11, 3, 3, 3, 3, 16),
     CASE("out=32 kernel=3 stride=2 padding=1 bias=no", 3, 8, 8, 16, 3, 3, 16, 32),

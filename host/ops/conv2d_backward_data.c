@@ -28,8 +28,8 @@ static lbk_status data_infer(lbk_infer *infer) {
 
 static void data_cost(const lbk_infer *shapes, lbk_cost *cost) {
     const lbk_conv_backward_params *p = shapes->params;
-    lbk_conv_sizes s = lbk_conv_sizes_of(&p->window, &shapes->output[0].shape, &shapes->input[WEIGHT].shape,
-                                         &shapes->input[DY].shape);
+    lbk_conv_sizes s =
+        lbk_conv_sizes_of(&p->window, &shapes->output[0].shape, &shapes->input[WEIGHT].shape, &shapes->input[DY].shape);
     lbk_cost_elementwise(shapes, 0, cost);
     cost->flops = lbk_conv_flops(&s);
 }
@@ -54,9 +54,8 @@ static lbk_status data_differentiate(lbk_gradient *g) {
     const lbk_shape *weight = &g->input_desc[WEIGHT].shape;
     lbk_value ddx = g->output_grad[0];
     lbk_conv_backward_params weights = {{(int)weight->dim[0], (int)weight->dim[1]}, p->window};
-    lbk_conv2d_params forward = {.out = (int)weight->dim[3],
-                                 .kernel = {(int)weight->dim[0], (int)weight->dim[1]},
-                                 .window = p->window};
+    lbk_conv2d_params forward = {
+        .out = (int)weight->dim[3], .kernel = {(int)weight->dim[0], (int)weight->dim[1]}, .window = p->window};
     if (g->wanted[DY])
         LBK_TRY(lbk_gradient_emit(g, "conv2d", &forward, 2, (lbk_value[]){ddx, g->input[WEIGHT]}, &g->input_grad[DY]));
     if (g->wanted[WEIGHT])
@@ -160,7 +159,8 @@ static lbk_status emit_gpu_depthwise(lbk_emit *e) {
 
 static lbk_status emit_gpu(lbk_emit *e) {
     lbk_conv_sizes s = emit_sizes(e);
-    int64_t rows = s.n * ((s.h + s.sh - 1) / s.sh) * ((s.w + s.sw - 1) / s.sw), columns = s.c / s.groups; /* of a phase */
+    int64_t rows = s.n * ((s.h + s.sh - 1) / s.sh) * ((s.w + s.sw - 1) / s.sw),
+            columns = s.c / s.groups; /* of a phase */
     lbk_conv_tile tile;
     lbk_call *call;
     if (!lbk_conv_tile_find(e, &s, rows, columns, &tile))
@@ -173,15 +173,13 @@ static lbk_status emit_gpu(lbk_emit *e) {
     return LBK_OK;
 }
 
-static const lbk_variant data_variants[] = {{LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise},
-                                            {LBK_CLASS_CPU, "direct", emit_cpu},
-                                            {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise},
-                                            {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
-                                            {LBK_CLASS_GENERIC, "loop", emit_generic},
-                                            {.emit = NULL}};
+static const lbk_variant data_variants[] = {
+    {LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise}, {LBK_CLASS_CPU, "direct", emit_cpu},
+    {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise}, {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
+    {LBK_CLASS_GENERIC, "loop", emit_generic},        {.emit = NULL}};
 
-#define CASE(text, n, oh, ow, k, kh, kw, each) \
-    {.params = text, .input = {{4, {n, oh, ow, k}}, {4, {kh, kw, each, k}}}, .input_count = 2}
+#define CASE(text, n, oh, ow, k, kh, kw, each)                                                                         \
+    { .params = text, .input = {{4, {n, oh, ow, k}}, {4, {kh, kw, each, k}}}, .input_count = 2 }
 static const lbk_op_example data_examples[] = {
     CASE("extent=9,11 padding=1", 2, 9, 11, 16, 3, 3, 16),
     CASE("extent=8 stride=2 padding=1", 3, 4, 4, 32, 3, 3, 16),

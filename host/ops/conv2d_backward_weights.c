@@ -49,9 +49,8 @@ static lbk_status weights_differentiate(lbk_gradient *g) {
     const lbk_shape *x = &g->input_desc[X].shape;
     lbk_value ddw = g->output_grad[0];
     lbk_conv_backward_params data = {{(int)x->dim[1], (int)x->dim[2]}, p->window};
-    lbk_conv2d_params forward = {.out = (int)g->input_desc[DY].shape.dim[3],
-                                 .kernel = {p->extent[0], p->extent[1]},
-                                 .window = p->window};
+    lbk_conv2d_params forward = {
+        .out = (int)g->input_desc[DY].shape.dim[3], .kernel = {p->extent[0], p->extent[1]}, .window = p->window};
     if (g->wanted[X])
         LBK_TRY(lbk_gradient_emit(g, "conv2d_backward_data", &data, 2, (lbk_value[]){g->input[DY], ddw},
                                   &g->input_grad[X]));
@@ -230,15 +229,13 @@ static lbk_status emit_gpu_depthwise(lbk_emit *e) {
     return emit_reduce(e, file, "-DDWC=32 -DDWP=8", scratch, parts);
 }
 
-static const lbk_variant weights_variants[] = {{LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise},
-                                               {LBK_CLASS_CPU, "direct", emit_cpu},
-                                               {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise},
-                                               {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
-                                               {LBK_CLASS_GENERIC, "loop", emit_generic},
-                                               {.emit = NULL}};
+static const lbk_variant weights_variants[] = {
+    {LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise}, {LBK_CLASS_CPU, "direct", emit_cpu},
+    {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise}, {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
+    {LBK_CLASS_GENERIC, "loop", emit_generic},        {.emit = NULL}};
 
-#define CASE(text, n, h, w, c, oh, ow, k) \
-    {.params = text, .input = {{4, {n, h, w, c}}, {4, {n, oh, ow, k}}}, .input_count = 2}
+#define CASE(text, n, h, w, c, oh, ow, k)                                                                              \
+    { .params = text, .input = {{4, {n, h, w, c}}, {4, {n, oh, ow, k}}}, .input_count = 2 }
 static const lbk_op_example weights_examples[] = {
     CASE("extent=3 padding=1", 2, 9, 11, 3, 9, 11, 16),
     CASE("extent=3 stride=2 padding=1", 3, 8, 8, 16, 4, 4, 32),

@@ -116,7 +116,8 @@ void lbk_conv_call_groups(lbk_call *call, const lbk_conv_sizes *s) {
 }
 
 /* Tiles as wide as the channels of a group need, up to 64; the 128 x 128 one where it still leaves every unit some. */
-bool lbk_conv_tile_find(const lbk_emit *e, const lbk_conv_sizes *s, int64_t rows, int64_t columns, lbk_conv_tile *tile) {
+bool lbk_conv_tile_find(const lbk_emit *e, const lbk_conv_sizes *s, int64_t rows, int64_t columns,
+                        lbk_conv_tile *tile) {
     int64_t big = div_up(rows, 128) * div_up(columns, 128) * s->groups;
     *tile = (lbk_conv_tile){.bm = 128, .bn = columns <= 16 ? 16 : 32, .tm = 4, .tn = 4};
     if (columns > 64 && big >= 2 * (int64_t)e->caps->compute_units)

@@ -30,13 +30,14 @@ static lbk_status check_channels(const char *op, const lbk_conv_window *window, 
                                  const lbk_shape *weight, const lbk_shape *y) {
     int64_t c = x->dim[3], k = y->dim[3];
     if (c % window->groups != 0 || k % window->groups != 0)
-        return lbk_fail(LBK_ERR_INPUT, "%s: groups=%d divides not both input channels (%lld) and output channels (%lld)",
-                        op, window->groups, (long long)c, (long long)k);
+        return lbk_fail(LBK_ERR_INPUT,
+                        "%s: groups=%d divides not both input channels (%lld) and output channels (%lld)", op,
+                        window->groups, (long long)c, (long long)k);
     if (weight->dim[2] == c / window->groups && weight->dim[3] == k)
         return LBK_OK;
     char text[LBK_SHAPE_TEXT];
-    return lbk_fail(LBK_ERR_INPUT, "%s: weight has shape %s, expected KHxKWx%lldx%lld", op, lbk_shape_print(weight, text),
-                    (long long)(c / window->groups), (long long)k);
+    return lbk_fail(LBK_ERR_INPUT, "%s: weight has shape %s, expected KHxKWx%lldx%lld", op,
+                    lbk_shape_print(weight, text), (long long)(c / window->groups), (long long)k);
 }
 
 lbk_status lbk_conv_check(const char *op, const lbk_conv_window *window, const lbk_shape *x, const lbk_shape *weight,
@@ -50,9 +51,9 @@ lbk_status lbk_conv_check(const char *op, const lbk_conv_window *window, const l
         int64_t fits = lbk_conv_extent(x->dim[1 + i], (int)weight->dim[i], window->stride[i], window->padding[i],
                                        window->dilation[i]);
         if (fits < 1)
-            return lbk_fail(LBK_ERR_INPUT, "%s: a kernel of %lld pixels, dilation %d, does not fit %lld pixels + 2 x %d",
-                            op, (long long)weight->dim[i], window->dilation[i], (long long)x->dim[1 + i],
-                            window->padding[i]);
+            return lbk_fail(
+                LBK_ERR_INPUT, "%s: a kernel of %lld pixels, dilation %d, does not fit %lld pixels + 2 x %d", op,
+                (long long)weight->dim[i], window->dilation[i], (long long)x->dim[1 + i], window->padding[i]);
         if (fits != y->dim[1 + i])
             return lbk_fail(LBK_ERR_INPUT, "%s: x (%s) gives %lld output pixels in dimension %d, y has shape %s", op,
                             lbk_shape_print(x, text[0]), (long long)fits, 1 + i, lbk_shape_print(y, text[1]));

@@ -126,15 +126,26 @@ static const lbk_variant cross_entropy_variants[] = {{LBK_CLASS_CPU, "vector", c
 
 static const lbk_op_example cross_entropy_examples[] = {
     {.params = "", .input = {{2, {7, 10}}, {1, {7}}}, .input_count = 2, .low = -5, .high = 5, .integer_below = 10},
-    {.params = "smoothing=0.1", .input = {{2, {128, 100}}, {1, {128}}}, .input_count = 2, .low = -20, .high = 20, .integer_below = 100},
+    {.params = "smoothing=0.1",
+     .input = {{2, {128, 100}}, {1, {128}}},
+     .input_count = 2,
+     .low = -20,
+     .high = 20,
+     .integer_below = 100},
     {.params = "", .input = {{2, {1, 1}}, {1, {1}}}, .input_count = 2, .integer_below = 1},
-    {.params = "smoothing=0.3", .input = {{2, {3, 1009}}, {1, {3}}}, .input_count = 2, .low = 60, .high = 110, .integer_below = 1009},
+    {.params = "smoothing=0.3",
+     .input = {{2, {3, 1009}}, {1, {3}}},
+     .input_count = 2,
+     .low = 60,
+     .high = 110,
+     .integer_below = 1009},
 };
 
 static const lbk_op cross_entropy_op = {
     .name = "cross_entropy",
     .summary = "cross-entropy of logits against class labels, averaged over the batch",
-    .formula = "loss = -1/labelled sum_i [label_i >= 0] sum_k t_ik ln softmax(z_i)_k, t = (1-s) onehot + s/K; dlogits = dloss/dz",
+    .formula = "loss = -1/labelled sum_i [label_i >= 0] sum_k t_ik ln softmax(z_i)_k, t = (1-s) onehot + s/K; dlogits "
+               "= dloss/dz",
     .inputs = "logits[B,K] labels[B]:i32",
     .outputs = "loss[1] dlogits[B,K]",
     .params = cross_entropy_table,

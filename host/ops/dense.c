@@ -9,8 +9,7 @@ typedef struct dense_params {
 static const lbk_param dense_table[] = {
     LBK_PARAM_INT(dense_params, out, NULL, 1, 1 << 24, "units", "output units", NULL),
     LBK_PARAM_BOOL(dense_params, bias, "yes", "add a bias per output unit", NULL),
-    LBK_PARAM_BOOL(dense_params, relu, "no", "y = max(y, 0) in the same pass", NULL),
-    LBK_PARAM_END};
+    LBK_PARAM_BOOL(dense_params, relu, "no", "y = max(y, 0) in the same pass", NULL), LBK_PARAM_END};
 
 enum { X, WEIGHT, BIAS }; /* inputs of dense */
 
@@ -70,10 +69,10 @@ static lbk_status dense_weights(const void *params, const lbk_tensor_desc *input
     const dense_params *p = params;
     int64_t in = lbk_shape_last(&input->shape);
     list->count = p->bias ? 2 : 1;
-    list->item[0] = (lbk_weight){"weight", LBK_WEIGHT_PARAM, WEIGHT, lbk_shape_2(in, p->out),
-                                 LBK_LAYOUT_OI, LBK_INIT_UNIFORM_FAN_IN, in, p->out};
-    list->item[1] = (lbk_weight){"bias", LBK_WEIGHT_PARAM, BIAS, lbk_shape_1(p->out),
-                                 LBK_LAYOUT_SAME, LBK_INIT_UNIFORM_FAN_IN, in, p->out};
+    list->item[0] = (lbk_weight){"weight",      LBK_WEIGHT_PARAM,        WEIGHT, lbk_shape_2(in, p->out),
+                                 LBK_LAYOUT_OI, LBK_INIT_UNIFORM_FAN_IN, in,     p->out};
+    list->item[1] = (lbk_weight){"bias",          LBK_WEIGHT_PARAM,        BIAS, lbk_shape_1(p->out),
+                                 LBK_LAYOUT_SAME, LBK_INIT_UNIFORM_FAN_IN, in,   p->out};
     return LBK_OK;
 }
 
@@ -95,7 +94,8 @@ static lbk_status data_infer(lbk_infer *infer) {
     LBK_TRY(lbk_infer_rank(infer, "dense_backward_data", 1, "weight", 2));
     if (dy->rank < 2)
         return lbk_fail(LBK_ERR_INPUT, "dense_backward_data: dy has %d dimensions, expected at least 2", dy->rank);
-    LBK_TRY(lbk_infer_shape(infer, "dense_backward_data", 1, "weight", lbk_shape_2(weight->dim[0], lbk_shape_last(dy))));
+    LBK_TRY(
+        lbk_infer_shape(infer, "dense_backward_data", 1, "weight", lbk_shape_2(weight->dim[0], lbk_shape_last(dy))));
     lbk_infer_output(infer, LBK_F32, with_last(*dy, weight->dim[0]));
     return LBK_OK;
 }
@@ -158,8 +158,8 @@ static lbk_status weights_differentiate(lbk_gradient *g) {
     lbk_value ddw = g->output_grad[0];
     dense_params forward = {.out = (int)lbk_shape_last(&g->input_desc[1].shape)};
     if (g->wanted[0])
-        LBK_TRY(lbk_gradient_emit(g, "dense_backward_data", NULL, 2, (lbk_value[]){g->input[1], ddw},
-                                  &g->input_grad[0]));
+        LBK_TRY(
+            lbk_gradient_emit(g, "dense_backward_data", NULL, 2, (lbk_value[]){g->input[1], ddw}, &g->input_grad[0]));
     if (g->wanted[1])
         LBK_TRY(lbk_gradient_emit(g, "dense", &forward, 2, (lbk_value[]){g->input[0], ddw}, &g->input_grad[1]));
     return LBK_OK;

@@ -141,16 +141,19 @@ static const lbk_variant distill_variants[] = {{LBK_CLASS_CPU, "vector", distill
                                                {.emit = NULL}};
 
 #define EXAMPLE(b, k, from, to)                                                                                        \
-    {.params = "", .input = {{2, {b, k}}, {2, {b, k}}, {1, {b}}, {1, {1}}, {1, {1}}, {1, {1}}}, .input_count = 6,      \
-     .low = from, .high = to, .integer_below = k}
+    {                                                                                                                  \
+        .params = "", .input = {{2, {b, k}}, {2, {b, k}}, {1, {b}}, {1, {1}}, {1, {1}}, {1, {1}}}, .input_count = 6,   \
+        .low = from, .high = to, .integer_below = k                                                                    \
+    }
 static const lbk_op_example distill_examples[] = {EXAMPLE(7, 10, 0.5, 4), EXAMPLE(128, 100, 1, 8),
                                                   EXAMPLE(1, 1, 0.5, 2), EXAMPLE(3, 1009, 0.3, 6)};
 
 static const lbk_op distill_op = {
     .name = "distill_loss",
     .summary = "weighted sum of cross-entropy and softened KL divergence to a teacher (Hinton et al. 2015)",
-    .formula = "total = hard_weight * hard + soft_weight * soft, hard = -mean over labelled rows of ln softmax(s)_label, "
-               "soft = T^2/B sum p (ln p - ln q), p = softmax(t/T), q = softmax(s/T); dstudent = dtotal/ds",
+    .formula =
+        "total = hard_weight * hard + soft_weight * soft, hard = -mean over labelled rows of ln softmax(s)_label, "
+        "soft = T^2/B sum p (ln p - ln q), p = softmax(t/T), q = softmax(s/T); dstudent = dtotal/ds",
     .inputs = "student[B,K] teacher[B,K] labels[B]:i32 hard_weight[1] soft_weight[1] temperature[1]",
     .outputs = "total[1] hard[1] soft[1] dstudent[B,K]",
     .min_inputs = 6,

@@ -15,8 +15,7 @@ static const lbk_param dropout_table[] = {
                     "Srivastava et al. 2014"),
     LBK_PARAM_INT(dropout_params, seed, "0", 0, 2147483647, NULL, "seed of the masks", NULL),
     LBK_PARAM_INT(dropout_params, node, "0", 0, 2147483647, NULL, "tells the dropout layers of a model apart", NULL),
-    LBK_PARAM_BOOL(dropout_params, training, "yes", "drop; otherwise the identity", NULL),
-    LBK_PARAM_END};
+    LBK_PARAM_BOOL(dropout_params, training, "yes", "drop; otherwise the identity", NULL), LBK_PARAM_END};
 
 /* A number's upper 24 bits below this mean "drop". */
 static uint32_t drop_threshold(const dropout_params *p) {
@@ -101,6 +100,7 @@ static const lbk_op dropout_op = {
     .integers = 1u << 1,
     .scalars = 1u << 1,
     .inplace = 1,
+    .alias = 1,
     .layer = true,
     .infer = dropout_infer,
     .cost = dropout_cost,

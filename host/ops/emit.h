@@ -54,8 +54,8 @@ struct lbk_emit {
     size_t call_count, call_capacity;
     size_t scratch_bytes[4]; /* live during this node only */
     int scratch_count;
-    const char *only;        /* "gpu/clblast": the tuner's choice; NULL: the first variant of the class that takes the node */
-    char variant[48];        /* which variant took it */
+    const char *only; /* "gpu/clblast": the tuner's choice; NULL: the first variant of the class that takes the node */
+    char variant[48]; /* which variant took it */
 };
 
 /* "Not me": the next variant is tried. Returns LBK_OK. */

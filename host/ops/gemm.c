@@ -219,9 +219,13 @@ static lbk_status emit_clblast(lbk_emit *e, const lbk_gemm *g) {
 
 lbk_status lbk_gemm_emit(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g) {
     switch (way) {
-    case LBK_GEMM_CPU: return direct_is_better(e, g) ? emit_cpu_direct(e, g) : emit_cpu_packed(e, g);
-    case LBK_GEMM_GPU: return emit_gpu(e, g);
-    case LBK_GEMM_CLBLAST: return emit_clblast(e, g);
-    default: return emit_generic(e, g);
+    case LBK_GEMM_CPU:
+        return direct_is_better(e, g) ? emit_cpu_direct(e, g) : emit_cpu_packed(e, g);
+    case LBK_GEMM_GPU:
+        return emit_gpu(e, g);
+    case LBK_GEMM_CLBLAST:
+        return emit_clblast(e, g);
+    default:
+        return emit_generic(e, g);
     }
 }

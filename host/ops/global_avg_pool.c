@@ -88,9 +88,8 @@ static lbk_status backward_emit_generic(lbk_emit *e) {
     return emit_call(e, LBK_CLASS_GENERIC, "global_avg_pool_backward", &e->output[0].shape);
 }
 
-static const lbk_variant pool_variants[] = {{LBK_CLASS_CPU, "images", pool_emit_cpu},
-                                            {LBK_CLASS_GENERIC, "columns", pool_emit_generic},
-                                            {.emit = NULL}};
+static const lbk_variant pool_variants[] = {
+    {LBK_CLASS_CPU, "images", pool_emit_cpu}, {LBK_CLASS_GENERIC, "columns", pool_emit_generic}, {.emit = NULL}};
 static const lbk_variant backward_variants[] = {{LBK_CLASS_CPU, "images", backward_emit_cpu},
                                                 {LBK_CLASS_GENERIC, "elementwise", backward_emit_generic},
                                                 {.emit = NULL}};

@@ -54,7 +54,7 @@ static lbk_status kl_emit(lbk_emit *e) {
 static const lbk_variant kl_variants[] = {{LBK_CLASS_GENERIC, "row", kl_emit}, {.emit = NULL}};
 
 #define EXAMPLE(b, k, from, to)                                                                                        \
-    {.params = "", .input = {{2, {b, k}}, {2, {b, k}}, {1, {1}}}, .input_count = 3, .low = from, .high = to}
+    { .params = "", .input = {{2, {b, k}}, {2, {b, k}}, {1, {1}}}, .input_count = 3, .low = from, .high = to }
 static const lbk_op_example kl_examples[] = {EXAMPLE(7, 10, 0.5, 4), EXAMPLE(1, 1, 0.5, 2), EXAMPLE(129, 101, 1, 8)};
 
 static const lbk_op kl_op = {

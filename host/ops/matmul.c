@@ -9,8 +9,7 @@ typedef struct matmul_params {
 static const lbk_param matmul_table[] = {
     LBK_PARAM_BOOL(matmul_params, trans_a, "no", "use a transposed", NULL),
     LBK_PARAM_BOOL(matmul_params, trans_b, "no", "use b transposed", NULL),
-    LBK_PARAM_FLOAT(matmul_params, alpha, "1", -1e30, 1e30, NULL, "factor of the product", NULL),
-    LBK_PARAM_END};
+    LBK_PARAM_FLOAT(matmul_params, alpha, "1", -1e30, 1e30, NULL, "factor of the product", NULL), LBK_PARAM_END};
 
 enum { A, B }; /* inputs */
 
@@ -23,7 +22,8 @@ static lbk_status matmul_infer(lbk_infer *infer) {
     if (a->dim[!p->trans_a] != b->dim[p->trans_b]) {
         char text[2][LBK_SHAPE_TEXT];
         return lbk_fail(LBK_ERR_INPUT, "matmul: a (%s%s) and b (%s%s) do not fit", lbk_shape_print(a, text[0]),
-                        p->trans_a ? ", transposed" : "", lbk_shape_print(b, text[1]), p->trans_b ? ", transposed" : "");
+                        p->trans_a ? ", transposed" : "", lbk_shape_print(b, text[1]),
+                        p->trans_b ? ", transposed" : "");
     }
     lbk_infer_output(infer, LBK_F32, lbk_shape_2(a->dim[p->trans_a], b->dim[!p->trans_b]));
     return LBK_OK;
@@ -78,8 +78,8 @@ static lbk_status matmul_emit(lbk_emit *e, lbk_gemm_way way) {
 
 LBK_GEMM_VARIANTS(matmul)
 
-#define CASE(text, a0, a1, b0, b1) \
-    {.params = text, .input = {{2, {a0, a1}}, {2, {b0, b1}}}, .input_count = 2}
+#define CASE(text, a0, a1, b0, b1)                                                                                     \
+    { .params = text, .input = {{2, {a0, a1}}, {2, {b0, b1}}}, .input_count = 2 }
 static const lbk_op_example matmul_examples[] = {
     CASE("", 7, 5, 5, 9),
     CASE("trans_b=yes alpha=0.5", 64, 40, 64, 40),

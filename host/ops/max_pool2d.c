@@ -133,9 +133,8 @@ static lbk_status max_pool_backward_emit_generic(lbk_emit *e) {
     return max_pool_backward_emit(e, LBK_CLASS_GENERIC);
 }
 
-static const lbk_variant max_pool_variants[] = {{LBK_CLASS_CPU, "rows", max_pool_emit_cpu},
-                                                {LBK_CLASS_GENERIC, "gather", max_pool_emit_generic},
-                                                {.emit = NULL}};
+static const lbk_variant max_pool_variants[] = {
+    {LBK_CLASS_CPU, "rows", max_pool_emit_cpu}, {LBK_CLASS_GENERIC, "gather", max_pool_emit_generic}, {.emit = NULL}};
 static const lbk_variant max_pool_backward_variants[] = {{LBK_CLASS_CPU, "rows", max_pool_backward_emit_cpu},
                                                          {LBK_CLASS_GENERIC, "gather", max_pool_backward_emit_generic},
                                                          {.emit = NULL}};
@@ -147,12 +146,25 @@ static const lbk_op_example max_pool_examples[] = {
     {.params = "kernel=2,3 stride=1,2 padding=1,0", .input = {{4, {2, 5, 9, 3}}}, .input_count = 1},
 };
 
-#define POOL_TWICE(...) {__VA_ARGS__, __VA_ARGS__}
+#define POOL_TWICE(...)                                                                                                \
+    { __VA_ARGS__, __VA_ARGS__ }
 static const lbk_op_example max_pool_backward_examples[] = {
-    {.params = "kernel=2 height=8 width=8", .input = POOL_TWICE({4, {2, 4, 4, 16}}), .input_count = 2, .integer_below = 4},
-    {.params = "kernel=3 stride=2 padding=1 height=11 width=7", .input = POOL_TWICE({4, {3, 6, 4, 5}}), .input_count = 2, .integer_below = 9},
-    {.params = "kernel=1 height=1 width=1", .input = POOL_TWICE({4, {1, 1, 1, 1}}), .input_count = 2, .integer_below = 1},
-    {.params = "kernel=2,3 stride=1,2 padding=1,0 height=5 width=9", .input = POOL_TWICE({4, {2, 6, 4, 3}}), .input_count = 2, .integer_below = 6},
+    {.params = "kernel=2 height=8 width=8",
+     .input = POOL_TWICE({4, {2, 4, 4, 16}}),
+     .input_count = 2,
+     .integer_below = 4},
+    {.params = "kernel=3 stride=2 padding=1 height=11 width=7",
+     .input = POOL_TWICE({4, {3, 6, 4, 5}}),
+     .input_count = 2,
+     .integer_below = 9},
+    {.params = "kernel=1 height=1 width=1",
+     .input = POOL_TWICE({4, {1, 1, 1, 1}}),
+     .input_count = 2,
+     .integer_below = 1},
+    {.params = "kernel=2,3 stride=1,2 padding=1,0 height=5 width=9",
+     .input = POOL_TWICE({4, {2, 6, 4, 3}}),
+     .input_count = 2,
+     .integer_below = 6},
 };
 
 static const lbk_op max_pool_op = {

@@ -86,8 +86,8 @@ typedef struct lbk_variant {
 
 /* A case for the tests and benches that walk the registry. Text in the INI syntax of the params. */
 typedef struct lbk_op_example {
-    const char *params;                      /* "out=8 kernel=3 padding=1" */
-    lbk_shape input[LBK_MAX_INPUTS];         /* in order; rank -1: absent */
+    const char *params;              /* "out=8 kernel=3 padding=1" */
+    lbk_shape input[LBK_MAX_INPUTS]; /* in order; rank -1: absent */
     int input_count;
     double low, high;  /* range of random float inputs; both 0: [-1, 1] */
     int integer_below; /* I32 inputs: uniform in [0, this) */

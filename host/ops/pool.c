@@ -6,13 +6,13 @@ static lbk_status size_fill(lbk_pool_size *s, const lbk_pool_params *p, const ch
     s->sw = p->stride[1] > 0 ? p->stride[1] : s->kw;
     s->ph = p->padding[0], s->pw = p->padding[1];
     if (2 * s->ph > s->kh || 2 * s->pw > s->kw)
-        return lbk_fail(LBK_ERR_INPUT, "%s: padding %d,%d is more than half of the window %d,%d", op, s->ph, s->pw, s->kh,
-                        s->kw);
+        return lbk_fail(LBK_ERR_INPUT, "%s: padding %d,%d is more than half of the window %d,%d", op, s->ph, s->pw,
+                        s->kh, s->kw);
     s->oh = lbk_pool_extent(s->h, s->kh, s->sh, s->ph);
     s->ow = lbk_pool_extent(s->w, s->kw, s->sw, s->pw);
     if (s->oh < 1 || s->ow < 1)
-        return lbk_fail(LBK_ERR_INPUT, "%s: a window of %dx%d with padding %d,%d does not fit into %lldx%lld", op, s->kh,
-                        s->kw, s->ph, s->pw, (long long)s->h, (long long)s->w);
+        return lbk_fail(LBK_ERR_INPUT, "%s: a window of %dx%d with padding %d,%d does not fit into %lldx%lld", op,
+                        s->kh, s->kw, s->ph, s->pw, (long long)s->h, (long long)s->w);
     return LBK_OK;
 }
 

@@ -75,9 +75,8 @@ static lbk_status softmax_emit_gpu(lbk_emit *e) {
     return emit_rows(e, "gpu/softmax", lbk_emit_group(e, lbk_shape_last(&e->input[0].shape)), true);
 }
 
-static const lbk_variant softmax_variants[] = {{LBK_CLASS_GPU, "group", softmax_emit_gpu},
-                                               {LBK_CLASS_GENERIC, "row", softmax_emit_generic},
-                                               {.emit = NULL}};
+static const lbk_variant softmax_variants[] = {
+    {LBK_CLASS_GPU, "group", softmax_emit_gpu}, {LBK_CLASS_GENERIC, "row", softmax_emit_generic}, {.emit = NULL}};
 
 static const lbk_op_example softmax_examples[] = {
     {.params = "", .input = {{2, {7, 10}}}, .input_count = 1, .low = -5, .high = 5},

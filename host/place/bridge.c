@@ -117,8 +117,8 @@ static lbk_status carry_host(lbk_bridge *b, int slot, int i) {
     cl_int code;
     cl_event gate = clCreateUserEvent(lbk_feed_device(b->feed)->cl, &code), read = NULL;
     LBK_TRY(lbk_cl_check(code, "clCreateUserEvent", __FILE__, __LINE__));
-    lbk_status status = LBK_CL(clEnqueueReadBuffer(b->from->queue, b->sources[i], CL_FALSE, 0, bytes, host, 0, NULL,
-                                                   &read));
+    lbk_status status =
+        LBK_CL(clEnqueueReadBuffer(b->from->queue, b->sources[i], CL_FALSE, 0, bytes, host, 0, NULL, &read));
     if (status != LBK_OK) {
         clReleaseEvent(gate);
         return status;
@@ -138,7 +138,8 @@ lbk_status lbk_bridge_carry(lbk_bridge *b, int slot) {
 
 lbk_status lbk_bridge_check(const lbk_bridge *b) {
     int code = atomic_load(&b->failure);
-    return code ? lbk_fail(LBK_ERR_DEVICE, "reading the teacher's outputs on %s: %s", b->from->label, lbk_cl_error_name(code))
+    return code ? lbk_fail(LBK_ERR_DEVICE, "reading the teacher's outputs on %s: %s", b->from->label,
+                           lbk_cl_error_name(code))
                 : LBK_OK;
 }
 

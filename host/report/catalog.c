@@ -58,7 +58,8 @@ static lbk_status add_ops(listing *l) {
         const char *kept = NULL;
         lbk_status status = LBK_OK;
         for (const lbk_variant *v = (*op)->variants; v && v->emit && status == LBK_OK; v++)
-            status = lbk_text_printf(&variants, "%s%s/%s", variants.length ? ", " : "", lbk_class_name(v->cls), v->name);
+            status =
+                lbk_text_printf(&variants, "%s%s/%s", variants.length ? ", " : "", lbk_class_name(v->cls), v->name);
         if (status == LBK_OK && variants.data)
             status = lbk_arena_strdup(l->arena, variants.data, &kept);
         lbk_text_release(&variants);
@@ -104,8 +105,9 @@ static lbk_status add_models(listing *l) {
 
 static lbk_status add_data(listing *l) {
     for (const lbk_dataset *const *d = lbk_dataset_all(); *d; d++)
-        LBK_TRY(add(l, (lbk_catalog_entry){
-                           .name = (*d)->name, .summary = (*d)->summary, .source = (*d)->origin, .params = (*d)->params}));
+        LBK_TRY(
+            add(l, (lbk_catalog_entry){
+                       .name = (*d)->name, .summary = (*d)->summary, .source = (*d)->origin, .params = (*d)->params}));
     return LBK_OK;
 }
 

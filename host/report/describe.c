@@ -14,7 +14,8 @@ static lbk_status print_param(const lbk_param *p, lbk_text *out) {
                                  p->unit ? p->unit : "", p->unit ? ")" : "");
     if (status == LBK_OK)
         status = lbk_text_printf(out, "  %-16s   %s; %s%s\n", "", expect.data ? expect.data : "",
-                                 p->fallback ? "default: " : "required", p->fallback ? (*p->fallback ? p->fallback : "(empty)") : "");
+                                 p->fallback ? "default: " : "required",
+                                 p->fallback ? (*p->fallback ? p->fallback : "(empty)") : "");
     if (status == LBK_OK && p->source)
         status = lbk_text_printf(out, "  %-16s   source: %s\n", "", p->source);
     lbk_text_release(&expect);
@@ -34,7 +35,8 @@ lbk_status lbk_catalog_describe(const lbk_catalog_kind *kind, const lbk_catalog_
     LBK_TRY(line(out, "source:", e->source));
     if (!e->params || !e->params->name)
         return LBK_OK;
-    LBK_TRY(lbk_text_printf(out, "parameters%s%s:\n", kind->section ? ", keys of " : "", kind->section ? kind->section : ""));
+    LBK_TRY(lbk_text_printf(out, "parameters%s%s:\n", kind->section ? ", keys of " : "",
+                            kind->section ? kind->section : ""));
     for (const lbk_param *p = e->params; p->name; p++)
         LBK_TRY(print_param(p, out));
     return LBK_OK;
@@ -44,11 +46,11 @@ static lbk_status key_row(const lbk_param *p, lbk_text *out) {
     lbk_text expect = {0};
     lbk_status status = lbk_param_expect(p, &expect);
     if (status == LBK_OK)
-        status = lbk_text_printf(out, "| `%s` | %s | %s%s%s | %s%s%s%s%s%s |\n", p->name, expect.data ? expect.data : "",
-                                 p->fallback && *p->fallback ? "`" : "", p->fallback ? (*p->fallback ? p->fallback : "empty") : "required",
-                                 p->fallback && *p->fallback ? "`" : "", p->meaning, p->unit ? " (" : "",
-                                 p->unit ? p->unit : "", p->unit ? ")" : "", p->source ? ". Source: " : "",
-                                 p->source ? p->source : "");
+        status = lbk_text_printf(
+            out, "| `%s` | %s | %s%s%s | %s%s%s%s%s%s |\n", p->name, expect.data ? expect.data : "",
+            p->fallback && *p->fallback ? "`" : "", p->fallback ? (*p->fallback ? p->fallback : "empty") : "required",
+            p->fallback && *p->fallback ? "`" : "", p->meaning, p->unit ? " (" : "", p->unit ? p->unit : "",
+            p->unit ? ")" : "", p->source ? ". Source: " : "", p->source ? p->source : "");
     lbk_text_release(&expect);
     return status;
 }
@@ -67,7 +69,8 @@ static lbk_status section(const char *title, const char *text, const lbk_param *
     return key_table(table, out);
 }
 
-static lbk_status kind_sections(const char *plural, const char *title, const char *text, lbk_arena *arena, lbk_text *out) {
+static lbk_status kind_sections(const char *plural, const char *title, const char *text, lbk_arena *arena,
+                                lbk_text *out) {
     const lbk_catalog_kind *kind = lbk_catalog_kind_find(plural);
     lbk_catalog_entry *entries;
     size_t count;
@@ -91,16 +94,23 @@ static lbk_status reference(lbk_arena *arena, lbk_text *out) {
                                  "Generated from the program's registries by `limbeck docs`; do not edit.\n"
                                  "A key that is unknown, written twice, out of range or without effect is refused.\n"));
     LBK_TRY(section("[experiment]", "The run as a whole.", lbk_experiment_table, out));
-    LBK_TRY(section("[data]", "The dataset and how it is read; the dataset's own keys stand here too.", lbk_data_table, out));
-    LBK_TRY(section("[teacher]", "The large network: trained here, or loaded from `weights`. The optimiser's and the schedule's "
-                                 "keys stand here too.", lbk_teacher_table, out));
-    LBK_TRY(section("[student]", "The small network; the control is trained by the same keys.", lbk_student_table, out));
+    LBK_TRY(section("[data]", "The dataset and how it is read; the dataset's own keys stand here too.", lbk_data_table,
+                    out));
+    LBK_TRY(section("[teacher]",
+                    "The large network: trained here, or loaded from `weights`. The optimiser's and the schedule's "
+                    "keys stand here too.",
+                    lbk_teacher_table, out));
+    LBK_TRY(
+        section("[student]", "The small network; the control is trained by the same keys.", lbk_student_table, out));
     LBK_TRY(section("[distill]", "The student's objective.", lbk_objective_table, out));
     LBK_TRY(kind_sections("methods", "[distill.METHOD]", "One section for each method in use.", arena, out));
     LBK_TRY(kind_sections("datasets", "Datasets", "Values of `dataset`; their keys stand in [data].", arena, out));
-    LBK_TRY(kind_sections("augmentations", "[augment.NAME]", "Values of `augment`; one section for each that is set.", arena, out));
-    LBK_TRY(kind_sections("optimizers", "Optimisers", "Values of `optimizer`; their keys stand in [teacher] and [student].", arena, out));
-    return kind_sections("schedules", "Schedules", "Values of `schedule` in [teacher] and [student]; their keys stand there.", arena, out);
+    LBK_TRY(kind_sections("augmentations", "[augment.NAME]", "Values of `augment`; one section for each that is set.",
+                          arena, out));
+    LBK_TRY(kind_sections("optimizers", "Optimisers",
+                          "Values of `optimizer`; their keys stand in [teacher] and [student].", arena, out));
+    return kind_sections("schedules", "Schedules",
+                         "Values of `schedule` in [teacher] and [student]; their keys stand there.", arena, out);
 }
 
 lbk_status lbk_catalog_reference(lbk_text *out) {

@@ -45,8 +45,8 @@ lbk_status lbk_report_profile(const lbk_plan *plan, lbk_text *out) {
     LBK_TRY(lbk_calloc(lbk_plan_launch_count(plan) + 1, sizeof *buckets, &buckets));
     size_t count = gather(plan, buckets, &total);
     qsort(buckets, count, sizeof *buckets, longest_first);
-    lbk_status status = lbk_text_printf(out, "  %6s %9s %8s %9s %9s  %s\n", "share", "time", "launches", "GFLOP/s", "GB/s",
-                                        "op, variant, kernel");
+    lbk_status status = lbk_text_printf(out, "  %6s %9s %8s %9s %9s  %s\n", "share", "time", "launches", "GFLOP/s",
+                                        "GB/s", "op, variant, kernel");
     for (size_t i = 0; i < count && status == LBK_OK; i++) {
         const bucket *b = &buckets[i];
         char time[24];

@@ -102,9 +102,10 @@ lbk_status lbk_report_table(const lbk_run_result *r, lbk_text *out) {
     const lbk_phase_result *d = &r->distillation;
     if (d->steps) {
         char wall[24], teacher[24], student[24];
-        LBK_TRY(lbk_text_printf(out, "distillation: %s wall, teacher busy %s, student busy %s, overlap efficiency %.2f, bridge %s\n",
-                                lbk_report_time(d->wall_s, wall), lbk_report_time(d->teacher_busy_s, teacher),
-                                lbk_report_time(d->student_busy_s, student), r->overlap, d->bridge));
+        LBK_TRY(lbk_text_printf(
+            out, "distillation: %s wall, teacher busy %s, student busy %s, overlap efficiency %.2f, bridge %s\n",
+            lbk_report_time(d->wall_s, wall), lbk_report_time(d->teacher_busy_s, teacher),
+            lbk_report_time(d->student_busy_s, student), r->overlap, d->bridge));
     }
     char total[24], compile[24];
     return lbk_text_printf(out, "total %s, of which compiling %s\nrun folder: %s\n", lbk_report_time(r->total_s, total),

@@ -35,7 +35,8 @@ static lbk_status save(const lbk_network *net, const char *path, const char *con
         void *host = NULL;
         LBK_TRY(lbk_arena_alloc(arena, parts[i].bytes, &host));
         LBK_TRY(lbk_buffer_read(net->device, parts[i].buffer, 0, host, parts[i].bytes));
-        entries[i] = (lbk_st_entry){parts[i].name, LBK_F32, lbk_shape_1((int64_t)(parts[i].bytes / sizeof(float))), host};
+        entries[i] =
+            (lbk_st_entry){parts[i].name, LBK_F32, lbk_shape_1((int64_t)(parts[i].bytes / sizeof(float))), host};
     }
     return lbk_st_write(path, entries, (size_t)count, metadata);
 }
@@ -45,8 +46,8 @@ lbk_status lbk_checkpoint_save(const lbk_network *net, const char *path, int64_t
     snprintf(steps, sizeof steps, "%lld", (long long)steps_done);
     snprintf(bytes, sizeof bytes, "%ld", metrics_bytes);
     snprintf(counter, sizeof counter, "%lld", (long long)net->weights->counter);
-    const char *const metadata[] = {"format", "limbeck-checkpoint-1", "counter", counter, "steps", steps,
-                                    "metrics_bytes", bytes, NULL};
+    const char *const metadata[] = {"format", "limbeck-checkpoint-1", "counter", counter, "steps",
+                                    steps,    "metrics_bytes",        bytes,     NULL};
     lbk_arena arena = {0};
     lbk_status status = save(net, path, metadata, &arena);
     lbk_arena_release(&arena);

@@ -37,9 +37,9 @@ static lbk_status begin(lbk_network *net, pending *p, int classes) {
     size_t bytes = lbk_tensor_bytes(lbk_graph_desc(net->eval, net->eval_x));
     LBK_TRY(LBK_CL(clEnqueueWriteBuffer(net->device->queue, x, CL_FALSE, 0, bytes, p->batch->pixels, 0, NULL, NULL)));
     LBK_TRY(lbk_plan_enqueue(net->eval_plan, NULL));
-    LBK_TRY(LBK_CL(clEnqueueReadBuffer(net->device->queue, lbk_plan_buffer(net->eval_plan, net->eval_logits), CL_FALSE,
-                                       0, (size_t)(net->batch * classes) * sizeof(float), p->logits, 0, NULL,
-                                       &p->done)));
+    LBK_TRY(
+        LBK_CL(clEnqueueReadBuffer(net->device->queue, lbk_plan_buffer(net->eval_plan, net->eval_logits), CL_FALSE, 0,
+                                   (size_t)(net->batch * classes) * sizeof(float), p->logits, 0, NULL, &p->done)));
     return LBK_CL(clFlush(net->device->queue));
 }
 

@@ -7,11 +7,11 @@
 typedef struct lbk_evaluation {
     uint32_t count;
     int classes;
-    float *logits;   /* [count, classes] */
-    int32_t *labels; /* [count] */
-    double accuracy; /* share of right answers */
-    double loss;     /* mean cross entropy */
-    double macro_f1; /* mean over classes of F1; a class that neither occurs nor is predicted is left out */
+    float *logits;              /* [count, classes] */
+    int32_t *labels;            /* [count] */
+    double accuracy;            /* share of right answers */
+    double loss;                /* mean cross entropy */
+    double macro_f1;            /* mean over classes of F1; a class that neither occurs nor is predicted is left out */
     double device_s_per_sample; /* kernel time */
     double wall_s_per_sample;   /* with loading and transfers */
 } lbk_evaluation;

@@ -12,30 +12,34 @@ const lbk_param lbk_experiment_table[] = {
     LBK_PARAM_TEXT(lbk_experiment_params, name, "experiment", "name of the run folder and of the results", NULL),
     LBK_PARAM_INT(lbk_experiment_params, seed, "1", 0, 2147483647, NULL,
                   "fixes initial weights, order, views, label budget and dropout", NULL),
-    LBK_PARAM_BOOL(lbk_experiment_params, control, "yes", "also train the same student, same start, without the teacher",
-                   NULL),
+    LBK_PARAM_BOOL(lbk_experiment_params, control, "yes",
+                   "also train the same student, same start, without the teacher", NULL),
     LBK_PARAM_CHOICE(lbk_experiment_params, schedule, "concurrent", timings,
                      "whether the teacher works on the next batch while the student trains on this one", NULL),
     LBK_PARAM_CHOICE(lbk_experiment_params, bridge, "auto", bridges,
-                     "how the teacher's outputs reach the student's device: within one context, or through the host", NULL),
-    LBK_PARAM_INT(lbk_experiment_params, slots, "3", 1, 64, "steps", "steps in flight; the teacher runs ahead by one less",
-                  NULL),
+                     "how the teacher's outputs reach the student's device: within one context, or through the host",
+                     NULL),
+    LBK_PARAM_INT(lbk_experiment_params, slots, "3", 1, 64, "steps",
+                  "steps in flight; the teacher runs ahead by one less", NULL),
     LBK_PARAM_FLOAT(lbk_experiment_params, checkpoint, "30", 0, 1e9, "seconds",
-                    "least time between two checkpoints, which are written at the end of an epoch; 0: every epoch", NULL),
+                    "least time between two checkpoints, which are written at the end of an epoch; 0: every epoch",
+                    NULL),
     LBK_PARAM_TEXT(lbk_experiment_params, kernels, "",
                    "folder of kernel binaries made by `limbeck kernels build`, for devices without a compiler", NULL),
     LBK_PARAM_END,
 };
 
 #define ROLE_HEAD                                                                                                      \
-    LBK_PARAM_TEXT(lbk_role_params, model, NULL, "a shipped model (`limbeck list models`) or the path of an INI file", NULL), \
+    LBK_PARAM_TEXT(lbk_role_params, model, NULL, "a shipped model (`limbeck list models`) or the path of an INI file", \
+                   NULL),                                                                                              \
         LBK_PARAM_TEXT(lbk_role_params, parameters, "", "parameters of the model, as in: width=32 n=3", NULL),         \
         LBK_PARAM_TEXT(lbk_role_params, device, "auto",                                                                \
                        "auto, cpu, gpu, accelerator, P.D, P.D/K of N (sub-device), or part of a device's name", NULL)
 #define ROLE_TAIL                                                                                                      \
     LBK_PARAM_INT(lbk_role_params, epochs, "30", 1, 1000000, "epochs", "passes over the training part", NULL),         \
         LBK_PARAM_TEXT(lbk_role_params, optimizer, "sgd", "`limbeck list optimizers`", NULL),                          \
-        LBK_PARAM_FLOAT(lbk_role_params, lr, "0.05", 0, 1e3, NULL, "learning rate before the schedule's factor", NULL), \
+        LBK_PARAM_FLOAT(lbk_role_params, lr, "0.05", 0, 1e3, NULL, "learning rate before the schedule's factor",       \
+                        NULL),                                                                                         \
         LBK_PARAM_TEXT(lbk_role_params, schedule, "cosine", "of the learning rate; `limbeck list schedules`", NULL)
 
 const lbk_param lbk_teacher_table[] = {
@@ -124,8 +128,8 @@ static lbk_status missing_section(const lbk_ini *ini, const char *name) {
     for (size_t i = 0; i < ini->section_count; i++) {
         const lbk_ini_section *s = &ini->sections[i];
         if (!s->used && s->line && lbk_nearest(s->name, &name, 1))
-            return lbk_fail(LBK_ERR_INPUT, "%s:%d: unknown section [%s]; did you mean [%s]?", ini->path, s->line, s->name,
-                            name);
+            return lbk_fail(LBK_ERR_INPUT, "%s:%d: unknown section [%s]; did you mean [%s]?", ini->path, s->line,
+                            s->name, name);
     }
     return lbk_fail(LBK_ERR_INPUT, "%s: has no section [%s]", ini->path, name);
 }

@@ -55,7 +55,8 @@ typedef struct lbk_experiment {
 } lbk_experiment;
 
 /* Reads, overrides ("section.key=value"), checks. Release in every case. Opens no data and no device. */
-lbk_status lbk_experiment_load(lbk_experiment *experiment, const char *path, const char *const *overrides, size_t count);
+lbk_status lbk_experiment_load(lbk_experiment *experiment, const char *path, const char *const *overrides,
+                               size_t count);
 void lbk_experiment_release(lbk_experiment *experiment);
 
 /* The experiment with every default written out; loading it gives the same experiment. Model and weights paths are made absolute

@@ -23,8 +23,8 @@ static bool holds_run(const char *path) {
 
 static lbk_status numbered(const char *name, int number, char **out) {
     lbk_text text = {0};
-    lbk_status status = number == 1 ? lbk_text_printf(&text, "runs/%s", name)
-                                    : lbk_text_printf(&text, "runs/%s-%d", name, number);
+    lbk_status status =
+        number == 1 ? lbk_text_printf(&text, "runs/%s", name) : lbk_text_printf(&text, "runs/%s-%d", name, number);
     *out = text.data;
     return status;
 }
@@ -81,8 +81,8 @@ static lbk_status open_folder(lbk_run_folder *f, bool resume, const char *resolv
     if (resume)
         LBK_GOTO(check_same(ini, resolved));
     else if (holds_run(f->path)) {
-        status = lbk_fail(LBK_ERR_INPUT, "--out: '%s' holds a run already; use --resume to go on with it, or another folder",
-                          f->path);
+        status = lbk_fail(LBK_ERR_INPUT,
+                          "--out: '%s' holds a run already; use --resume to go on with it, or another folder", f->path);
         goto out;
     }
     LBK_GOTO(lbk_path_make_folder(checkpoints));
@@ -136,8 +136,10 @@ lbk_status lbk_run_folder_step(lbk_run_folder *f, const lbk_step_report *r) {
     json_t *line = json_pack("{ss sI sI sf sf sf}", "phase", r->phase, "epoch", (json_int_t)(r->step / r->per_epoch),
                              "step", (json_int_t)r->step, "total", r->total, "hard", r->hard, "lr", r->lr);
     if (!line)
-        return lbk_fail(LBK_ERR_DEVICE, "step %lld: the loss is not a finite number (total %g, hard %g); try a smaller "
-                        "learning rate", (long long)r->step, r->total, r->hard);
+        return lbk_fail(LBK_ERR_DEVICE,
+                        "step %lld: the loss is not a finite number (total %g, hard %g); try a smaller "
+                        "learning rate",
+                        (long long)r->step, r->total, r->hard);
     for (int i = 0; i < r->method_count; i++)
         json_object_set_new(line, r->method_name[i], json_real(r->method[i]));
     int failed = json_dumpf(line, f->metrics, JSON_COMPACT | JSON_REAL_PRECISION(9));

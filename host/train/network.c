@@ -53,8 +53,8 @@ static lbk_status build_eval(lbk_network *net, const lbk_needs *taps) {
 /* What the bridge will feed: the teacher's logits and taps. */
 static lbk_status declare_teacher(lbk_network *net, const lbk_network *teacher) {
     lbk_graph *graph = net->train;
-    LBK_TRY(lbk_graph_input(graph, "teacher.logits", LBK_F32, lbk_graph_desc(teacher->eval, teacher->eval_logits)->shape,
-                            &net->teacher_logits));
+    LBK_TRY(lbk_graph_input(graph, "teacher.logits", LBK_F32,
+                            lbk_graph_desc(teacher->eval, teacher->eval_logits)->shape, &net->teacher_logits));
     for (int i = 0; i < teacher->tap_count; i++) {
         const char *name;
         LBK_TRY(lbk_arena_printf(&graph->arena, &name, "teacher.%s", teacher->eval_taps[i].name));

@@ -13,12 +13,12 @@ typedef struct lbk_network {
 
     /* Graphs: host only. `train` is NULL for a loaded teacher. */
     lbk_graph *train, *eval;
-    lbk_value x, labels, lr, step;               /* of train */
-    lbk_value teacher_logits;                    /* of train; LBK_NONE without a teacher */
-    lbk_tap teacher_taps[LBK_MAX_NEEDED_TAPS];   /* inputs of train, in the order of objective.all */
+    lbk_value x, labels, lr, step;             /* of train */
+    lbk_value teacher_logits;                  /* of train; LBK_NONE without a teacher */
+    lbk_tap teacher_taps[LBK_MAX_NEEDED_TAPS]; /* inputs of train, in the order of objective.all */
     lbk_loss loss;
     lbk_value eval_x, eval_logits;
-    lbk_tap eval_taps[LBK_MAX_NEEDED_TAPS];      /* of a teacher: what the objective needs */
+    lbk_tap eval_taps[LBK_MAX_NEEDED_TAPS]; /* of a teacher: what the objective needs */
     int tap_count;
     double flops;       /* of one sample's forward pass */
     int64_t parameters; /* trained numbers */

@@ -77,7 +77,8 @@ static lbk_status open_runner(runner *r) {
     if (r->teacher)
         LBK_TRY(open_teacher(r));
     return lbk_loader_create(p->data, LBK_PART_TRAIN, (uint32_t)(p->first_step / r->per_epoch),
-                             (uint32_t)(p->first_step % r->per_epoch), (uint32_t)p->epochs, r->slots + 2, 1, &r->loader);
+                             (uint32_t)(p->first_step % r->per_epoch), (uint32_t)p->epochs, r->slots + 2, 1,
+                             &r->loader);
 }
 
 static void close_runner(runner *r) {

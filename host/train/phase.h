@@ -40,12 +40,13 @@ typedef struct lbk_phase {
     int64_t first_step; /* resume: steps that are done already */
     int64_t max_steps;  /* stop after this many in all; 0: no limit */
     lbk_observer observer;
-    volatile sig_atomic_t *stop; /* set by a signal handler: finish the step and return LBK_ERR_INTERRUPTED; NULL: none */
+    volatile sig_atomic_t
+        *stop; /* set by a signal handler: finish the step and return LBK_ERR_INTERRUPTED; NULL: none */
 } lbk_phase;
 
 typedef struct lbk_phase_result {
-    int64_t steps;  /* done in this process */
-    double wall_s;  /* first enqueue to last completion */
+    int64_t steps;                         /* done in this process */
+    double wall_s;                         /* first enqueue to last completion */
     double teacher_busy_s, student_busy_s; /* sums of kernel times from profiling events */
     uint64_t bytes_moved;                  /* host to device and between devices */
     const char *bridge;                    /* "direct", "host" or "none" */

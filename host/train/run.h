@@ -17,8 +17,8 @@ typedef struct lbk_run_watch {
 } lbk_run_watch;
 
 typedef struct lbk_run_options {
-    const char *out;   /* run folder; NULL: runs/<name> */
-    const char *dump;  /* folder for initial weights and gradients; NULL: none */
+    const char *out;  /* run folder; NULL: runs/<name> */
+    const char *dump; /* folder for initial weights and gradients; NULL: none */
     bool resume;
     int64_t max_steps; /* per phase; 0: all */
     volatile sig_atomic_t *stop;

@@ -46,7 +46,8 @@ static void declare(check *c) {
         c->input[i] = LBK_NONE;
         if (c->example->input[i].rank >= 0)
             must(lbk_graph_input(c->graph, name, is_integer(c, i) ? LBK_I32 : LBK_F32, c->example->input[i],
-                                 &c->input[i]), c);
+                                 &c->input[i]),
+                 c);
     }
     must(lbk_graph_node(c->graph, c->op, "checked", c->params, c->input_count, c->input, c->output), c);
     c->output_count = c->graph->nodes[0].output_count;
@@ -71,8 +72,8 @@ static bool differentiate(check *c, bool one) {
         g.input_grad[i] = LBK_NONE;
     for (int i = 0; i < c->input_count; i++) {
         g.input[i] = c->input[i];
-        g.wanted[i] = c->input[i] != LBK_NONE && !is_integer(c, i) && !(c->op->scalars >> i & 1u) &&
-                      !(c->op->updates >> i & 1u);
+        g.wanted[i] =
+            c->input[i] != LBK_NONE && !is_integer(c, i) && !(c->op->scalars >> i & 1u) && !(c->op->updates >> i & 1u);
     }
     for (int i = 0; i < LBK_MAX_OUTPUTS; i++)
         g.output_grad[i] = LBK_NONE;
@@ -107,8 +108,11 @@ static void fill(check *c) {
         bool integer = c->graph->values[v].desc.dtype == LBK_I32;
         must(lbk_arena_alloc(&c->arena, elements(c, (lbk_value)v) * sizeof(double), &c->memory[v]), c);
         for (size_t k = 0; k < elements(c, (lbk_value)v); k++)
-            c->memory[v][k] = integer ? (double)lbk_rng_below(&c->rng, (uint32_t)(c->example->integer_below > 0 ? c->example->integer_below : 1))
-                              : (lbk_value)v == c->seed ? random_number(c, -1, 1) : random_number(c, low, high);
+            c->memory[v][k] =
+                integer ? (double)lbk_rng_below(
+                              &c->rng, (uint32_t)(c->example->integer_below > 0 ? c->example->integer_below : 1))
+                : (lbk_value)v == c->seed ? random_number(c, -1, 1)
+                                          : random_number(c, low, high);
     }
     for (int i = 0; i < c->input_count; i++) { /* ops may update states */
         if (c->input[i] == LBK_NONE)

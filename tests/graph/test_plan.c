@@ -81,11 +81,21 @@ static void run_everywhere(setting s) {
     lbk_device_list_release(&list);
 }
 
-Test(plan, training_matches_the_oracle) { run_everywhere((setting){true, false, false}); }
-Test(plan, fused_training_matches_the_oracle) { run_everywhere((setting){true, true, false}); }
-Test(plan, training_without_shared_memory_matches_the_oracle) { run_everywhere((setting){true, true, true}); }
-Test(plan, evaluation_matches_the_oracle) { run_everywhere((setting){false, false, false}); }
-Test(plan, fused_evaluation_matches_the_oracle) { run_everywhere((setting){false, true, false}); }
+Test(plan, training_matches_the_oracle) {
+    run_everywhere((setting){true, false, false});
+}
+Test(plan, fused_training_matches_the_oracle) {
+    run_everywhere((setting){true, true, false});
+}
+Test(plan, training_without_shared_memory_matches_the_oracle) {
+    run_everywhere((setting){true, true, true});
+}
+Test(plan, evaluation_matches_the_oracle) {
+    run_everywhere((setting){false, false, false});
+}
+Test(plan, fused_evaluation_matches_the_oracle) {
+    run_everywhere((setting){false, true, false});
+}
 
 /* Fusing changes the nodes, not the numbers. */
 Test(fuse, keeps_the_loss) {

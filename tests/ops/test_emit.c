@@ -28,9 +28,8 @@ static lbk_status bad_emit(lbk_emit *e) {
     return LBK_OK;
 }
 
-static const lbk_variant variants[] = {{LBK_CLASS_CPU, "picky", no_emit},
-                                       {LBK_CLASS_GENERIC, "plain", bad_emit},
-                                       {.emit = NULL}};
+static const lbk_variant variants[] = {
+    {LBK_CLASS_CPU, "picky", no_emit}, {LBK_CLASS_GENERIC, "plain", bad_emit}, {.emit = NULL}};
 static const lbk_variant picky[] = {{LBK_CLASS_CPU, "picky", no_emit}, {.emit = NULL}};
 static const lbk_op op = {.name = "none", .variants = variants}, picky_op = {.name = "fussy", .variants = picky};
 static const lbk_caps caps = {.cls = LBK_CLASS_CPU, .max_group = 1024, .max_item = {1024, 1024, 64}};

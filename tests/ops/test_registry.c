@@ -19,7 +19,7 @@ Test(registry, every_op_is_whole) {
         cr_expect(op->infer && op->cost && op->reference, "%s lacks infer, cost or reference", op->name);
         cr_expect(has_variant(op, LBK_CLASS_GENERIC), "%s has no generic variant", op->name);
         cr_expect(op->example_count >= 3, "%s has %d examples", op->name, op->example_count);
-        cr_expect(op->min_inputs >= 1 && op->max_inputs <= LBK_MAX_INPUTS && op->min_inputs <= op->max_inputs);
+        cr_expect(op->min_inputs >= 0 && op->max_inputs <= LBK_MAX_INPUTS && op->min_inputs <= op->max_inputs);
         cr_expect((op->params == NULL) == (op->params_size == 0), "%s: parameters without size", op->name);
         for (const lbk_param *p = op->params; p != NULL && p->name != NULL; p++)
             cr_expect(p->meaning != NULL && *p->meaning != '\0', "%s: %s has no meaning", op->name, p->name);

@@ -49,7 +49,7 @@ GRADIENT_BATCH, CANDIDATES = 4, 48
 FIRST, ALL, GRADIENT, LOGITS = 1e-4, 1e-3, 1e-3, 1e-4
 
 # Per device class: batch, steps. The generic kernels, one output at a time, take 7 s for a step of 32 on two cores.
-RUNS = {"cpu": (32, 20), "gpu": (32, 20), "generic": (16, 20)}
+RUNS = {"cpu": (32, 20), "gpu": (32, 20), "generic": (8, 20)}
 
 EXPERIMENT = """[experiment]
 name = parity

@@ -16,7 +16,8 @@ op_case op_case_of(const lbk_op *op, const lbk_op_example *example) {
 
 /* Sizes around vector widths, tiles and primes, small enough for a float64 reference. */
 static int64_t size_draw(lbk_rng *rng) {
-    static const int sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 10, 13, 15, 16, 17, 24, 31, 32, 33, 48, 61, 64, 65, 67, 96, 100};
+    static const int sizes[] = {1,  2,  3,  4,  5,  7,  8,  9,  10, 13, 15, 16,
+                                17, 24, 31, 32, 33, 48, 61, 64, 65, 67, 96, 100};
     return sizes[lbk_rng_below(rng, sizeof sizes / sizeof *sizes)];
 }
 

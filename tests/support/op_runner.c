@@ -9,16 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD 1024              /* bytes on each side of a tensor, at least */
-#define GUARD_BITS 0x7FC0DEADu  /* a quiet NaN, and an unlikely integer */
+#define GUARD 1024             /* bytes on each side of a tensor, at least */
+#define GUARD_BITS 0x7FC0DEADu /* a quiet NaN, and an unlikely integer */
 #define MAX_SCRATCH 4
 
 /* One tensor on the host and on the device. */
 typedef struct slot {
     bool used;
-    size_t bytes, guard;  /* guard: before and, at least, behind */
-    cl_mem parent, view;  /* view: the tensor's own bytes */
-    double *expected;     /* reference's numbers; NULL for scratch */
+    size_t bytes, guard;   /* guard: before and, at least, behind */
+    cl_mem parent, view;   /* view: the tensor's own bytes */
+    double *expected;      /* reference's numbers; NULL for scratch */
     uint32_t *start, *got; /* bits before and after the run */
 } slot;
 
@@ -123,7 +123,8 @@ static void reference_run(runner *r) {
         in[i] = r->in[i].used ? r->in[i].expected : NULL;
     for (int i = 0; i < r->infer.output_count; i++)
         out[i] = r->out[i].expected;
-    lbk_reference reference = {r->params, r->c->input_count, r->infer.output_count, r->inputs, r->infer.output, in, out};
+    lbk_reference reference = {r->params, r->c->input_count, r->infer.output_count, r->inputs, r->infer.output, in,
+                               out};
     r->c->op->reference(&reference);
 }
 
@@ -165,8 +166,8 @@ static lbk_status calls_prepare(runner *r) {
             continue;
         LBK_TRY(lbk_kernel_create(r->device, call->file, call->name, call->options, &r->kernels[i]));
         for (int a = 0; a < call->arg_count; a++)
-            LBK_TRY(lbk_context(kernel_arg(r, r->kernels[i], (cl_uint)a, &call->arg[a]), "%s/%s argument %d", call->file,
-                                call->name, a));
+            LBK_TRY(lbk_context(kernel_arg(r, r->kernels[i], (cl_uint)a, &call->arg[a]), "%s/%s argument %d",
+                                call->file, call->name, a));
     }
     return LBK_OK;
 }
@@ -177,11 +178,11 @@ static cl_mem gemm_buffer(runner *r, const lbk_arg *arg) {
 }
 
 static lbk_status gemm_enqueue(runner *r, const lbk_call *c) {
-    CLBlastStatusCode code = CLBlastSgemm(
-        CLBlastLayoutRowMajor, c->trans_a ? CLBlastTransposeYes : CLBlastTransposeNo,
-        c->trans_b ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)c->m, (size_t)c->n, (size_t)c->k, c->alpha,
-        gemm_buffer(r, &c->arg[1]), 0, (size_t)c->lda, gemm_buffer(r, &c->arg[2]), 0, (size_t)c->ldb, c->beta,
-        gemm_buffer(r, &c->arg[0]), 0, (size_t)c->ldc, &r->device->queue, NULL);
+    CLBlastStatusCode code =
+        CLBlastSgemm(CLBlastLayoutRowMajor, c->trans_a ? CLBlastTransposeYes : CLBlastTransposeNo,
+                     c->trans_b ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)c->m, (size_t)c->n, (size_t)c->k,
+                     c->alpha, gemm_buffer(r, &c->arg[1]), 0, (size_t)c->lda, gemm_buffer(r, &c->arg[2]), 0,
+                     (size_t)c->ldb, c->beta, gemm_buffer(r, &c->arg[0]), 0, (size_t)c->ldc, &r->device->queue, NULL);
     return code == CLBlastSuccess ? LBK_OK : lbk_fail(LBK_ERR_DEVICE, "CLBlastSgemm: %d", (int)code);
 }
 
@@ -191,8 +192,8 @@ static lbk_status calls_enqueue(runner *r) {
         if (call->kind == LBK_CALL_CLBLAST_GEMM)
             LBK_TRY(gemm_enqueue(r, call));
         else
-            LBK_TRY(lbk_context(LBK_CL(clEnqueueNDRangeKernel(r->device->queue, r->kernels[i], (cl_uint)call->dims, NULL,
-                                                              call->global, call->local, 0, NULL, NULL)),
+            LBK_TRY(lbk_context(LBK_CL(clEnqueueNDRangeKernel(r->device->queue, r->kernels[i], (cl_uint)call->dims,
+                                                              NULL, call->global, call->local, 0, NULL, NULL)),
                                 "%s/%s", call->file, call->name));
     }
     return LBK_CL(clFinish(r->device->queue));
@@ -252,8 +253,8 @@ static void compare(runner *r, const char *what, int index, const slot *s, const
         if (desc->dtype == LBK_F32 && error / bound > r->result->worst)
             r->result->worst = error / bound;
         if (!(error <= allowed))
-            complain(r, what, index, "element %zu of %zu is %.9g, expected %.9g, error %.3g, allowed %.3g", i, count, got,
-                     s->expected[i], error, allowed);
+            complain(r, what, index, "element %zu of %zu is %.9g, expected %.9g, error %.3g, allowed %.3g", i, count,
+                     got, s->expected[i], error, allowed);
     }
 }
 

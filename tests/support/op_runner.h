@@ -14,18 +14,18 @@ typedef struct op_case {
     const char *params; /* "kernel=3" */
     lbk_shape input[LBK_MAX_INPUTS];
     int input_count;
-    double low, high;                     /* of random float inputs; both 0: [-1, 1] */
+    double low, high;                                       /* of random float inputs; both 0: [-1, 1] */
     double low_of[LBK_MAX_INPUTS], high_of[LBK_MAX_INPUTS]; /* of one input, where they differ from each other */
-    int integer_from, integer_below;      /* I32 inputs: uniform in [from, below) */
+    int integer_from, integer_below;                        /* I32 inputs: uniform in [from, below) */
 } op_case;
 
 typedef struct op_result {
     bool passed;
     char message[400]; /* why not; names output, element, numbers, bound */
     char variant[48];
-    double worst;      /* largest error over its bound, of all outputs and updated inputs */
-    double seconds;    /* per run of all launches, from op_runner_time() */
-    double bytes;      /* the op's cost */
+    double worst;   /* largest error over its bound, of all outputs and updated inputs */
+    double seconds; /* per run of all launches, from op_runner_time() */
+    double bytes;   /* the op's cost */
 } op_result;
 
 /* The case of an op's example. */
