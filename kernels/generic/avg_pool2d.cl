@@ -32,7 +32,6 @@ __kernel void avg_pool2d_backward(__global const float *dy, __global float *dx, 
     float sum = 0.0f;
     for (int r = max(row - kh + sh, 0) / sh; r <= min(row / sh, oh - 1); r++)
         for (int s = max(column - kw + sw, 0) / sw; s <= min(column / sw, ow - 1); s++)
-            sum += image[(size_t)(r * ow + s) * c] /
-                   divisor(r * sh - ph, s * sw - pw, h, w, kh, kw, include_pad);
+            sum += image[(size_t)(r * ow + s) * c] / divisor(r * sh - ph, s * sw - pw, h, w, kh, kw, include_pad);
     dx[i] = sum;
 }

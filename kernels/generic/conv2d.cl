@@ -43,9 +43,8 @@ __kernel void conv2d(__global float *y, __global const float *restrict x, __glob
 #if HAS_ADD
                      __global const float *addend,
 #endif
-                     int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
-                     int SH, int SW, int PH, int PW, int DH, int DW, int G)
-{
+                     int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW, int SH, int SW, int PH, int PW,
+                     int DH, int DW, int G) {
     const int at = (int)get_global_id(0);
     if (at >= N * OH * OW * K)
         return;

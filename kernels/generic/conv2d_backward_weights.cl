@@ -16,10 +16,8 @@
  * Macros: none. Scratch: none. No local memory, no barrier, no double, no vector type.
  */
 __kernel void conv2d_backward_weights(__global float *restrict dw, __global const float *restrict x,
-                                      __global const float *restrict dy,
-                                      int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
-                                      int SH, int SW, int PH, int PW, int DH, int DW, int G)
-{
+                                      __global const float *restrict dy, int N, int H, int W, int C, int OH, int OW,
+                                      int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, int G) {
     const int at = (int)get_global_id(0);
     const int cg = C / G;
     if (at >= KH * KW * cg * K)

@@ -33,8 +33,7 @@ __kernel void gemm(__global float *restrict C, __global const float *restrict A,
 #if HAS_BIAS
                    __global const float *restrict bias,
 #endif
-                   float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc)
-{
+                   float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc) {
     const int at = (int)get_global_id(0);
     if (at >= M * N)
         return;

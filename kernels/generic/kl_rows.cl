@@ -1,7 +1,7 @@
 /* kl[batch] = sum_k p (ln p - ln q) with p = softmax(teacher / T), q = softmax(student / T), not multiplied by T^2.
  * Work-item per row. */
-__kernel void kl_rows(__global const float *student, __global const float *teacher,
-                      __global const float *temperature, __global float *kl, int batch, int classes) {
+__kernel void kl_rows(__global const float *student, __global const float *teacher, __global const float *temperature,
+                      __global float *kl, int batch, int classes) {
     int row = (int)get_global_id(0);
     if (row >= batch)
         return;

@@ -1,7 +1,8 @@
 /* Sums of x[rows, channels] over rows, in two stages of fixed order; `partial` is [groups][channels]. */
 
 /* Work-item (channel, block): rows [block * full, +full). */
-__kernel void blocks_sum(__global const float *x, __global float *partial, int rows, int channels, int full, int blocks) {
+__kernel void blocks_sum(__global const float *x, __global float *partial, int rows, int channels, int full,
+                         int blocks) {
     int c = (int)get_global_id(0), block = (int)get_global_id(1);
     if (c >= channels || block >= blocks)
         return;
