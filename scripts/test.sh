@@ -89,7 +89,9 @@ if [ -n "$ci" ]; then
 else
     "$root/scripts/setup.sh" --tests
     "$root/scripts/build.sh" -DLIMBECK_TESTS=ON
-    run_ctest "$build" "$@"
+    run_ctest "$build" "$@" || true
+    say "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
     exit
 fi
 
