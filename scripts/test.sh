@@ -76,10 +76,9 @@ check_oclgrind() {
 }
 
 build_sanitized() {
-    local compiler=()
-    # Clang here, GCC in the main build: both compile everything.
-    ! command -v clang >/dev/null || compiler=(-DCMAKE_C_COMPILER=clang)
-    cmake -S "$root" -B "$build/sanitized" -G Ninja "${compiler[@]}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DLIMBECK_WERROR=ON \
+    # GCC: in a C program Clang's runtime does not see operator new, so that the leaks of drivers, which are C++, have no
+    # owner that tests/support/lsan.supp could name.
+    cmake -S "$root" -B "$build/sanitized" -G Ninja -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DLIMBECK_WERROR=ON \
         -DLIMBECK_TESTS=ON -DLIMBECK_SANITIZE=address,undefined && cmake --build "$build/sanitized" --parallel "$(nproc)"
 }
 

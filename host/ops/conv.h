@@ -83,6 +83,13 @@ lbk_status lbk_conv_blocks_options(const lbk_emit *e, const lbk_conv_blocks *b, 
 int lbk_conv_vector_width(const lbk_emit *e);
 int64_t lbk_conv_local_floats(const lbk_emit *e); /* local memory they may use, floats */
 
+/* Begins a call: the epilogue's options, then the node's tensors, scratch memory `weights` for the weights; -1: they
+ * themselves. conv2d and conv2d_backward_data each have one. */
+typedef lbk_status (*lbk_conv_begin)(lbk_emit *e, const char *file, const char *name, int weights, lbk_call **call);
+/* Class cpu's Winograd convolution; declines what does not suit it. s: of the forward convolution; `backward`: for
+ * conv2d_backward_data. The node's input 0 is the tensor convolved, input 1 the weights. */
+lbk_status lbk_conv_winograd_emit(lbk_emit *e, const lbk_conv_sizes *s, bool backward, lbk_conv_begin begin);
+
 /* Appends the sixteen, or for depthwise == true the fourteen, sizes that every conv kernel of a class takes. */
 void lbk_conv_call_sizes(lbk_call *call, const lbk_conv_sizes *s, bool depthwise);
 void lbk_conv_call_groups(lbk_call *call, const lbk_conv_sizes *s);

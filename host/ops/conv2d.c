@@ -134,8 +134,8 @@ static lbk_conv_sizes emit_sizes(const lbk_emit *e) {
     return lbk_conv_sizes_of(&p->window, &e->input[X].shape, &e->input[WEIGHT].shape, &e->output[0].shape);
 }
 
-/* Begins a call: epilogue options, then the tensors. */
-static lbk_status begin(lbk_emit *e, const char *file, const char *name, lbk_call **call) {
+/* An lbk_conv_begin. */
+static lbk_status begin(lbk_emit *e, const char *file, const char *name, int weights, lbk_call **call) {
     const lbk_conv2d_params *p = e->params;
     LBK_TRY(lbk_emit_kernel(e, file, name, call));
     if (lbk_emit_has(e, BIAS))
@@ -148,7 +148,9 @@ static lbk_status begin(lbk_emit *e, const char *file, const char *name, lbk_cal
         LBK_TRY(lbk_call_option(*call, "-DHAS_RELU=1"));
     lbk_call_output(*call, 0);
     for (int i = X; i <= ADDEND; i++)
-        if (lbk_emit_has(e, i))
+        if (i == WEIGHT && weights >= 0)
+            lbk_call_scratch(*call, weights);
+        else if (lbk_emit_has(e, i))
             lbk_call_input(*call, i);
     return LBK_OK;
 }
@@ -156,7 +158,7 @@ static lbk_status begin(lbk_emit *e, const char *file, const char *name, lbk_cal
 static lbk_status emit_generic(lbk_emit *e) {
     lbk_conv_sizes s = emit_sizes(e);
     lbk_call *call;
-    LBK_TRY(begin(e, "generic/conv2d", "conv2d", &call));
+    LBK_TRY(begin(e, "generic/conv2d", "conv2d", -1, &call));
     lbk_conv_call_groups(call, &s);
     lbk_call_range_1d(call, (size_t)lbk_ops_count(&e->output[0]), lbk_emit_local(e));
     return LBK_OK;
@@ -167,7 +169,7 @@ static lbk_status emit_cpu_depthwise(lbk_emit *e) {
     lbk_call *call;
     if (!lbk_conv_is_depthwise(&s))
         return lbk_emit_decline(e);
-    LBK_TRY(begin(e, "cpu/conv2d", "conv2d_depthwise", &call));
+    LBK_TRY(begin(e, "cpu/conv2d", "conv2d_depthwise", -1, &call));
     LBK_TRY(lbk_call_option(call, "-DVW=%d", lbk_conv_vector_width(e)));
     lbk_conv_call_sizes(call, &s, true);
     lbk_call_range_1d(call, (size_t)(s.n * s.oh), 1);
@@ -180,7 +182,7 @@ static lbk_status emit_cpu(lbk_emit *e) {
     lbk_call *call;
     if (s.groups > 1 || !lbk_conv_blocks_find(e, &s, false, &b))
         return lbk_emit_decline(e);
-    LBK_TRY(begin(e, "cpu/conv2d", "conv2d", &call));
+    LBK_TRY(begin(e, "cpu/conv2d", "conv2d", -1, &call));
     LBK_TRY(lbk_conv_blocks_options(e, &b, call));
     lbk_conv_call_sizes(call, &s, false);
     lbk_call_int(call, b.images);
@@ -191,6 +193,11 @@ static lbk_status emit_cpu(lbk_emit *e) {
     return LBK_OK;
 }
 
+static lbk_status emit_cpu_winograd(lbk_emit *e) {
+    lbk_conv_sizes s = emit_sizes(e);
+    return lbk_conv_winograd_emit(e, &s, false, begin);
+}
+
 static lbk_status emit_gpu_depthwise(lbk_emit *e) {
     enum { STRIP = 4, GROUP = 128 }; /* DTW, DWG of the kernel */
     lbk_conv_sizes s = emit_sizes(e);
@@ -198,7 +205,7 @@ static lbk_status emit_gpu_depthwise(lbk_emit *e) {
     if (s.groups < 2 || s.groups != s.c || e->caps->max_group < GROUP)
         return lbk_emit_decline(e);
     int64_t vec = s.k == s.c && s.c % 4 == 0 ? 4 : 1;
-    LBK_TRY(begin(e, "gpu/conv2d", "conv2d_depthwise", &call));
+    LBK_TRY(begin(e, "gpu/conv2d", "conv2d_depthwise", -1, &call));
     LBK_TRY(lbk_call_option(call, "-DVEC=%d", (int)vec));
     lbk_conv_call_groups(call, &s);
     lbk_call_range_1d(call, (size_t)(s.n * s.oh * ((s.ow + STRIP - 1) / STRIP) * (s.k / vec)), GROUP);
@@ -212,17 +219,20 @@ static lbk_status emit_gpu(lbk_emit *e) {
     lbk_call *call;
     if (!lbk_conv_tile_find(e, &s, rows, columns, &tile))
         return lbk_emit_decline(e);
-    LBK_TRY(begin(e, "gpu/conv2d", "conv2d", &call));
+    LBK_TRY(begin(e, "gpu/conv2d", "conv2d", -1, &call));
     LBK_TRY(lbk_conv_tile_options(call, &tile));
     lbk_conv_call_groups(call, &s);
     lbk_call_range_2d(call, tile.group * lbk_conv_tile_count(&tile, rows, columns), (size_t)s.groups, tile.group, 1);
     return LBK_OK;
 }
 
-static const lbk_variant conv2d_variants[] = {
-    {LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise}, {LBK_CLASS_CPU, "direct", emit_cpu},
-    {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise}, {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
-    {LBK_CLASS_GENERIC, "loop", emit_generic},        {.emit = NULL}};
+static const lbk_variant conv2d_variants[] = {{LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise},
+                                              {LBK_CLASS_CPU, "winograd", emit_cpu_winograd},
+                                              {LBK_CLASS_CPU, "direct", emit_cpu},
+                                              {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise},
+                                              {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
+                                              {LBK_CLASS_GENERIC, "loop", emit_generic},
+                                              {.emit = NULL}};
 
 #define NONE                                                                                                           \
     { .rank = -1 }
@@ -246,6 +256,12 @@ static const lbk_op_example conv2d_examples[] = {
      .input = {{4, {2, 4, 6, 5}}, {4, {3, 3, 1, 5}}, {1, {5}}, {1, {5}}, {1, {5}}, {4, {2, 4, 6, 5}}},
      .input_count = 6},
     CASE("out=16 kernel=3 padding=1 bias=no", 1, 32, 32, 16, 3, 3, 16, 16),
+    CASE("out=64 kernel=3 padding=1 bias=no", 4, 8, 8, 64, 3, 3, 64, 64),
+    CASE_BIAS("out=32 kernel=3", 3, 15, 12, 32, 3, 3, 32, 32),
+    CASE("out=48 kernel=3 padding=0,1 bias=no", 1, 17, 19, 48, 3, 3, 48, 48),
+    {.params = "out=80 kernel=3 padding=1 relu=yes",
+     .input = {{4, {3, 9, 11, 32}}, {4, {3, 3, 32, 80}}, {1, {80}}, {1, {80}}, {1, {80}}, {4, {3, 9, 11, 80}}},
+     .input_count = 6},
 };
 
 static const lbk_op conv2d_op = {

@@ -143,6 +143,11 @@ static lbk_status emit_cpu(lbk_emit *e) {
     return LBK_OK;
 }
 
+static lbk_status emit_cpu_winograd(lbk_emit *e) {
+    lbk_conv_sizes s = emit_sizes(e);
+    return lbk_conv_winograd_emit(e, &s, true, begin);
+}
+
 static lbk_status emit_gpu_depthwise(lbk_emit *e) {
     enum { GROUP = 128 }; /* DWG of the kernel */
     lbk_conv_sizes s = emit_sizes(e);
@@ -173,10 +178,13 @@ static lbk_status emit_gpu(lbk_emit *e) {
     return LBK_OK;
 }
 
-static const lbk_variant data_variants[] = {
-    {LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise}, {LBK_CLASS_CPU, "direct", emit_cpu},
-    {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise}, {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
-    {LBK_CLASS_GENERIC, "loop", emit_generic},        {.emit = NULL}};
+static const lbk_variant data_variants[] = {{LBK_CLASS_CPU, "depthwise", emit_cpu_depthwise},
+                                            {LBK_CLASS_CPU, "winograd", emit_cpu_winograd},
+                                            {LBK_CLASS_CPU, "direct", emit_cpu},
+                                            {LBK_CLASS_GPU, "depthwise", emit_gpu_depthwise},
+                                            {LBK_CLASS_GPU, "implicit-gemm", emit_gpu},
+                                            {LBK_CLASS_GENERIC, "loop", emit_generic},
+                                            {.emit = NULL}};
 
 #define CASE(text, n, oh, ow, k, kh, kw, each)                                                                         \
     { .params = text, .input = {{4, {n, oh, ow, k}}, {4, {kh, kw, each, k}}}, .input_count = 2 }
@@ -196,6 +204,11 @@ static const lbk_op_example data_examples[] = {
      .input = {{4, {2, 7, 6, 5}}, {4, {3, 3, 1, 5}}, {4, {2, 7, 6, 5}}},
      .input_count = 3},
     CASE("extent=32 padding=1", 1, 32, 32, 16, 3, 3, 16),
+    CASE("extent=8 padding=1", 4, 8, 8, 64, 3, 3, 64),
+    CASE("extent=15,13", 1, 13, 11, 32, 3, 3, 48),
+    {.params = "extent=9,7 padding=1,2",
+     .input = {{4, {3, 9, 9, 80}}, {4, {3, 3, 32, 80}}, {4, {3, 9, 7, 32}}},
+     .input_count = 3},
 };
 
 static const lbk_op data_op = {

@@ -1,0 +1,323 @@
+/* conv2d_winograd, class cpu: 3x3 convolution of stride 1 with 2.25 times fewer multiplications, channels last, with
+ * the epilogue of cpu/conv2d.cl. F(2x2, 3x3) of Lavin and Gray 2016, arXiv 1509.09308, section 4.1, whose matrices are
+ *
+ *         1    0    0             1  0 -1  0
+ *   G =  1/2  1/2  1/2     B^T =  0  1  1  0     A^T =  1  1  1  0
+ *        1/2 -1/2  1/2            0 -1  1  0            0  1 -1 -1
+ *         0    0    1             0  1  0 -1
+ *
+ *   Y = A^T [ sum over c of (G g G^T) * (B^T d B) ] A     per 2x2 outputs Y, from 4x4 inputs d and 3x3 weights g
+ *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,oh,ow,k]; negative -> 0 (NaN is kept)
+ *
+ * Its rounding error is 2 to 3 times that of cpu/conv2d.cl. An infinite input makes its tile's four outputs NaN.
+ *
+ * Kernels (a parameter in brackets exists only when its macro is 1):
+ *   conv2d_winograd_weights(u[ceil(K/TN),16,C,TN], w, int C, K)   w[3,3,C,K], or, TRANSPOSED, w[3,3,K,C] turned by 180
+ *       degrees: the weights of the convolution that backward data is. Global size (ceil(K/TN), C/CB).
+ *   conv2d_winograd(y[N,OH,OW,K], x[N,H,W,C], u, [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
+ *                   int N, H, W, C, OH, OW, K, PH, PW, tiles)
+ *       Global size (ceil(N*ceil(OH/2)*ceil(OW/2) / tiles), splits), 1 <= splits <= ceil(K/TN).
+ *   Nothing may overlap y. Local size (1,1): one work-item per work-group, no barriers.
+ *
+ * Mapping: work-group (b, s) takes `tiles` 2x2 tiles of the batch, in the order of y, and the blocks of TN output
+ * channels whose index % splits == s. It writes the transformed inputs once to local memory (the core's L2) as
+ * v[position][channel block][tile][CB], then for each block of output channels multiplies them position by position
+ * into m[position][tile][TN] and transforms that back. Neighbouring tiles are CB floats apart: addresses in the inner
+ * loop are base + constant; positions are a cache line further apart than their data, or all sixteen would share a set
+ * of L1. u is stored in the order of use. The register tile is TT tiles x TQ vectors of VW output channels.
+ *
+ * Cost per tile: 16*C*K fma against 36*C*K, and 32*C + 24*K additions. Every input channel of a register tile issues
+ * TT*TQ vector fma, TT broadcasts and TQ loads: fma bound. Each work-group reads u once: 128/tiles bytes per clock.
+ *
+ * The host checks: C and K are multiples of CB, K >= TN, tiles is a multiple of TT,
+ *   16 * (tiles * (C + TN) + 2 * CB) <= LOCAL_FLOATS, and an image of x has less than 2^31 elements.
+ *
+ * Macros
+ *   VW  16  floats per vector: 4, 8 or 16
+ *   TT  12  tiles per register tile; about TT*TQ + TQ + 1 vector registers are live
+ *   TRANSPOSED  0  1: conv2d_winograd_weights turns and transposes
+ *   HAS_BIAS, HAS_SCALE, HAS_ADD, HAS_RELU  0  the epilogue
+ *   LOCAL_FLOATS  65536
+ */
+#ifndef HAS_BIAS
+#define HAS_BIAS 0
+#endif
+#ifndef HAS_SCALE
+#define HAS_SCALE 0
+#endif
+#ifndef HAS_RELU
+#define HAS_RELU 0
+#endif
+#ifndef HAS_ADD
+#define HAS_ADD 0
+#endif
+#ifndef TRANSPOSED
+#define TRANSPOSED 0
+#endif
+#ifndef VW
+#define VW 16
+#endif
+#ifndef TT
+#define TT 12
+#endif
+#ifndef LOCAL_FLOATS
+#define LOCAL_FLOATS 65536
+#endif
+
+#define CB 16 /* input channels per block of v: one cache line */
+#define TQ 2
+#define TN (TQ * VW)
+#define UNROLL 4 /* input channels per turn of the inner loop */
+#define INLINE static inline __attribute__((always_inline))
+
+#if VW == 16
+typedef float16 vec;
+typedef int16 ivec;
+#define LOAD(p) vload16(0, p)
+#define STORE(v, p) vstore16(v, 0, p)
+#define MASKED(v, m) as_float16(as_int16(v) & (int16)(m))
+#elif VW == 8
+typedef float8 vec;
+#define LOAD(p) vload8(0, p)
+#define STORE(v, p) vstore8(v, 0, p)
+#define MASKED(v, m) as_float8(as_int8(v) & (int8)(m))
+#else
+typedef float4 vec;
+#define LOAD(p) vload4(0, p)
+#define STORE(v, p) vstore4(v, 0, p)
+#define MASKED(v, m) as_float4(as_int4(v) & (int4)(m))
+#endif
+
+/* Weights of one tap, input channel c, for output channels k.. */
+INLINE vec tap_load(const __global float *w, int tap, int c, int k, int C, int K)
+{
+#if TRANSPOSED
+    float lanes[VW];
+    for (int l = 0; l < VW; ++l) lanes[l] = w[((size_t)(8 - tap) * K + k + l) * C + c];
+    return LOAD(lanes);
+#else
+    return LOAD(w + ((size_t)tap * C + c) * K + k);
+#endif
+}
+
+/* Multiplies by G: three values to four. */
+#define WEIGHT_TRANSFORM(out, a, b, c)        \
+    {                                         \
+        const vec mean = 0.5f * ((a) + (c));  \
+        (out)[0] = (a);                       \
+        (out)[1] = mean + 0.5f * (b);         \
+        (out)[2] = mean - 0.5f * (b);         \
+        (out)[3] = (c);                       \
+    }
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_winograd_weights(__global float *restrict u, const __global float *restrict w, int C, int K)
+{
+    const int kb = get_global_id(0), k0 = min(kb * TN, K - TN), c0 = get_global_id(1) * CB;
+    for (int c = c0; c < c0 + CB; ++c) {
+        for (int q = 0; q < TQ; ++q) {
+            const int k = k0 + q * VW;
+            vec rows[3][4];
+            #pragma unroll
+            for (int i = 0; i < 3; ++i) {
+                const vec g0 = tap_load(w, i * 3, c, k, C, K), g1 = tap_load(w, i * 3 + 1, c, k, C, K);
+                const vec g2 = tap_load(w, i * 3 + 2, c, k, C, K);
+                WEIGHT_TRANSFORM(rows[i], g0, g1, g2)
+            }
+            #pragma unroll
+            for (int j = 0; j < 4; ++j) {
+                vec column[4];
+                WEIGHT_TRANSFORM(column, rows[0][j], rows[1][j], rows[2][j])
+                #pragma unroll
+                for (int i = 0; i < 4; ++i)
+                    STORE(column[i], u + ((size_t)(kb * 16 + i * 4 + j) * C + c) * TN + q * VW);
+            }
+        }
+    }
+}
+
+/* A tile's place: image, row and column of tiles. */
+typedef struct {
+    int n, row, col;
+} place;
+
+INLINE place place_next(place p, int rows, int cols)
+{
+    if (++p.col == cols) {
+        p.col = 0;
+        if (++p.row == rows) {
+            p.row = 0;
+            ++p.n;
+        }
+    }
+    return p;
+}
+
+/* Multiplies by B^T: four values to four. */
+#define INPUT_TRANSFORM(out, a, b, c, d) \
+    {                                    \
+        (out)[0] = (a) - (c);            \
+        (out)[1] = (b) + (c);            \
+        (out)[2] = (c) - (b);            \
+        (out)[3] = (b) - (d);            \
+    }
+
+/* Transforms all channels of one tile's 4x4 inputs; row[i] + col[j] is the element of x, masks are 0 where it is
+ * padding. dst: v at the tile; `block` and `position` are its strides. */
+INLINE void input_transform(const __global float *x, __local float *dst, const int *row, const int *col,
+                            const int *row_mask, const int *col_mask, bool masked, int C, int block, int position)
+{
+    for (int c = 0; c < C; c += VW) {
+        vec rows[4][4];
+        #pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            vec d[4];
+            #pragma unroll
+            for (int j = 0; j < 4; ++j) {
+                d[j] = LOAD(x + row[i] + col[j] + c);
+                if (masked) d[j] = MASKED(d[j], row_mask[i] & col_mask[j]);
+            }
+            INPUT_TRANSFORM(rows[i], d[0], d[1], d[2], d[3])
+        }
+        __local float *to = dst + c / CB * block + c % CB;
+        #pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            vec column[4];
+            INPUT_TRANSFORM(column, rows[0][j], rows[1][j], rows[2][j], rows[3][j])
+            #pragma unroll
+            for (int i = 0; i < 4; ++i) STORE(column[i], to + (i * 4 + j) * position);
+        }
+    }
+}
+
+/* The element and mask of four neighbouring rows or columns from `first` on. Padding points at an existing one. */
+INLINE void outline(int *at, int *mask, int first, int extent, int stride)
+{
+    #pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        mask[i] = first + i >= 0 && first + i < extent ? -1 : 0;
+        at[i] = clamp(first + i, 0, extent - 1) * stride;
+    }
+}
+
+/* m[TT][TN] = v[C][TT] u[C][TN] of one position; v in blocks of CB channels that are `block` floats apart. */
+INLINE void multiply(__local float *m, const __local float *v, const __global float *u, int C, int block)
+{
+    vec acc[TT * TQ];
+    #pragma unroll
+    for (int j = 0; j < TT * TQ; ++j) acc[j] = (vec)(0.0f);
+    for (int c = 0; c < C; c += CB) {
+        for (int i = 0; i < CB; i += UNROLL) {
+            #pragma unroll
+            for (int k = 0; k < UNROLL; ++k) {
+                vec w[TQ];
+                #pragma unroll
+                for (int q = 0; q < TQ; ++q) w[q] = LOAD(u + k * TN + q * VW);
+                #pragma unroll
+                for (int j = 0; j < TT; ++j) {
+                    const vec s = (vec)(v[j * CB + i + k]);
+                    #pragma unroll
+                    for (int q = 0; q < TQ; ++q) acc[j * TQ + q] = fma(s, w[q], acc[j * TQ + q]);
+                }
+            }
+            u += UNROLL * TN;
+        }
+        v += block;
+    }
+    #pragma unroll
+    for (int j = 0; j < TT * TQ; ++j) STORE(acc[j], m + j * VW);
+}
+
+#if HAS_BIAS
+#define BIAS_PARAM const __global float *restrict bias,
+#define ADD_BIAS(v, k) v += LOAD(bias + (k));
+#else
+#define BIAS_PARAM
+#define ADD_BIAS(v, k)
+#endif
+#if HAS_SCALE
+#define SCALE_PARAM const __global float *restrict scale, const __global float *restrict shift,
+#define DO_SCALE(v, k) v = v * LOAD(scale + (k)) + LOAD(shift + (k));
+#else
+#define SCALE_PARAM
+#define DO_SCALE(v, k)
+#endif
+#if HAS_ADD
+#define ADD_PARAM const __global float *restrict addend,
+#define DO_ADD(v, o) v += LOAD(addend + (o));
+#else
+#define ADD_PARAM
+#define DO_ADD(v, o)
+#endif
+#if HAS_RELU
+#define DO_RELU(v) v = v < (vec)(0.0f) ? (vec)(0.0f) : v;
+#else
+#define DO_RELU(v)
+#endif
+/* k: channel, o: element of y. */
+#define FINISH(v, k, o)                                     \
+    {                                                       \
+        vec r = (v);                                        \
+        ADD_BIAS(r, k) DO_SCALE(r, k) DO_ADD(r, o) DO_RELU(r) \
+        STORE(r, y + (o));                                  \
+    }
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_winograd(__global float *restrict y, const __global float *restrict x, const __global float *restrict u,
+                BIAS_PARAM SCALE_PARAM ADD_PARAM
+                int N, int H, int W, int C, int OH, int OW, int K, int PH, int PW, int tiles)
+{
+    __local float v[LOCAL_FLOATS] __attribute__((aligned(64)));
+    const int rows = (OH + 1) / 2, cols = (OW + 1) / 2, first = get_global_id(0) * tiles;
+    const int count = min(tiles, N * rows * cols - first), padded = (count + TT - 1) / TT * TT;
+    const int v_block = tiles * CB, v_position = tiles * C + CB, m_position = tiles * TN + CB;
+    const place start = {first / (rows * cols), first / cols % rows, first % cols};
+    __local float *m = v + 16 * v_position;
+
+    place p = start;
+    for (int t = 0; t < padded; ++t) {
+        int row[4], col[4], row_mask[4], col_mask[4];
+        const bool exists = t < count;
+        outline(row, row_mask, exists ? p.row * 2 - PH : -4, H, W * C);
+        outline(col, col_mask, p.col * 2 - PW, W, C);
+        const __global float *image = x + (exists ? (size_t)p.n * H * W * C : 0);
+        const bool whole = row_mask[0] & row_mask[3] & col_mask[0] & col_mask[3];
+        if (whole)
+            input_transform(image, v + t * CB, row, col, row_mask, col_mask, false, C, v_block, v_position);
+        else
+            input_transform(image, v + t * CB, row, col, row_mask, col_mask, true, C, v_block, v_position);
+        p = place_next(p, rows, cols);
+    }
+
+    for (int kb = get_global_id(1); kb * TN < K; kb += get_global_size(1)) {
+        /* a last block that sticks out is moved back and repeats some channels of the one before */
+        const int k0 = min(kb * TN, K - TN);
+        for (int position = 0; position < 16; ++position)
+            for (int t = 0; t < padded; t += TT)
+                multiply(m + position * m_position + t * TN, v + position * v_position + t * CB,
+                         u + (size_t)(kb * 16 + position) * C * TN, C, v_block);
+        p = start;
+        for (int t = 0; t < count; ++t) {
+            const size_t at = (((size_t)p.n * OH + p.row * 2) * OW + p.col * 2) * K + k0;
+            const bool below = p.row * 2 + 1 < OH, right = p.col * 2 + 1 < OW;
+            for (int q = 0; q < TQ; ++q) {
+                const __local float *from = m + t * TN + q * VW;
+                vec left[4], last[4];
+                #pragma unroll
+                for (int i = 0; i < 4; ++i) {
+                    const vec a = LOAD(from + i * 4 * m_position), b = LOAD(from + (i * 4 + 1) * m_position);
+                    const vec c = LOAD(from + (i * 4 + 2) * m_position), d = LOAD(from + (i * 4 + 3) * m_position);
+                    left[i] = a + (b + c);
+                    last[i] = (b - c) - d;
+                }
+                const int k = k0 + q * VW;
+                const size_t o = at + q * VW;
+                FINISH(left[0] + (left[1] + left[2]), k, o)
+                if (right) FINISH(last[0] + (last[1] + last[2]), k, o + K)
+                if (below) FINISH((left[1] - left[2]) - left[3], k, o + (size_t)OW * K)
+                if (below && right) FINISH((last[1] - last[2]) - last[3], k, o + (size_t)OW * K + K)
+            }
+            p = place_next(p, rows, cols);
+        }
+    }
+}
