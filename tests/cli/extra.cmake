@@ -8,6 +8,6 @@ endif()
 if(LIMBECK_PYTHON AND TARGET limbeck)
   add_test(NAME cli_program COMMAND ${LIMBECK_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/cli/check_cli.py
                                     $<TARGET_FILE:limbeck> ${CMAKE_SOURCE_DIR})
-  set_tests_properties(cli_program PROPERTIES TIMEOUT 600 ENVIRONMENT
+  set_tests_properties(cli_program PROPERTIES TIMEOUT 1500 ENVIRONMENT
     "LIMBECK_CACHE=${CMAKE_BINARY_DIR}/test-cache;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/support/lsan.supp:print_suppressions=0")
 endif()
