@@ -79,8 +79,6 @@ typedef struct lbk_conv_blocks {
 bool lbk_conv_blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, bool backward, lbk_conv_blocks *out);
 /* Adds the options that fit the blocks and device to the call. */
 lbk_status lbk_conv_blocks_options(const lbk_emit *e, const lbk_conv_blocks *b, lbk_call *call);
-/* Vector width that class cpu's kernels are compiled for: 4, 8 or 16. */
-int lbk_conv_vector_width(const lbk_emit *e);
 int64_t lbk_conv_local_floats(const lbk_emit *e); /* local memory they may use, floats */
 
 /* Begins a call: the epilogue's options, then the node's tensors, scratch memory `weights` for the weights; -1: they

@@ -102,7 +102,7 @@ static lbk_status emit_cpu_depthwise(lbk_emit *e) {
     if (!lbk_conv_is_depthwise(&s))
         return lbk_emit_decline(e);
     LBK_TRY(begin(e, "cpu/conv2d_backward_data", "conv2d_backward_data_depthwise", -1, &call));
-    LBK_TRY(lbk_call_option(call, "-DVW=%d", lbk_conv_vector_width(e)));
+    LBK_TRY(lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e)));
     lbk_conv_call_sizes(call, &s, true);
     lbk_call_range_1d(call, (size_t)(s.n * s.h), 1);
     return LBK_OK;

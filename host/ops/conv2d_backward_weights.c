@@ -125,7 +125,7 @@ static int64_t block_floats(const lbk_conv_sizes *s, const cpu_blocks *b, int64_
 /* About 256 pixels per block (x, dy and the sums in L1); about four work-groups per core, more parts only as needed. */
 static cpu_blocks cpu_blocks_find(const lbk_emit *e, const lbk_conv_sizes *s) {
     enum { PIXELS = 256 };
-    int64_t cores = e->caps->compute_units, width = lbk_conv_vector_width(e);
+    int64_t cores = e->caps->compute_units, width = lbk_emit_vector_width(e);
     cpu_blocks b = {.tq = s->k <= width ? 1 : 2};
     b.rows = clamp(PIXELS / s->ow, 1, s->oh);
     b.rows = div_up(s->oh, div_up(s->oh, b.rows)); /* equal blocks */
@@ -150,9 +150,9 @@ static lbk_status emit_cpu(lbk_emit *e) {
         return lbk_emit_decline(e);
     int scratch = parts_scratch(e, b.parts);
     LBK_TRY(begin(e, file, "conv2d_backward_weights", scratch, &call));
-    LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DPOOL_FLOATS=%d", lbk_conv_vector_width(e), b.tq,
+    LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DPOOL_FLOATS=%d", lbk_emit_vector_width(e), b.tq,
                             (int)lbk_conv_local_floats(e)));
-    if (lbk_conv_vector_width(e) < 16) /* sixteen registers */
+    if (lbk_emit_vector_width(e) < 16) /* sixteen registers */
         LBK_TRY(lbk_call_option(call, "-DTR=%d", 8 / b.tq));
     lbk_conv_call_sizes(call, &s, false);
     lbk_call_int(call, b.images);
@@ -167,7 +167,7 @@ static lbk_status emit_cpu(lbk_emit *e) {
 static lbk_status emit_cpu_depthwise(lbk_emit *e) {
     static const char file[] = "cpu/conv2d_backward_weights";
     lbk_conv_sizes s = sizes(e->params, e->input, e->output);
-    int width = lbk_conv_vector_width(e);
+    int width = lbk_emit_vector_width(e);
     lbk_call *call;
     if (!lbk_conv_is_depthwise(&s))
         return lbk_emit_decline(e);

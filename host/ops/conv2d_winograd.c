@@ -59,7 +59,7 @@ static int64_t tiles_fitting(const lbk_conv_sizes *s, const winograd *b) {
 /* As many tiles per work-group as fit, in a number of work-groups that the cores share evenly. */
 static bool blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, winograd *b) {
     int64_t cores = e->caps->compute_units;
-    b->width = lbk_conv_vector_width(e);
+    b->width = lbk_emit_vector_width(e);
     b->step = b->width == 16 ? 12 : 6; /* AVX-512 has 32 vector registers, others 16 */
     b->local = lbk_conv_local_floats(e);
     if (tiles_fitting(s, b) < b->step) /* more than 200 channels: better a larger part of L2 than no tile */

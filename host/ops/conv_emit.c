@@ -17,10 +17,6 @@ static int64_t min64(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-int lbk_conv_vector_width(const lbk_emit *e) {
-    return e->caps->vector_width >= 16 ? 16 : e->caps->vector_width >= 8 ? 8 : 4;
-}
-
 /* At most 256 KiB: a quarter of the L2 of the CPUs measured. */
 int64_t lbk_conv_local_floats(const lbk_emit *e) {
     uint64_t half = e->caps->local_bytes / 2 / sizeof(float);
@@ -52,9 +48,9 @@ static bool shrink(int64_t *extent, int64_t step) {
 
 /* A tile of two vectors does twice the work per broadcast; one vector where two would be more than a quarter idle. */
 static void choose_tile(const lbk_emit *e, int64_t channels, lbk_conv_blocks *b) {
-    int64_t vectors = div_up(channels, lbk_conv_vector_width(e));
-    b->tq = vectors == 1 || vectors == 3 || channels < 2 * lbk_conv_vector_width(e) ? 1 : 2;
-    b->narrow = channels < b->tq * lbk_conv_vector_width(e);
+    int64_t vectors = div_up(channels, lbk_emit_vector_width(e));
+    b->tq = vectors == 1 || vectors == 3 || channels < 2 * lbk_emit_vector_width(e) ? 1 : 2;
+    b->narrow = channels < b->tq * lbk_emit_vector_width(e);
 }
 
 /* Whole small images together, up to about 1024 pixels, but enough work-groups for every core to have several. */
@@ -83,7 +79,7 @@ bool lbk_conv_blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, bool backw
     b->images = b->rows == height && b->cols == width ? images_together(e, s, height * width, fit) : 1;
 
     int64_t taps = backward ? div_up(s->kh, s->sh) * div_up(s->kw, s->sw) : s->kh * s->kw;
-    int64_t columns = b->tq * lbk_conv_vector_width(e), blocks = div_up(channels, columns);
+    int64_t columns = b->tq * lbk_emit_vector_width(e), blocks = div_up(channels, columns);
     b->pass = WEIGHT_BYTES / (taps * BLOCK * columns * (int64_t)sizeof(float));
     b->pass = b->pass < 1 ? 1 : b->pass;
     b->groups = (size_t)(div_up(s->n, b->images) * div_up(height, b->rows) * div_up(width, b->cols));
@@ -94,7 +90,7 @@ bool lbk_conv_blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, bool backw
 }
 
 lbk_status lbk_conv_blocks_options(const lbk_emit *e, const lbk_conv_blocks *b, lbk_call *call) {
-    int width = lbk_conv_vector_width(e);
+    int width = lbk_emit_vector_width(e);
     LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DSEG=%d -DNSEG=%d", width, b->tq, SEGMENT,
                             (width < 16 ? 2 : 4) / b->tq));
     if (b->narrow)

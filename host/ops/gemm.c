@@ -72,7 +72,7 @@ typedef struct cpu_tile {
 } cpu_tile;
 
 static cpu_tile cpu_tile_of(const lbk_emit *e) {
-    int width = lbk_conv_vector_width(e);
+    int width = lbk_emit_vector_width(e);
     return (cpu_tile){width, width == 16 ? 12 : 6, 2 * width};
 }
 
@@ -88,7 +88,7 @@ static bool direct_is_better(const lbk_emit *e, const lbk_gemm *g) {
     double work = (double)g->m * (double)g->n * (double)g->k;
     if (g->trans_a && g->trans_b)
         return work < 3e4;
-    return work < 1e6 || (!g->trans_b && g->n <= lbk_conv_vector_width(e)) || (!g->trans_a && g->m <= 8);
+    return work < 1e6 || (!g->trans_b && g->n <= lbk_emit_vector_width(e)) || (!g->trans_a && g->m <= 8);
 }
 
 static lbk_status emit_cpu_direct(lbk_emit *e, const lbk_gemm *g) {
