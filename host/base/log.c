@@ -1,12 +1,13 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static lbk_log_sink sink;
-static void *sink_context;
+static lbk_log_sink sink, copy;
+static void *sink_context, *copy_context;
 static lbk_log_level lowest;
 
 void lbk_log_set(lbk_log_sink new_sink, void *context, lbk_log_level level) {
@@ -15,8 +16,14 @@ void lbk_log_set(lbk_log_sink new_sink, void *context, lbk_log_level level) {
     lowest = level;
 }
 
+void lbk_log_copy(lbk_log_sink new_copy, void *context) {
+    copy = new_copy;
+    copy_context = context;
+}
+
 void lbk_log(lbk_log_level level, const char *fmt, ...) {
-    if (!sink || level < lowest)
+    bool shown = sink && level >= lowest, copied = copy && level > LBK_LOG_DEBUG;
+    if (!shown && !copied)
         return;
     char line[1024], *longer = NULL;
     va_list args;
@@ -28,7 +35,9 @@ void lbk_log(lbk_log_level level, const char *fmt, ...) {
         vsnprintf(longer, (size_t)length + 1, fmt, args);
         va_end(args);
     }
-    if (length >= 0)
+    if (length >= 0 && shown)
         sink(sink_context, level, longer ? longer : line);
+    if (length >= 0 && copied)
+        copy(copy_context, level, longer ? longer : line);
     free(longer);
 }

@@ -114,7 +114,7 @@ static lbk_status try_node(lbk_graph *graph, const lbk_op *op, const char *name,
     lbk_tensor_desc input[LBK_MAX_INPUTS];
     lbk_graph_node_descs(graph, &node, input, NULL);
     lbk_infer infer = {.params = node.params, .input_count = input_count, .input = input};
-    LBK_TRY(op->infer(&infer));
+    LBK_TRY(lbk_op_infer(op, &infer));
     LBK_ENSURE(infer.output_count >= 1 && infer.output_count <= LBK_MAX_OUTPUTS);
     node.output_count = infer.output_count;
     LBK_TRY(lbk_grow(&graph->nodes, &graph->node_capacity, graph->node_count + 1, sizeof *graph->nodes));

@@ -21,13 +21,15 @@ static int scalar_inputs(const lbk_op *op) {
     return count;
 }
 
-/* A layer with weights takes one tensor: its further inputs are the weights. */
+/* The further inputs of a layer with weights are the weights. */
 void lbk_net_data_inputs(const lbk_op *op, int *least, int *most) {
     int scalars = scalar_inputs(op);
     *least = op->weights ? 1 : op->min_inputs - scalars;
-    *most = op->weights ? 1 : op->max_inputs - scalars;
+    *most = op->weights ? op->data_inputs : op->max_inputs - scalars;
     if (*least < 1)
         *least = 1;
+    if (*most < *least)
+        *most = *least;
 }
 
 /* Cuts the value at white space; the words live in the arena. */

@@ -2,9 +2,8 @@
 #include "ops/support.h"
 
 static lbk_status add_infer(lbk_infer *infer) {
-    LBK_TRY(lbk_infer_nonempty(infer, "add"));
     for (int i = 1; i < infer->input_count; i++)
-        LBK_TRY(lbk_infer_shape(infer, "add", i, "each input", infer->input[0].shape));
+        LBK_TRY(lbk_infer_shape(infer, i, "each input", infer->input[0].shape));
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     return LBK_OK;
 }

@@ -10,18 +10,16 @@ static const lbk_param avg_pool_backward_table[] = {LBK_POOL_ROWS(lbk_pool_backw
 
 static lbk_status avg_pool_infer(lbk_infer *infer) {
     lbk_pool_size s;
-    LBK_TRY(lbk_infer_nonempty(infer, "avg_pool2d"));
-    LBK_TRY(lbk_infer_rank(infer, "avg_pool2d", 0, "x", 4));
-    LBK_TRY(lbk_pool_size_init(&s, infer->params, &infer->input[0].shape, "avg_pool2d"));
+    LBK_TRY(lbk_infer_rank(infer, 0, "x", 4));
+    LBK_TRY(lbk_pool_size_init(&s, infer->params, &infer->input[0].shape));
     lbk_infer_output(infer, LBK_F32, lbk_shape_4(s.n, s.oh, s.ow, s.c));
     return LBK_OK;
 }
 
 static lbk_status avg_pool_backward_infer(lbk_infer *infer) {
     lbk_pool_size s;
-    LBK_TRY(lbk_infer_nonempty(infer, "avg_pool2d_backward"));
-    LBK_TRY(lbk_infer_rank(infer, "avg_pool2d_backward", 0, "dy", 4));
-    LBK_TRY(lbk_pool_size_backward(&s, infer->params, &infer->input[0].shape, "avg_pool2d_backward"));
+    LBK_TRY(lbk_infer_rank(infer, 0, "dy", 4));
+    LBK_TRY(lbk_pool_size_backward(&s, infer->params, &infer->input[0].shape));
     lbk_infer_output(infer, LBK_F32, lbk_shape_4(s.n, s.h, s.w, s.c));
     return LBK_OK;
 }
@@ -68,14 +66,14 @@ static void reference_pairs(const lbk_pool_size *s, bool include_pad, double *x,
 static void avg_pool_reference(const lbk_reference *r) {
     const lbk_pool_params *p = r->params;
     lbk_pool_size s;
-    if (lbk_pool_size_init(&s, p, &r->input[0].shape, "avg_pool2d") == LBK_OK)
+    if (lbk_pool_size_init(&s, p, &r->input[0].shape) == LBK_OK)
         reference_pairs(&s, p->count_include_pad, r->in[0], r->out[0], false);
 }
 
 static void avg_pool_backward_reference(const lbk_reference *r) {
     const lbk_pool_backward_params *p = r->params;
     lbk_pool_size s;
-    if (lbk_pool_size_backward(&s, p, &r->input[0].shape, "avg_pool2d_backward") == LBK_OK)
+    if (lbk_pool_size_backward(&s, p, &r->input[0].shape) == LBK_OK)
         reference_pairs(&s, p->count_include_pad, r->out[0], r->in[0], true);
 }
 
@@ -97,14 +95,14 @@ static lbk_status emit_call(lbk_emit *e, const char *name, const lbk_pool_size *
 static lbk_status avg_pool_emit(lbk_emit *e) {
     const lbk_pool_params *p = e->params;
     lbk_pool_size s;
-    LBK_TRY(lbk_pool_size_init(&s, p, &e->input[0].shape, "avg_pool2d"));
+    LBK_TRY(lbk_pool_size_init(&s, p, &e->input[0].shape));
     return emit_call(e, "avg_pool2d", &s, p->count_include_pad);
 }
 
 static lbk_status avg_pool_backward_emit(lbk_emit *e) {
     const lbk_pool_backward_params *p = e->params;
     lbk_pool_size s;
-    LBK_TRY(lbk_pool_size_backward(&s, p, &e->input[0].shape, "avg_pool2d_backward"));
+    LBK_TRY(lbk_pool_size_backward(&s, p, &e->input[0].shape));
     return emit_call(e, "avg_pool2d_backward", &s, p->count_include_pad);
 }
 

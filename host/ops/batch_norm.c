@@ -27,15 +27,14 @@ static lbk_status batch_norm_infer(lbk_infer *infer) {
     const lbk_shape *x = &infer->input[X].shape;
     static const char *const names[] = {"x", "weight", "bias", "running_mean", "running_var"};
     lbk_shape vector = lbk_shape_1(lbk_shape_last(x));
-    LBK_TRY(lbk_infer_nonempty(infer, "batch_norm"));
     if (x->rank < 2)
-        return lbk_fail(LBK_ERR_INPUT, "batch_norm: x has %d dimensions, expected at least 2", x->rank);
+        return lbk_fail(LBK_ERR_INPUT, "x has %d dimensions, expected at least 2", x->rank);
     for (int i = WEIGHT; i <= RUNNING_VAR; i++)
-        LBK_TRY(lbk_infer_shape(infer, "batch_norm", i, names[i], vector));
+        LBK_TRY(lbk_infer_shape(infer, i, names[i], vector));
     if (lbk_infer_has(infer, ADDEND))
-        LBK_TRY(lbk_infer_shape(infer, "batch_norm", ADDEND, "addend", *x));
+        LBK_TRY(lbk_infer_shape(infer, ADDEND, "addend", *x));
     if (p->training && lbk_ops_rows(x) < 2)
-        return lbk_fail(LBK_ERR_INPUT, "batch_norm: training needs more than one value per channel");
+        return lbk_fail(LBK_ERR_INPUT, "training needs more than one value per channel");
     lbk_infer_output(infer, LBK_F32, *x);
     if (p->training) {
         lbk_infer_output(infer, LBK_F32, vector); /* save_mean */

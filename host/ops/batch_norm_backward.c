@@ -25,16 +25,15 @@ static lbk_status backward_infer(lbk_infer *infer) {
     const lbk_shape *x = &infer->input[X].shape;
     static const char *const names[] = {"dy", "x", "weight", "bias", "mean", "spread", "y"};
     lbk_shape vector = lbk_shape_1(lbk_shape_last(x));
-    LBK_TRY(lbk_infer_nonempty(infer, "batch_norm_backward"));
     if (x->rank < 2)
-        return lbk_fail(LBK_ERR_INPUT, "batch_norm_backward: x has %d dimensions, expected at least 2", x->rank);
-    LBK_TRY(lbk_infer_shape(infer, "batch_norm_backward", DY, names[DY], *x));
+        return lbk_fail(LBK_ERR_INPUT, "x has %d dimensions, expected at least 2", x->rank);
+    LBK_TRY(lbk_infer_shape(infer, DY, names[DY], *x));
     for (int i = WEIGHT; i <= SPREAD; i++)
-        LBK_TRY(lbk_infer_shape(infer, "batch_norm_backward", i, names[i], vector));
+        LBK_TRY(lbk_infer_shape(infer, i, names[i], vector));
     if (has_y(infer->input_count, infer->input)) {
-        LBK_TRY(lbk_infer_shape(infer, "batch_norm_backward", Y, names[Y], *x));
+        LBK_TRY(lbk_infer_shape(infer, Y, names[Y], *x));
         if (!p->relu)
-            return lbk_fail(LBK_ERR_INPUT, "batch_norm_backward: y is only of use with relu=yes");
+            return lbk_fail(LBK_ERR_INPUT, "y is only of use with relu=yes");
     }
     lbk_infer_output(infer, LBK_F32, *x);
     lbk_infer_output(infer, LBK_F32, vector);

@@ -12,10 +12,9 @@ static const lbk_param fold_table[] = {
 
 static lbk_status fold_infer(lbk_infer *infer) {
     static const char *const names[] = {"weight", "bias", "mean", "var"};
-    LBK_TRY(lbk_infer_nonempty(infer, "batch_norm_fold"));
-    LBK_TRY(lbk_infer_rank(infer, "batch_norm_fold", 0, names[0], 1));
+    LBK_TRY(lbk_infer_rank(infer, 0, names[0], 1));
     for (int i = 1; i < 4; i++)
-        LBK_TRY(lbk_infer_shape(infer, "batch_norm_fold", i, names[i], infer->input[0].shape));
+        LBK_TRY(lbk_infer_shape(infer, i, names[i], infer->input[0].shape));
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     return LBK_OK;

@@ -5,9 +5,8 @@
 
 static lbk_status stats_infer(lbk_infer *infer) {
     lbk_shape rows = lbk_shape_1(infer->input[0].shape.dim[0]);
-    LBK_TRY(lbk_infer_nonempty(infer, "classify_stats"));
-    LBK_TRY(lbk_infer_rank(infer, "classify_stats", 0, "logits", 2));
-    LBK_TRY(lbk_infer_shape(infer, "classify_stats", 1, "labels", rows));
+    LBK_TRY(lbk_infer_rank(infer, 0, "logits", 2));
+    LBK_TRY(lbk_infer_shape(infer, 1, "labels", rows));
     lbk_infer_output(infer, LBK_I32, rows);
     lbk_infer_output(infer, LBK_F32, rows);
     return LBK_OK;

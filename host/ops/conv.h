@@ -57,8 +57,8 @@ lbk_conv_sizes lbk_conv_sizes_of(const lbk_conv_window *window, const lbk_shape 
                                  const lbk_shape *y);
 /* Output pixels of one dimension; 0 or less when the dilated kernel does not fit. */
 int64_t lbk_conv_extent(int64_t extent, int kernel, int stride, int padding, int dilation);
-/* LBK_ERR_INPUT, naming `op`, unless x, weight and y fit each other (the descs are those of the forward convolution). */
-lbk_status lbk_conv_check(const char *op, const lbk_conv_window *window, const lbk_shape *x, const lbk_shape *weight,
+/* LBK_ERR_INPUT unless x, weight and y fit each other (the descs are those of the forward convolution). */
+lbk_status lbk_conv_check(const lbk_conv_window *window, const lbk_shape *x, const lbk_shape *weight,
                           const lbk_shape *y);
 double lbk_conv_flops(const lbk_conv_sizes *s); /* 2 per multiply-add; taps on padding counted */
 static inline bool lbk_conv_is_depthwise(const lbk_conv_sizes *s) {

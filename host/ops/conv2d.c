@@ -21,29 +21,28 @@ static lbk_status infer_vectors(const lbk_infer *infer, int64_t channels) {
     static const char *const names[] = {"x", "weight", "bias", "scale", "shift"};
     for (int i = BIAS; i <= SHIFT; i++)
         if (lbk_infer_has(infer, i))
-            LBK_TRY(lbk_infer_shape(infer, "conv2d", i, names[i], lbk_shape_1(channels)));
+            LBK_TRY(lbk_infer_shape(infer, i, names[i], lbk_shape_1(channels)));
     if (lbk_infer_has(infer, SCALE) != lbk_infer_has(infer, SHIFT))
-        return lbk_fail(LBK_ERR_INPUT, "conv2d: scale and shift come together");
+        return lbk_fail(LBK_ERR_INPUT, "scale and shift come together");
     return LBK_OK;
 }
 
 static lbk_status conv2d_infer(lbk_infer *infer) {
     const lbk_conv2d_params *p = infer->params;
     const lbk_conv_window *w = &p->window;
-    LBK_TRY(lbk_infer_nonempty(infer, "conv2d"));
-    LBK_TRY(lbk_infer_rank(infer, "conv2d", X, "x", 4));
-    LBK_TRY(lbk_infer_rank(infer, "conv2d", WEIGHT, "weight", 4));
+    LBK_TRY(lbk_infer_rank(infer, X, "x", 4));
+    LBK_TRY(lbk_infer_rank(infer, WEIGHT, "weight", 4));
     const lbk_shape *x = &infer->input[X].shape, *weight = &infer->input[WEIGHT].shape;
     if (weight->dim[0] != p->kernel[0] || weight->dim[1] != p->kernel[1])
-        return lbk_fail(LBK_ERR_INPUT, "conv2d: weight is %lldx%lld pixels, kernel=%d,%d", (long long)weight->dim[0],
+        return lbk_fail(LBK_ERR_INPUT, "weight is %lldx%lld pixels, kernel=%d,%d", (long long)weight->dim[0],
                         (long long)weight->dim[1], p->kernel[0], p->kernel[1]);
     lbk_shape y =
         lbk_shape_4(x->dim[0], lbk_conv_extent(x->dim[1], p->kernel[0], w->stride[0], w->padding[0], w->dilation[0]),
                     lbk_conv_extent(x->dim[2], p->kernel[1], w->stride[1], w->padding[1], w->dilation[1]), p->out);
-    LBK_TRY(lbk_conv_check("conv2d", w, x, weight, &y));
+    LBK_TRY(lbk_conv_check(w, x, weight, &y));
     LBK_TRY(infer_vectors(infer, p->out));
     if (lbk_infer_has(infer, ADDEND))
-        LBK_TRY(lbk_infer_shape(infer, "conv2d", ADDEND, "addend", y));
+        LBK_TRY(lbk_infer_shape(infer, ADDEND, "addend", y));
     lbk_infer_output(infer, LBK_F32, y);
     return LBK_OK;
 }
@@ -93,7 +92,7 @@ static lbk_status conv2d_differentiate(lbk_gradient *g) {
     const lbk_conv2d_params *p = g->params;
     const lbk_shape *x = &g->input_desc[X].shape;
     if (g->input_count > SCALE && lbk_ops_present(&g->input_desc[SCALE]))
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "conv2d: no derivative is defined with a folded scale (evaluation only)");
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "no derivative is defined with a folded scale (evaluation only)");
     lbk_value dy;
     LBK_TRY(through_relu(g, &dy));
     lbk_conv_backward_params data = {{(int)x->dim[1], (int)x->dim[2]}, p->window};
@@ -115,8 +114,7 @@ static lbk_status conv2d_weights(const void *params, const lbk_tensor_desc *inpu
     const lbk_conv2d_params *p = params;
     int64_t channels = lbk_shape_last(&input->shape), taps = (int64_t)p->kernel[0] * p->kernel[1];
     if (input->shape.rank != 4 || channels % p->window.groups != 0)
-        return lbk_fail(LBK_ERR_INPUT, "conv2d: x needs 4 dimensions and channels that groups=%d divides",
-                        p->window.groups);
+        return lbk_fail(LBK_ERR_INPUT, "x needs 4 dimensions and channels that groups=%d divides", p->window.groups);
     int64_t each = channels / p->window.groups;
     lbk_init init = p->init == LBK_CONV_INIT_KAIMING ? LBK_INIT_KAIMING_NORMAL_FAN_OUT : LBK_INIT_UNIFORM_FAN_IN;
     list->count = p->bias ? 2 : 1;

@@ -14,14 +14,13 @@ static lbk_shape dx_shape(const lbk_conv_backward_params *p, const lbk_shape *dy
 
 static lbk_status data_infer(lbk_infer *infer) {
     const lbk_conv_backward_params *p = infer->params;
-    LBK_TRY(lbk_infer_nonempty(infer, "conv2d_backward_data"));
-    LBK_TRY(lbk_infer_rank(infer, "conv2d_backward_data", DY, "dy", 4));
-    LBK_TRY(lbk_infer_rank(infer, "conv2d_backward_data", WEIGHT, "weight", 4));
+    LBK_TRY(lbk_infer_rank(infer, DY, "dy", 4));
+    LBK_TRY(lbk_infer_rank(infer, WEIGHT, "weight", 4));
     const lbk_shape *dy = &infer->input[DY].shape, *weight = &infer->input[WEIGHT].shape;
     lbk_shape dx = dx_shape(p, dy, weight);
-    LBK_TRY(lbk_conv_check("conv2d_backward_data", &p->window, &dx, weight, dy));
+    LBK_TRY(lbk_conv_check(&p->window, &dx, weight, dy));
     if (lbk_infer_has(infer, ADDEND))
-        LBK_TRY(lbk_infer_shape(infer, "conv2d_backward_data", ADDEND, "addend", dx));
+        LBK_TRY(lbk_infer_shape(infer, ADDEND, "addend", dx));
     lbk_infer_output(infer, LBK_F32, dx);
     return LBK_OK;
 }

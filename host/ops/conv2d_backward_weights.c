@@ -12,12 +12,11 @@ enum { X, DY }; /* inputs */
 
 static lbk_status weights_infer(lbk_infer *infer) {
     const lbk_conv_backward_params *p = infer->params;
-    LBK_TRY(lbk_infer_nonempty(infer, "conv2d_backward_weights"));
-    LBK_TRY(lbk_infer_rank(infer, "conv2d_backward_weights", X, "x", 4));
-    LBK_TRY(lbk_infer_rank(infer, "conv2d_backward_weights", DY, "dy", 4));
+    LBK_TRY(lbk_infer_rank(infer, X, "x", 4));
+    LBK_TRY(lbk_infer_rank(infer, DY, "dy", 4));
     const lbk_shape *x = &infer->input[X].shape, *dy = &infer->input[DY].shape;
     lbk_shape dw = lbk_shape_4(p->extent[0], p->extent[1], x->dim[3] / p->window.groups, dy->dim[3]);
-    LBK_TRY(lbk_conv_check("conv2d_backward_weights", &p->window, x, &dw, dy));
+    LBK_TRY(lbk_conv_check(&p->window, x, &dw, dy));
     lbk_infer_output(infer, LBK_F32, dw);
     return LBK_OK;
 }

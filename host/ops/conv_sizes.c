@@ -26,36 +26,35 @@ int64_t lbk_conv_extent(int64_t extent, int kernel, int stride, int padding, int
     return room < 0 ? 0 : room / stride + 1;
 }
 
-static lbk_status check_channels(const char *op, const lbk_conv_window *window, const lbk_shape *x,
-                                 const lbk_shape *weight, const lbk_shape *y) {
+static lbk_status check_channels(const lbk_conv_window *window, const lbk_shape *x, const lbk_shape *weight,
+                                 const lbk_shape *y) {
     int64_t c = x->dim[3], k = y->dim[3];
     if (c % window->groups != 0 || k % window->groups != 0)
-        return lbk_fail(LBK_ERR_INPUT,
-                        "%s: groups=%d divides not both input channels (%lld) and output channels (%lld)", op,
+        return lbk_fail(LBK_ERR_INPUT, "groups=%d divides not both input channels (%lld) and output channels (%lld)",
                         window->groups, (long long)c, (long long)k);
     if (weight->dim[2] == c / window->groups && weight->dim[3] == k)
         return LBK_OK;
     char text[LBK_SHAPE_TEXT];
-    return lbk_fail(LBK_ERR_INPUT, "%s: weight has shape %s, expected KHxKWx%lldx%lld", op,
-                    lbk_shape_print(weight, text), (long long)(c / window->groups), (long long)k);
+    return lbk_fail(LBK_ERR_INPUT, "weight has shape %s, expected KHxKWx%lldx%lld", lbk_shape_print(weight, text),
+                    (long long)(c / window->groups), (long long)k);
 }
 
-lbk_status lbk_conv_check(const char *op, const lbk_conv_window *window, const lbk_shape *x, const lbk_shape *weight,
+lbk_status lbk_conv_check(const lbk_conv_window *window, const lbk_shape *x, const lbk_shape *weight,
                           const lbk_shape *y) {
-    LBK_TRY(check_channels(op, window, x, weight, y));
+    LBK_TRY(check_channels(window, x, weight, y));
     char text[2][LBK_SHAPE_TEXT];
     if (x->dim[0] != y->dim[0])
-        return lbk_fail(LBK_ERR_INPUT, "%s: x (%s) and y (%s) have different numbers of images", op,
+        return lbk_fail(LBK_ERR_INPUT, "x (%s) and y (%s) have different numbers of images",
                         lbk_shape_print(x, text[0]), lbk_shape_print(y, text[1]));
     for (int i = 0; i < 2; i++) {
         int64_t fits = lbk_conv_extent(x->dim[1 + i], (int)weight->dim[i], window->stride[i], window->padding[i],
                                        window->dilation[i]);
         if (fits < 1)
-            return lbk_fail(
-                LBK_ERR_INPUT, "%s: a kernel of %lld pixels, dilation %d, does not fit %lld pixels + 2 x %d", op,
-                (long long)weight->dim[i], window->dilation[i], (long long)x->dim[1 + i], window->padding[i]);
+            return lbk_fail(LBK_ERR_INPUT, "a kernel of %lld pixels, dilation %d, does not fit %lld pixels + 2 x %d",
+                            (long long)weight->dim[i], window->dilation[i], (long long)x->dim[1 + i],
+                            window->padding[i]);
         if (fits != y->dim[1 + i])
-            return lbk_fail(LBK_ERR_INPUT, "%s: x (%s) gives %lld output pixels in dimension %d, y has shape %s", op,
+            return lbk_fail(LBK_ERR_INPUT, "x (%s) gives %lld output pixels in dimension %d, y has shape %s",
                             lbk_shape_print(x, text[0]), (long long)fits, 1 + i, lbk_shape_print(y, text[1]));
     }
     return LBK_OK;

@@ -14,9 +14,8 @@ static const lbk_param cross_entropy_table[] = {
     LBK_PARAM_END};
 
 static lbk_status cross_entropy_infer(lbk_infer *infer) {
-    LBK_TRY(lbk_infer_nonempty(infer, "cross_entropy"));
-    LBK_TRY(lbk_infer_rank(infer, "cross_entropy", 0, "logits", 2));
-    LBK_TRY(lbk_infer_shape(infer, "cross_entropy", 1, "labels", lbk_shape_1(infer->input[0].shape.dim[0])));
+    LBK_TRY(lbk_infer_rank(infer, 0, "logits", 2));
+    LBK_TRY(lbk_infer_shape(infer, 1, "labels", lbk_shape_1(infer->input[0].shape.dim[0])));
     lbk_infer_output(infer, LBK_F32, lbk_shape_1(1));
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     return LBK_OK;
@@ -54,7 +53,7 @@ static void cross_entropy_reference(const lbk_reference *r) {
 
 static lbk_status cross_entropy_differentiate(lbk_gradient *g) {
     if (g->output_grad[1] != LBK_NONE)
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "cross_entropy: output dlogits has no derivative");
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "output dlogits has no derivative");
     if (!g->wanted[0] || g->output_grad[0] == LBK_NONE)
         return LBK_OK;
     if (g->output_grad[0] == LBK_ONE) {

@@ -22,12 +22,11 @@ static lbk_shape with_last(lbk_shape shape, int64_t last) {
 static lbk_status dense_infer(lbk_infer *infer) {
     const dense_params *p = infer->params;
     const lbk_shape *x = &infer->input[X].shape;
-    LBK_TRY(lbk_infer_nonempty(infer, "dense"));
     if (x->rank < 2)
-        return lbk_fail(LBK_ERR_INPUT, "dense: x has %d dimensions, expected at least 2", x->rank);
-    LBK_TRY(lbk_infer_shape(infer, "dense", WEIGHT, "weight", lbk_shape_2(lbk_shape_last(x), p->out)));
+        return lbk_fail(LBK_ERR_INPUT, "x has %d dimensions, expected at least 2", x->rank);
+    LBK_TRY(lbk_infer_shape(infer, WEIGHT, "weight", lbk_shape_2(lbk_shape_last(x), p->out)));
     if (lbk_infer_has(infer, BIAS))
-        LBK_TRY(lbk_infer_shape(infer, "dense", BIAS, "bias", lbk_shape_1(p->out)));
+        LBK_TRY(lbk_infer_shape(infer, BIAS, "bias", lbk_shape_1(p->out)));
     lbk_infer_output(infer, LBK_F32, with_last(*x, p->out));
     return LBK_OK;
 }
@@ -90,12 +89,10 @@ static lbk_status dense_emit(lbk_emit *e, lbk_gemm_way way) {
 /* dx = dy * weight^T; inputs dy[..., out], weight[in, out]. */
 static lbk_status data_infer(lbk_infer *infer) {
     const lbk_shape *dy = &infer->input[0].shape, *weight = &infer->input[1].shape;
-    LBK_TRY(lbk_infer_nonempty(infer, "dense_backward_data"));
-    LBK_TRY(lbk_infer_rank(infer, "dense_backward_data", 1, "weight", 2));
+    LBK_TRY(lbk_infer_rank(infer, 1, "weight", 2));
     if (dy->rank < 2)
-        return lbk_fail(LBK_ERR_INPUT, "dense_backward_data: dy has %d dimensions, expected at least 2", dy->rank);
-    LBK_TRY(
-        lbk_infer_shape(infer, "dense_backward_data", 1, "weight", lbk_shape_2(weight->dim[0], lbk_shape_last(dy))));
+        return lbk_fail(LBK_ERR_INPUT, "dy has %d dimensions, expected at least 2", dy->rank);
+    LBK_TRY(lbk_infer_shape(infer, 1, "weight", lbk_shape_2(weight->dim[0], lbk_shape_last(dy))));
     lbk_infer_output(infer, LBK_F32, with_last(*dy, weight->dim[0]));
     return LBK_OK;
 }
@@ -133,11 +130,10 @@ static lbk_status data_emit(lbk_emit *e, lbk_gemm_way way) {
 /* dweight = x^T * dy; inputs x[..., in], dy[..., out]. */
 static lbk_status weights_infer(lbk_infer *infer) {
     const lbk_shape *x = &infer->input[0].shape, *dy = &infer->input[1].shape;
-    LBK_TRY(lbk_infer_nonempty(infer, "dense_backward_weights"));
     if (x->rank < 2)
-        return lbk_fail(LBK_ERR_INPUT, "dense_backward_weights: x has %d dimensions, expected at least 2", x->rank);
-    LBK_TRY(lbk_infer_rank(infer, "dense_backward_weights", 1, "dy", x->rank));
-    LBK_TRY(lbk_infer_shape(infer, "dense_backward_weights", 1, "dy", with_last(*x, lbk_shape_last(dy))));
+        return lbk_fail(LBK_ERR_INPUT, "x has %d dimensions, expected at least 2", x->rank);
+    LBK_TRY(lbk_infer_rank(infer, 1, "dy", x->rank));
+    LBK_TRY(lbk_infer_shape(infer, 1, "dy", with_last(*x, lbk_shape_last(dy))));
     lbk_infer_output(infer, LBK_F32, lbk_shape_2(lbk_shape_last(x), lbk_shape_last(dy)));
     return LBK_OK;
 }

@@ -9,13 +9,12 @@ enum { TOTAL, HARD, SOFT, DSTUDENT };                                     /* out
 
 static lbk_status distill_infer(lbk_infer *infer) {
     const lbk_shape *student = &infer->input[STUDENT].shape;
-    LBK_TRY(lbk_infer_nonempty(infer, "distill_loss"));
-    LBK_TRY(lbk_infer_rank(infer, "distill_loss", STUDENT, "student", 2));
-    LBK_TRY(lbk_infer_shape(infer, "distill_loss", TEACHER, "teacher", *student));
-    LBK_TRY(lbk_infer_shape(infer, "distill_loss", LABELS, "labels", lbk_shape_1(student->dim[0])));
-    LBK_TRY(lbk_infer_shape(infer, "distill_loss", HARD_WEIGHT, "hard_weight", lbk_shape_1(1)));
-    LBK_TRY(lbk_infer_shape(infer, "distill_loss", SOFT_WEIGHT, "soft_weight", lbk_shape_1(1)));
-    LBK_TRY(lbk_infer_shape(infer, "distill_loss", TEMPERATURE, "temperature", lbk_shape_1(1)));
+    LBK_TRY(lbk_infer_rank(infer, STUDENT, "student", 2));
+    LBK_TRY(lbk_infer_shape(infer, TEACHER, "teacher", *student));
+    LBK_TRY(lbk_infer_shape(infer, LABELS, "labels", lbk_shape_1(student->dim[0])));
+    LBK_TRY(lbk_infer_shape(infer, HARD_WEIGHT, "hard_weight", lbk_shape_1(1)));
+    LBK_TRY(lbk_infer_shape(infer, SOFT_WEIGHT, "soft_weight", lbk_shape_1(1)));
+    LBK_TRY(lbk_infer_shape(infer, TEMPERATURE, "temperature", lbk_shape_1(1)));
     for (int i = TOTAL; i <= SOFT; i++)
         lbk_infer_output(infer, LBK_F32, lbk_shape_1(1));
     lbk_infer_output(infer, LBK_F32, *student);
@@ -65,10 +64,10 @@ static lbk_status distill_differentiate(lbk_gradient *g) {
     static const char *const inputs[] = {"student", "teacher", "labels", "hard_weight", "soft_weight", "temperature"};
     for (int i = HARD; i <= DSTUDENT; i++)
         if (g->output_grad[i] != LBK_NONE)
-            return lbk_fail(LBK_ERR_UNSUPPORTED, "distill_loss: output %s has no derivative", outputs[i]);
+            return lbk_fail(LBK_ERR_UNSUPPORTED, "output %s has no derivative", outputs[i]);
     for (int i = TEACHER; i <= TEMPERATURE; i++)
         if (g->wanted[i])
-            return lbk_fail(LBK_ERR_UNSUPPORTED, "distill_loss: no derivative with respect to %s", inputs[i]);
+            return lbk_fail(LBK_ERR_UNSUPPORTED, "no derivative with respect to %s", inputs[i]);
     if (!g->wanted[STUDENT] || g->output_grad[TOTAL] == LBK_NONE)
         return LBK_OK;
     if (g->output_grad[TOTAL] == LBK_ONE) {

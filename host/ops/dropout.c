@@ -24,11 +24,10 @@ static uint32_t drop_threshold(const dropout_params *p) {
 
 static lbk_status dropout_infer(lbk_infer *infer) {
     const dropout_params *p = infer->params;
-    LBK_TRY(lbk_infer_nonempty(infer, "dropout"));
     if (p->training && !lbk_infer_has(infer, 1))
-        return lbk_fail(LBK_ERR_INPUT, "dropout: training needs the step as its second input");
+        return lbk_fail(LBK_ERR_INPUT, "training needs the step as its second input");
     if (lbk_infer_has(infer, 1))
-        LBK_TRY(lbk_infer_shape(infer, "dropout", 1, "step", lbk_shape_1(1)));
+        LBK_TRY(lbk_infer_shape(infer, 1, "step", lbk_shape_1(1)));
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     return LBK_OK;
 }

@@ -18,9 +18,8 @@ static const lbk_param unflatten_table[] = {
 
 static lbk_status flatten_infer(lbk_infer *infer) {
     const lbk_shape *x = &infer->input[0].shape;
-    LBK_TRY(lbk_infer_nonempty(infer, "flatten"));
     if (x->rank < 2)
-        return lbk_fail(LBK_ERR_INPUT, "flatten: x has %d dimensions, expected at least 2", x->rank);
+        return lbk_fail(LBK_ERR_INPUT, "x has %d dimensions, expected at least 2", x->rank);
     lbk_infer_output(infer, LBK_F32, lbk_shape_2(x->dim[0], lbk_shape_count(x) / x->dim[0]));
     return LBK_OK;
 }
@@ -28,12 +27,12 @@ static lbk_status flatten_infer(lbk_infer *infer) {
 static lbk_status unflatten_infer(lbk_infer *infer) {
     const unflatten_params *p = infer->params;
     const int dims[] = {p->d1, p->d2, p->d3, p->d4, p->d5};
-    LBK_TRY(lbk_infer_rank(infer, "unflatten", 0, "x", 2));
+    LBK_TRY(lbk_infer_rank(infer, 0, "x", 2));
     lbk_shape shape = {.rank = 1, .dim = {infer->input[0].shape.dim[0]}};
     for (int i = 0; i < 5 && dims[i] != 0; i++)
         shape.dim[shape.rank++] = dims[i];
     if (lbk_shape_count(&shape) != lbk_ops_count(&infer->input[0]))
-        return lbk_fail(LBK_ERR_INPUT, "unflatten: x has %lld elements, the new shape %lld",
+        return lbk_fail(LBK_ERR_INPUT, "x has %lld elements, the new shape %lld",
                         (long long)lbk_ops_count(&infer->input[0]), (long long)lbk_shape_count(&shape));
     lbk_infer_output(infer, LBK_F32, shape);
     return LBK_OK;

@@ -13,8 +13,7 @@ static const lbk_param backward_table[] = {
 
 static lbk_status pool_infer(lbk_infer *infer) {
     const lbk_shape *x = &infer->input[0].shape;
-    LBK_TRY(lbk_infer_nonempty(infer, "global_avg_pool"));
-    LBK_TRY(lbk_infer_rank(infer, "global_avg_pool", 0, "x", 4));
+    LBK_TRY(lbk_infer_rank(infer, 0, "x", 4));
     lbk_infer_output(infer, LBK_F32, lbk_shape_2(x->dim[0], x->dim[3]));
     return LBK_OK;
 }
@@ -22,8 +21,7 @@ static lbk_status pool_infer(lbk_infer *infer) {
 static lbk_status backward_infer(lbk_infer *infer) {
     const backward_params *p = infer->params;
     const lbk_shape *dy = &infer->input[0].shape;
-    LBK_TRY(lbk_infer_nonempty(infer, "global_avg_pool_backward"));
-    LBK_TRY(lbk_infer_rank(infer, "global_avg_pool_backward", 0, "dy", 2));
+    LBK_TRY(lbk_infer_rank(infer, 0, "dy", 2));
     lbk_infer_output(infer, LBK_F32, lbk_shape_4(dy->dim[0], p->height, p->width, dy->dim[1]));
     return LBK_OK;
 }

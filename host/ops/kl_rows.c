@@ -5,10 +5,9 @@
 
 static lbk_status kl_infer(lbk_infer *infer) {
     const lbk_shape *student = &infer->input[0].shape;
-    LBK_TRY(lbk_infer_nonempty(infer, "kl_rows"));
-    LBK_TRY(lbk_infer_rank(infer, "kl_rows", 0, "student", 2));
-    LBK_TRY(lbk_infer_shape(infer, "kl_rows", 1, "teacher", *student));
-    LBK_TRY(lbk_infer_shape(infer, "kl_rows", 2, "temperature", lbk_shape_1(1)));
+    LBK_TRY(lbk_infer_rank(infer, 0, "student", 2));
+    LBK_TRY(lbk_infer_shape(infer, 1, "teacher", *student));
+    LBK_TRY(lbk_infer_shape(infer, 2, "temperature", lbk_shape_1(1)));
     lbk_infer_output(infer, LBK_F32, lbk_shape_1(student->dim[0]));
     return LBK_OK;
 }

@@ -16,12 +16,11 @@ enum { A, B }; /* inputs */
 static lbk_status matmul_infer(lbk_infer *infer) {
     const matmul_params *p = infer->params;
     const lbk_shape *a = &infer->input[A].shape, *b = &infer->input[B].shape;
-    LBK_TRY(lbk_infer_nonempty(infer, "matmul"));
-    LBK_TRY(lbk_infer_rank(infer, "matmul", A, "a", 2));
-    LBK_TRY(lbk_infer_rank(infer, "matmul", B, "b", 2));
+    LBK_TRY(lbk_infer_rank(infer, A, "a", 2));
+    LBK_TRY(lbk_infer_rank(infer, B, "b", 2));
     if (a->dim[!p->trans_a] != b->dim[p->trans_b]) {
         char text[2][LBK_SHAPE_TEXT];
-        return lbk_fail(LBK_ERR_INPUT, "matmul: a (%s%s) and b (%s%s) do not fit", lbk_shape_print(a, text[0]),
+        return lbk_fail(LBK_ERR_INPUT, "a (%s%s) and b (%s%s) do not fit", lbk_shape_print(a, text[0]),
                         p->trans_a ? ", transposed" : "", lbk_shape_print(b, text[1]),
                         p->trans_b ? ", transposed" : "");
     }

@@ -10,9 +10,8 @@ static const lbk_param max_pool_backward_table[] = {LBK_POOL_ROWS(lbk_pool_backw
 
 static lbk_status max_pool_infer(lbk_infer *infer) {
     lbk_pool_size s;
-    LBK_TRY(lbk_infer_nonempty(infer, "max_pool2d"));
-    LBK_TRY(lbk_infer_rank(infer, "max_pool2d", 0, "x", 4));
-    LBK_TRY(lbk_pool_size_init(&s, infer->params, &infer->input[0].shape, "max_pool2d"));
+    LBK_TRY(lbk_infer_rank(infer, 0, "x", 4));
+    LBK_TRY(lbk_pool_size_init(&s, infer->params, &infer->input[0].shape));
     lbk_infer_output(infer, LBK_F32, lbk_shape_4(s.n, s.oh, s.ow, s.c));
     lbk_infer_output(infer, LBK_I32, lbk_shape_4(s.n, s.oh, s.ow, s.c));
     return LBK_OK;
@@ -20,10 +19,9 @@ static lbk_status max_pool_infer(lbk_infer *infer) {
 
 static lbk_status max_pool_backward_infer(lbk_infer *infer) {
     lbk_pool_size s;
-    LBK_TRY(lbk_infer_nonempty(infer, "max_pool2d_backward"));
-    LBK_TRY(lbk_infer_rank(infer, "max_pool2d_backward", 0, "dy", 4));
-    LBK_TRY(lbk_infer_shape(infer, "max_pool2d_backward", 1, "where", infer->input[0].shape));
-    LBK_TRY(lbk_pool_size_backward(&s, infer->params, &infer->input[0].shape, "max_pool2d_backward"));
+    LBK_TRY(lbk_infer_rank(infer, 0, "dy", 4));
+    LBK_TRY(lbk_infer_shape(infer, 1, "where", infer->input[0].shape));
+    LBK_TRY(lbk_pool_size_backward(&s, infer->params, &infer->input[0].shape));
     lbk_infer_output(infer, LBK_F32, lbk_shape_4(s.n, s.h, s.w, s.c));
     return LBK_OK;
 }
@@ -44,7 +42,7 @@ static int64_t at(const lbk_pool_size *s, int64_t n, int64_t h, int64_t w, int64
 
 static void max_pool_reference(const lbk_reference *r) {
     lbk_pool_size s;
-    if (lbk_pool_size_init(&s, r->params, &r->input[0].shape, "max_pool2d") != LBK_OK)
+    if (lbk_pool_size_init(&s, r->params, &r->input[0].shape) != LBK_OK)
         return;
     for (int64_t o = 0; o < s.n * s.oh * s.ow * s.c; o++) {
         int64_t c = o % s.c, ow = o / s.c % s.ow, oh = o / s.c / s.ow % s.oh, n = o / s.c / s.ow / s.oh;
@@ -62,7 +60,7 @@ static void max_pool_reference(const lbk_reference *r) {
 /* Scatters, where the kernel gathers. A `where` that points into the padding has no effect. */
 static void max_pool_backward_reference(const lbk_reference *r) {
     lbk_pool_size s;
-    if (lbk_pool_size_backward(&s, r->params, &r->input[0].shape, "max_pool2d_backward") != LBK_OK)
+    if (lbk_pool_size_backward(&s, r->params, &r->input[0].shape) != LBK_OK)
         return;
     for (int64_t o = 0; o < s.n * s.oh * s.ow * s.c; o++) {
         int64_t c = o % s.c, ow = o / s.c % s.ow, oh = o / s.c / s.ow % s.oh, n = o / s.c / s.ow / s.oh;
@@ -76,7 +74,7 @@ static lbk_status max_pool_differentiate(lbk_gradient *g) {
     lbk_pool_backward_params params = lbk_pool_backward_of(g->params, &g->input_desc[0].shape);
     const lbk_value inputs[] = {g->output_grad[0], g->output[1]};
     if (g->output_grad[1] != LBK_NONE)
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "max_pool2d: output where has no derivative");
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "output where has no derivative");
     return lbk_gradient_emit(g, "max_pool2d_backward", &params, 2, inputs, &g->input_grad[0]);
 }
 
@@ -96,7 +94,7 @@ static void call_sizes(lbk_call *call, const lbk_emit *e, const lbk_pool_size *s
 static lbk_status max_pool_emit(lbk_emit *e, lbk_class cls) {
     lbk_pool_size s;
     lbk_call *call;
-    LBK_TRY(lbk_pool_size_init(&s, e->params, &e->input[0].shape, "max_pool2d"));
+    LBK_TRY(lbk_pool_size_init(&s, e->params, &e->input[0].shape));
     LBK_TRY(emit_kernel(e, cls, "max_pool2d", &call));
     lbk_call_input(call, 0);
     lbk_call_output(call, 0);
@@ -108,7 +106,7 @@ static lbk_status max_pool_emit(lbk_emit *e, lbk_class cls) {
 static lbk_status max_pool_backward_emit(lbk_emit *e, lbk_class cls) {
     lbk_pool_size s;
     lbk_call *call;
-    LBK_TRY(lbk_pool_size_backward(&s, e->params, &e->input[0].shape, "max_pool2d_backward"));
+    LBK_TRY(lbk_pool_size_backward(&s, e->params, &e->input[0].shape));
     LBK_TRY(emit_kernel(e, cls, "max_pool2d_backward", &call));
     lbk_call_input(call, 0);
     lbk_call_input(call, 1);

@@ -23,7 +23,7 @@ typedef struct lbk_emit lbk_emit;         /* ops/emit.h: turns a node into kerne
 typedef struct lbk_gradient lbk_gradient; /* ops/gradient.h: emits the nodes of a derivative */
 
 /* One node's inputs and parameters, seen while its output shapes are found. Fill output[] and output_count; refuse what
- * does not fit with lbk_fail(LBK_ERR_INPUT, ...) saying the shapes and what was expected. */
+ * does not fit with lbk_fail(LBK_ERR_INPUT, ...) saying the shapes and what was expected; no input is empty. */
 typedef struct lbk_infer {
     const void *params;
     int input_count;
@@ -110,6 +110,7 @@ typedef struct lbk_op {
     int addend;        /* 1 + optional input that is added to output 0 (before a relu) in the same pass; 0: none */
     int scale;         /* 1 + optional input pair scale[C], shift[C] applied to output 0 before the addend; 0: none */
     bool layer;        /* usable in model files */
+    int data_inputs;   /* layers with weights: how many leading inputs other nodes may feed; 0: one */
 
     lbk_status (*infer)(lbk_infer *infer);
     void (*cost)(const lbk_infer *shapes, lbk_cost *cost); /* after infer */
@@ -126,6 +127,9 @@ typedef struct lbk_op {
 /* All ops of all files in registry order, NULL-terminated; find returns NULL when unknown. */
 const lbk_op *const *lbk_op_all(void);
 const lbk_op *lbk_op_find(const char *name);
+
+/* op->infer, once no input is empty. The message does not name the op. */
+lbk_status lbk_op_infer(const lbk_op *op, lbk_infer *infer);
 
 /* Parses "out=8 kernel=3" into `values` (params_size bytes, defaults first); text lives in `arena`. */
 lbk_status lbk_op_params_parse(const lbk_op *op, const char *text, lbk_arena *arena, void *values);

@@ -1,28 +1,27 @@
 #include "ops/pool.h"
 
-static lbk_status size_fill(lbk_pool_size *s, const lbk_pool_params *p, const char *op) {
+static lbk_status size_fill(lbk_pool_size *s, const lbk_pool_params *p) {
     s->kh = p->kernel[0], s->kw = p->kernel[1];
     s->sh = p->stride[0] > 0 ? p->stride[0] : s->kh;
     s->sw = p->stride[1] > 0 ? p->stride[1] : s->kw;
     s->ph = p->padding[0], s->pw = p->padding[1];
     if (2 * s->ph > s->kh || 2 * s->pw > s->kw)
-        return lbk_fail(LBK_ERR_INPUT, "%s: padding %d,%d is more than half of the window %d,%d", op, s->ph, s->pw,
-                        s->kh, s->kw);
+        return lbk_fail(LBK_ERR_INPUT, "padding %d,%d is more than half of the window %d,%d", s->ph, s->pw, s->kh,
+                        s->kw);
     s->oh = lbk_pool_extent(s->h, s->kh, s->sh, s->ph);
     s->ow = lbk_pool_extent(s->w, s->kw, s->sw, s->pw);
     if (s->oh < 1 || s->ow < 1)
-        return lbk_fail(LBK_ERR_INPUT, "%s: a window of %dx%d with padding %d,%d does not fit into %lldx%lld", op,
-                        s->kh, s->kw, s->ph, s->pw, (long long)s->h, (long long)s->w);
+        return lbk_fail(LBK_ERR_INPUT, "a window of %dx%d with padding %d,%d does not fit into %lldx%lld", s->kh, s->kw,
+                        s->ph, s->pw, (long long)s->h, (long long)s->w);
     return LBK_OK;
 }
 
-lbk_status lbk_pool_size_init(lbk_pool_size *size, const lbk_pool_params *params, const lbk_shape *x, const char *op) {
+lbk_status lbk_pool_size_init(lbk_pool_size *size, const lbk_pool_params *params, const lbk_shape *x) {
     *size = (lbk_pool_size){.n = x->dim[0], .h = x->dim[1], .w = x->dim[2], .c = x->dim[3]};
-    return size_fill(size, params, op);
+    return size_fill(size, params);
 }
 
-lbk_status lbk_pool_size_backward(lbk_pool_size *size, const lbk_pool_backward_params *params, const lbk_shape *dy,
-                                  const char *op) {
+lbk_status lbk_pool_size_backward(lbk_pool_size *size, const lbk_pool_backward_params *params, const lbk_shape *dy) {
     lbk_pool_params p = {.count_include_pad = params->count_include_pad};
     for (int i = 0; i < 2; i++) {
         p.kernel[i] = params->kernel[i];
@@ -30,9 +29,9 @@ lbk_status lbk_pool_size_backward(lbk_pool_size *size, const lbk_pool_backward_p
         p.padding[i] = params->padding[i];
     }
     *size = (lbk_pool_size){.n = dy->dim[0], .h = params->height, .w = params->width, .c = dy->dim[3]};
-    LBK_TRY(size_fill(size, &p, op));
+    LBK_TRY(size_fill(size, &p));
     if (dy->dim[1] != size->oh || dy->dim[2] != size->ow)
-        return lbk_fail(LBK_ERR_INPUT, "%s: dy is %lldx%lld, expected %lldx%lld", op, (long long)dy->dim[1],
+        return lbk_fail(LBK_ERR_INPUT, "dy is %lldx%lld, expected %lldx%lld", (long long)dy->dim[1],
                         (long long)dy->dim[2], (long long)size->oh, (long long)size->ow);
     return LBK_OK;
 }

@@ -32,10 +32,9 @@ typedef struct lbk_pool_size {
         LBK_PARAM_INT(S, width, NULL, 1, 1 << 20, "pixels", "width of the pooled input", NULL)
 
 /* From parameters and x[N,H,W,C]; LBK_ERR_INPUT when the window does not fit or padding exceeds half of it. */
-lbk_status lbk_pool_size_init(lbk_pool_size *size, const lbk_pool_params *params, const lbk_shape *x, const char *op);
+lbk_status lbk_pool_size_init(lbk_pool_size *size, const lbk_pool_params *params, const lbk_shape *x);
 /* From the backward parameters and dy[N,OH,OW,C], which must be of the shape they imply. */
-lbk_status lbk_pool_size_backward(lbk_pool_size *size, const lbk_pool_backward_params *params, const lbk_shape *dy,
-                                  const char *op);
+lbk_status lbk_pool_size_backward(lbk_pool_size *size, const lbk_pool_backward_params *params, const lbk_shape *dy);
 /* Backward parameters for the derivative of a forward node with input x. */
 lbk_pool_backward_params lbk_pool_backward_of(const lbk_pool_params *params, const lbk_shape *x);
 

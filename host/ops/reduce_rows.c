@@ -3,7 +3,6 @@
 #include "ops/batch_norm.h"
 
 static lbk_status rows_infer(lbk_infer *infer) {
-    LBK_TRY(lbk_infer_nonempty(infer, "reduce_rows"));
     lbk_infer_output(infer, LBK_F32, lbk_shape_1(lbk_shape_last(&infer->input[0].shape)));
     return LBK_OK;
 }

@@ -2,14 +2,12 @@
 #include "ops/support.h"
 
 static lbk_status relu_infer(lbk_infer *infer) {
-    LBK_TRY(lbk_infer_nonempty(infer, "relu"));
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     return LBK_OK;
 }
 
 static lbk_status relu_backward_infer(lbk_infer *infer) {
-    LBK_TRY(lbk_infer_nonempty(infer, "relu_backward"));
-    LBK_TRY(lbk_infer_shape(infer, "relu_backward", 1, "y", infer->input[0].shape));
+    LBK_TRY(lbk_infer_shape(infer, 1, "y", infer->input[0].shape));
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     return LBK_OK;
 }

@@ -2,8 +2,7 @@
 #include "ops/support.h"
 
 static lbk_status scale_by_infer(lbk_infer *infer) {
-    LBK_TRY(lbk_infer_nonempty(infer, "scale_by"));
-    LBK_TRY(lbk_infer_shape(infer, "scale_by", 1, "s", lbk_shape_1(1)));
+    LBK_TRY(lbk_infer_shape(infer, 1, "s", lbk_shape_1(1)));
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     return LBK_OK;
 }
@@ -19,7 +18,7 @@ static void scale_by_reference(const lbk_reference *r) {
 
 static lbk_status scale_by_differentiate(lbk_gradient *g) {
     if (g->wanted[1])
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "scale_by: no derivative with respect to the scalar is defined");
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "no derivative with respect to the scalar is defined");
     if (!g->wanted[0])
         return LBK_OK;
     if (g->output_grad[0] == LBK_ONE) { /* x is {1} and d(x s)/dx = s */

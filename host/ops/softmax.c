@@ -4,14 +4,12 @@
 #include <math.h>
 
 static lbk_status softmax_infer(lbk_infer *infer) {
-    LBK_TRY(lbk_infer_nonempty(infer, "softmax"));
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     return LBK_OK;
 }
 
 static lbk_status softmax_backward_infer(lbk_infer *infer) {
-    LBK_TRY(lbk_infer_nonempty(infer, "softmax_backward"));
-    LBK_TRY(lbk_infer_shape(infer, "softmax_backward", 1, "y", infer->input[0].shape));
+    LBK_TRY(lbk_infer_shape(infer, 1, "y", infer->input[0].shape));
     lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
     return LBK_OK;
 }

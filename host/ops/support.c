@@ -15,32 +15,32 @@ void lbk_infer_output(lbk_infer *infer, lbk_dtype dtype, lbk_shape shape) {
     infer->output[infer->output_count++] = (lbk_tensor_desc){dtype, shape};
 }
 
-lbk_status lbk_infer_rank(const lbk_infer *infer, const char *op, int input, const char *name, int rank) {
+lbk_status lbk_infer_rank(const lbk_infer *infer, int input, const char *name, int rank) {
     const lbk_shape *shape = &infer->input[input].shape;
     if (shape->rank == rank)
         return LBK_OK;
     char text[LBK_SHAPE_TEXT];
-    return lbk_fail(LBK_ERR_INPUT, "%s: %s has %d dimensions (%s), expected %d", op, name, shape->rank,
+    return lbk_fail(LBK_ERR_INPUT, "%s has %d dimensions (%s), expected %d", name, shape->rank,
                     lbk_shape_print(shape, text), rank);
 }
 
-lbk_status lbk_infer_shape(const lbk_infer *infer, const char *op, int input, const char *name, lbk_shape shape) {
+lbk_status lbk_infer_shape(const lbk_infer *infer, int input, const char *name, lbk_shape shape) {
     const lbk_shape *found = &infer->input[input].shape;
     if (lbk_shape_equal(found, &shape))
         return LBK_OK;
     char text[LBK_SHAPE_TEXT], wanted[LBK_SHAPE_TEXT];
-    return lbk_fail(LBK_ERR_INPUT, "%s: %s has shape %s, expected %s", op, name, lbk_shape_print(found, text),
+    return lbk_fail(LBK_ERR_INPUT, "%s has shape %s, expected %s", name, lbk_shape_print(found, text),
                     lbk_shape_print(&shape, wanted));
 }
 
-lbk_status lbk_infer_nonempty(const lbk_infer *infer, const char *op) {
+lbk_status lbk_op_infer(const lbk_op *op, lbk_infer *infer) {
     for (int i = 0; i < infer->input_count; i++) {
         char text[LBK_SHAPE_TEXT];
         if (lbk_infer_has(infer, i) && lbk_ops_count(&infer->input[i]) < 1)
-            return lbk_fail(LBK_ERR_INPUT, "%s: input %d has no elements (%s)", op, i,
+            return lbk_fail(LBK_ERR_INPUT, "input %d has no elements (%s)", i,
                             lbk_shape_print(&infer->input[i].shape, text));
     }
-    return LBK_OK;
+    return op->infer(infer);
 }
 
 void lbk_cost_elementwise(const lbk_infer *shapes, double flops_per_element, lbk_cost *cost) {

@@ -17,12 +17,11 @@ static inline bool lbk_infer_has(const lbk_infer *infer, int input) {
 }
 /* Appends an output. */
 void lbk_infer_output(lbk_infer *infer, lbk_dtype dtype, lbk_shape shape);
-/* LBK_ERR_INPUT unless input `input` has this rank; `op` and `name` ("x") go into the message. */
-lbk_status lbk_infer_rank(const lbk_infer *infer, const char *op, int input, const char *name, int rank);
+/* LBK_ERR_INPUT unless input `input` has this rank; `name` ("x") goes into the message. Messages of infer need not name
+ * the op: whoever calls it does. */
+lbk_status lbk_infer_rank(const lbk_infer *infer, int input, const char *name, int rank);
 /* LBK_ERR_INPUT unless input `input` has this shape. */
-lbk_status lbk_infer_shape(const lbk_infer *infer, const char *op, int input, const char *name, lbk_shape shape);
-/* LBK_ERR_INPUT when any present input has no elements. */
-lbk_status lbk_infer_nonempty(const lbk_infer *infer, const char *op);
+lbk_status lbk_infer_shape(const lbk_infer *infer, int input, const char *name, lbk_shape shape);
 
 /* Every present operand read or written once, `flops_per_element` per element of input 0. */
 void lbk_cost_elementwise(const lbk_infer *shapes, double flops_per_element, lbk_cost *cost);

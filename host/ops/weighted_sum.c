@@ -3,10 +3,9 @@
 
 static lbk_status weighted_sum_infer(lbk_infer *infer) {
     if (infer->input_count % 2 != 0)
-        return lbk_fail(LBK_ERR_INPUT, "weighted_sum: %d inputs, expected pairs of a loss and its weight",
-                        infer->input_count);
+        return lbk_fail(LBK_ERR_INPUT, "%d inputs, expected pairs of a loss and its weight", infer->input_count);
     for (int i = 0; i < infer->input_count; i++)
-        LBK_TRY(lbk_infer_shape(infer, "weighted_sum", i, i % 2 == 0 ? "each loss" : "each weight", lbk_shape_1(1)));
+        LBK_TRY(lbk_infer_shape(infer, i, i % 2 == 0 ? "each loss" : "each weight", lbk_shape_1(1)));
     lbk_infer_output(infer, LBK_F32, lbk_shape_1(1));
     return LBK_OK;
 }
@@ -25,7 +24,7 @@ static lbk_status weighted_sum_differentiate(lbk_gradient *g) {
     for (int i = 0; i < g->input_count; i += 2) {
         const lbk_value inputs[] = {g->input[i + 1], g->output_grad[0]};
         if (g->wanted[i + 1])
-            return lbk_fail(LBK_ERR_UNSUPPORTED, "weighted_sum: no derivative with respect to a weight is defined");
+            return lbk_fail(LBK_ERR_UNSUPPORTED, "no derivative with respect to a weight is defined");
         if (!g->wanted[i])
             continue;
         if (g->output_grad[0] == LBK_ONE)

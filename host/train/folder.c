@@ -1,11 +1,14 @@
 #include "train/folder.h"
 
 #include "base/file.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 lbk_status lbk_run_folder_file(const lbk_run_folder *folder, const char *name, char **out) {
@@ -94,16 +97,54 @@ out:
     return status;
 }
 
+void lbk_run_folder_log(const lbk_run_folder *f, const char *fmt, ...) {
+    if (!f->log)
+        return;
+    char stamp[32];
+    time_t now = time(NULL);
+    struct tm parts;
+    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+    va_list args;
+    va_start(args, fmt);
+    flockfile(f->log); /* lines of several threads stay whole */
+    fprintf(f->log, "%s ", stamp);
+    vfprintf(f->log, fmt, args);
+    fputc('\n', f->log);
+    fflush(f->log);
+    funlockfile(f->log);
+    va_end(args);
+}
+
+static void log_copy(void *context, lbk_log_level level, const char *line) {
+    lbk_run_folder_log(context, "%s%s", level == LBK_LOG_WARN ? "warning: " : "", line);
+}
+
+static lbk_status open_log(lbk_run_folder *f) {
+    char *path = NULL;
+    LBK_TRY(lbk_run_folder_file(f, "log.txt", &path));
+    f->log = fopen(path, "a");
+    lbk_status status = f->log ? LBK_OK : lbk_fail(LBK_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    free(path);
+    if (status == LBK_OK)
+        lbk_log_copy(log_copy, f);
+    return status;
+}
+
 lbk_status lbk_run_folder_open(lbk_run_folder *f, const char *out, const char *name, bool resume,
                                const char *resolved) {
     memset(f, 0, sizeof *f);
     LBK_TRY(choose_path(f, out, name, resume));
-    return open_folder(f, resume, resolved);
+    LBK_TRY(open_folder(f, resume, resolved));
+    return open_log(f);
 }
 
 void lbk_run_folder_close(lbk_run_folder *f) {
     if (f->metrics)
         fclose(f->metrics);
+    if (f->log) {
+        lbk_log_copy(NULL, NULL);
+        fclose(f->log);
+    }
     free(f->path);
     memset(f, 0, sizeof *f);
 }

@@ -8,17 +8,21 @@
 
 typedef struct lbk_run_folder {
     char *path;
-    FILE *metrics;
+    FILE *metrics, *log;
 } lbk_run_folder;
 
 /* A new folder (out NULL: runs/<name>, runs/<name>-2, ... the first that does not exist; else out, which must not hold a run), or with
- * `resume` an existing one (out NULL: the highest-numbered) whose experiment.ini equals `resolved`. Writes experiment.ini. */
+ * `resume` an existing one (out NULL: the highest-numbered) whose experiment.ini equals `resolved`. Writes experiment.ini
+ * and opens log.txt, which from then on also gets what lbk_log() says. */
 lbk_status lbk_run_folder_open(lbk_run_folder *folder, const char *out, const char *name, bool resume,
                                const char *resolved);
 void lbk_run_folder_close(lbk_run_folder *folder);
 
 /* <folder>/<name>; free() it. */
 lbk_status lbk_run_folder_file(const lbk_run_folder *folder, const char *name, char **out);
+
+/* Adds "2026-01-31T12:00:00Z text" to log.txt. A log that cannot be written stops nothing. */
+void lbk_run_folder_log(const lbk_run_folder *folder, const char *fmt, ...) LBK_PRINTF(2, 3);
 
 /* Opens metrics.jsonl cut to `bytes` (what a checkpoint remembers). */
 lbk_status lbk_run_folder_metrics(lbk_run_folder *folder, long bytes);

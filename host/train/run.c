@@ -21,6 +21,7 @@ typedef struct run {
 } run;
 
 static void note(const run *r, const char *text) {
+    lbk_run_folder_log(&r->folder, "%s", text);
     if (r->options->watch.note)
         r->options->watch.note(r->options->watch.context, text);
 }
@@ -170,6 +171,8 @@ static lbk_status train(run *r, lbk_network *net, lbk_network *teacher, bool hid
     if (phase.max_steps && phase.max_steps < total)
         total = phase.max_steps;
     const lbk_run_watch *watch = &r->options->watch;
+    lbk_run_folder_log(&r->folder, "%s: training from step %lld to %lld", net->label, (long long)first_step,
+                       (long long)total);
     if (watch->phase_begin)
         watch->phase_begin(watch->context, net->label, first_step, total);
     lbk_status status = lbk_phase_run(&phase, result);
@@ -177,6 +180,8 @@ static lbk_status train(run *r, lbk_network *net, lbk_network *teacher, bool hid
         lbk_status saved = save_checkpoint(r, net, first_step + result->steps);
         return saved == LBK_OK ? status : saved;
     }
+    if (status == LBK_OK)
+        lbk_run_folder_log(&r->folder, "%s: trained, %.1f s", net->label, result->wall_s);
     if (status == LBK_OK && watch->phase_end)
         watch->phase_end(watch->context, net, teacher, result);
     if (status == LBK_OK)
@@ -324,6 +329,11 @@ lbk_status lbk_run(lbk_experiment *experiment, const lbk_run_options *options, l
     result->name = experiment->params.name;
     result->seed = experiment->params.seed;
     lbk_status status = run_all(&r);
+    if (status == LBK_OK)
+        lbk_run_folder_log(&r.folder, "done: accuracy of teacher %.4f, student %.4f", result->teacher.accuracy,
+                           result->student.accuracy);
+    else
+        lbk_run_folder_log(&r.folder, "stopped: %s", lbk_error_message());
     lbk_session_release(&r.session);
     lbk_run_folder_close(&r.folder);
     result->total_s = lbk_clock_since(start);

@@ -106,7 +106,7 @@ static lbk_status case_prepare(runner *r, uint64_t seed) {
     for (int i = 0; i < r->c->input_count; i++)
         r->inputs[i] = (lbk_tensor_desc){op->integers >> i & 1 ? LBK_I32 : LBK_F32, r->c->input[i]};
     r->infer = (lbk_infer){.params = r->params, .input_count = r->c->input_count, .input = r->inputs};
-    LBK_TRY(op->infer(&r->infer));
+    LBK_TRY(lbk_op_infer(op, &r->infer));
     for (int i = 0; i < r->c->input_count; i++)
         if (r->inputs[i].shape.rank >= 0)
             LBK_TRY(input_draw(r, i, seed));
