@@ -71,6 +71,7 @@ void lbk_conv_visit(const lbk_conv_sizes *s, void (*visit)(void *user, int64_t x
 /* Blocks of class cpu's kernels conv2d and conv2d_backward_data over the tensor they write. */
 typedef struct lbk_conv_blocks {
     int tq, narrow;             /* vectors of channels per tile; whether there are fewer channels than that */
+    int segment;                /* neighbouring pixels of a tile */
     int64_t images, rows, cols; /* of one work-group */
     int64_t pass;               /* blocks of reduction channels per pass */
     size_t groups, splits;      /* global size */

@@ -4,7 +4,7 @@
 
 enum {
     BLOCK = 16,             /* CB of kernels/cpu/conv2d*.cl */
-    SEGMENT = 4,            /* their SEG */
+    SEGMENT = 4,            /* their SEG, where the width is no multiple of twice as much */
     MAX_TAPS = 128,         /* their MAX_TAPS */
     WEIGHT_BYTES = 96 << 10 /* of weights per pass: an eighth of an L2 cache of the usual size; measured */
 };
@@ -24,15 +24,16 @@ int64_t lbk_conv_local_floats(const lbk_emit *e) {
 }
 
 /* Floats of the patch for rows x cols of one image; `channels` is the reduction's. */
-static int64_t patch_floats(const lbk_conv_sizes *s, bool backward, int64_t channels, int64_t rows, int64_t cols) {
+static int64_t patch_floats(const lbk_conv_sizes *s, bool backward, int64_t segment, int64_t channels, int64_t rows,
+                            int64_t cols) {
     int64_t height, width;
     if (backward) {
         height = (rows - 1 + (s->kh - 1) * s->dh) / s->sh + 2;
-        width = (cols - 1 + (s->kw - 1) * s->dw) / s->sw + 2 + SEGMENT;
+        width = (cols - 1 + (s->kw - 1) * s->dw) / s->sw + 2 + segment;
     } else {
         int64_t phases = s->kw == 1 ? 1 : s->sw;
         height = s->kh == 1 ? rows : (rows - 1) * s->sh + (s->kh - 1) * s->dh + 1;
-        width = phases * (div_up(cols, SEGMENT) * SEGMENT + (s->kw - 1) * s->dw / phases);
+        width = phases * (div_up(cols, segment) * segment + (s->kw - 1) * s->dw / phases);
     }
     return div_up(channels, BLOCK) * BLOCK * height * width;
 }
@@ -65,6 +66,7 @@ bool lbk_conv_blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, bool backw
     int64_t reduce = backward ? s->k : s->c, channels = backward ? s->c : s->k;
     int64_t row_step = backward ? s->sh : 1, col_step = backward ? s->sw : 1;
     choose_tile(e, channels, b);
+    b->segment = !backward && width % (2 * SEGMENT) == 0 ? 2 * SEGMENT : SEGMENT;
     b->rows = height;
     b->cols = width;
     /* About a thousand pixels amortise the weights' way into L1; fewer where cores would idle. */
@@ -72,10 +74,10 @@ bool lbk_conv_blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, bool backw
     while (b->rows > row_step && (b->rows * b->cols > 1024 || s->n * div_up(height, b->rows) < 4 * cores))
         if (b->rows * b->cols <= 64 || !shrink(&b->rows, row_step))
             break;
-    while (patch_floats(s, backward, reduce, b->rows, b->cols) > limit)
+    while (patch_floats(s, backward, b->segment, reduce, b->rows, b->cols) > limit)
         if (!shrink(&b->rows, row_step) && !shrink(&b->cols, col_step))
             return false;
-    int64_t fit = limit / patch_floats(s, backward, reduce, b->rows, b->cols);
+    int64_t fit = limit / patch_floats(s, backward, b->segment, reduce, b->rows, b->cols);
     b->images = b->rows == height && b->cols == width ? images_together(e, s, height * width, fit) : 1;
 
     int64_t taps = backward ? div_up(s->kh, s->sh) * div_up(s->kw, s->sw) : s->kh * s->kw;
@@ -89,10 +91,15 @@ bool lbk_conv_blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, bool backw
     return s->kh * s->kw <= MAX_TAPS;
 }
 
+/* Segments per tile: 16 accumulators, or 8 where there are 16 vector registers in all; at least one segment. */
+static int segments(int width, const lbk_conv_blocks *b) {
+    int count = (width < 16 ? 8 : 16) / (b->tq * b->segment);
+    return count < 1 ? 1 : count;
+}
+
 lbk_status lbk_conv_blocks_options(const lbk_emit *e, const lbk_conv_blocks *b, lbk_call *call) {
     int width = lbk_emit_vector_width(e);
-    LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DSEG=%d -DNSEG=%d", width, b->tq, SEGMENT,
-                            (width < 16 ? 2 : 4) / b->tq));
+    LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DSEG=%d -DNSEG=%d", width, b->tq, b->segment, segments(width, b)));
     if (b->narrow)
         LBK_TRY(lbk_call_option(call, "-DNARROW=1"));
     return lbk_call_option(call, "-DPATCH_FLOATS=%d", (int)lbk_conv_local_floats(e));

@@ -18,8 +18,9 @@
  * no test. The register tile is NSEG segments of SEG neighbouring pixels x TQ vectors of VW output channels.
  *
  * Cost: per tap and input channel a tile issues NSEG*SEG*TQ vector fma, NSEG*SEG scalar broadcasts and TQ loads of
- * weights. With two loads and two fma per clock it is fma bound for TQ = 2 and balanced for TQ = 1. Rows of padding
- * are skipped. The weights of `pass` blocks of CB input channels (KH*KW*pass*CB*TQ*VW*4 bytes) should be about 96 KiB of L2;
+ * weights. With two loads and two fma per clock it is fma bound for TQ = 2 and load bound for TQ = 1 (7/10 of the peak,
+ * measured). Kernels three columns wide, stride and dilation 1, take a row of taps together: NSEG*(SEG+2) broadcasts
+ * and 3*TQ loads for 3*NSEG*SEG*TQ fma. Rows of padding are skipped. The weights of `pass` blocks of CB input channels (KH*KW*pass*CB*TQ*VW*4 bytes) should be about 96 KiB of L2;
  * between passes the sums wait in y: 2*NSEG*SEG*TQ vector moves per tile. The copy costs 2 moves per CB inputs
  * against KH*KW*K fma.
  *
@@ -31,7 +32,7 @@
  *   VW      16  floats per vector: 4, 8 or 16
  *   TQ       2  vectors of output channels per tile
  *   SEG      4  neighbouring pixels per segment; should divide the output width
- *   NSEG     2  segments per tile; about NSEG*SEG*TQ + TQ + 1 vector registers are live
+ *   NSEG     2  segments per tile; about NSEG*SEG*TQ + 3*TQ + 1 vector registers are live
  *   NARROW   0  1: K < TQ*VW is allowed
  *   HAS_BIAS, HAS_SCALE, HAS_ADD, HAS_RELU  0  the epilogue
  *   PATCH_FLOATS 65536, MAX_TAPS 128
@@ -72,7 +73,8 @@
 
 #define CB 16 /* reduction channels per block of the patch: one cache line */
 #define TN (TQ * VW)
-#define UNROLL 4 /* reduction channels per turn of the inner loop */
+#define UNROLL 4     /* reduction channels per turn of the inner loop */
+#define ROW_UNROLL 2 /* of that over a row of taps */
 #define INLINE static inline __attribute__((always_inline))
 
 #if VW == 16
@@ -99,37 +101,41 @@ typedef struct {
     int pitch;        /* columns per phase: a patch row holds phases * pitch pixels */
 } region;
 
-/* One pixel of the patch: channels c..c+CB of src, or zeros where src is NULL. */
-INLINE void pixel_copy(const __global float *src, __local float *dst, int channels)
+/* `count` neighbouring pixels of the patch: channels c..c+CB of src, whose pixels are C floats apart. */
+INLINE void pixels_copy(const __global float *src, __local float *dst, int count, int C, int channels)
 {
-    if (src == 0) {
-        #pragma unroll
-        for (int j = 0; j < CB; j += VW) STORE((vec)(0.0f), dst + j);
-    } else if (channels >= CB) {
-        #pragma unroll
-        for (int j = 0; j < CB; j += VW) STORE(LOAD(src + j), dst + j);
-    } else {
-        for (int j = 0; j < channels; ++j) dst[j] = src[j];
+    for (int b = 0; b < count; ++b, src += C, dst += CB) {
+        if (channels >= CB) {
+            #pragma unroll
+            for (int j = 0; j < CB; j += VW) STORE(LOAD(src + j), dst + j);
+        } else {
+            for (int j = 0; j < channels; ++j) dst[j] = src[j];
+        }
     }
+}
+
+INLINE void pixels_clear(__local float *dst, int count)
+{
+    for (int j = 0; j < count * CB; j += VW) STORE((vec)(0.0f), dst + j);
 }
 
 /* Copies channels c0..c0+CB of the region of x[N,H,W,C] to dst[image][row][phase][column][CB], zero padded. */
 static void patch_fill(const __global float *restrict x, __local float *restrict dst, const region r,
                        int H, int W, int C, int c0)
 {
+    const int step = r.wstep * r.phases; /* columns of x from one column of a phase to the next */
     for (int i = 0; i < r.images * r.prows; ++i) {
         const int h = r.h0 + i % r.prows * r.hstep;
         const __global float *src = x + ((size_t)(r.n0 + i / r.prows) * H + h) * W * C + c0;
-        __local float *row = dst + i * r.phases * r.pitch * CB;
-        int phase = 0, column = 0;
-        for (int b = 0; b < r.pcols; ++b) {
-            const int w = r.w0 + b * r.wstep;
-            const bool inside = h >= 0 && h < H && w >= 0 && w < W;
-            pixel_copy(inside ? src + (size_t)w * C : 0, row + (phase * r.pitch + column) * CB, C - c0);
-            if (++phase == r.phases) {
-                phase = 0;
-                ++column;
-            }
+        for (int phase = 0; phase < r.phases; ++phase) {
+            __local float *row = dst + (i * r.phases + phase) * r.pitch * CB;
+            const int count = (r.pcols - phase + r.phases - 1) / r.phases, w0 = r.w0 + phase * r.wstep;
+            /* [begin, end): the columns inside x */
+            const int begin = min(count, w0 < 0 ? (-w0 + step - 1) / step : 0);
+            const int end = h < 0 || h >= H || w0 >= W ? begin : clamp((W - w0 + step - 1) / step, begin, count);
+            pixels_clear(row, begin);
+            pixels_copy(src + (w0 + begin * step) * C, row + begin * CB, end - begin, step * C, C - c0);
+            pixels_clear(row + end * CB, count - end);
         }
     }
 }
@@ -182,6 +188,48 @@ INLINE void tap_accumulate(vec *acc, const __local float *block, const int *at, 
     }
 }
 
+/* One reduction channel of three neighbouring taps of a kernel row: every input is broadcast once and serves the three
+ * outputs it is part of. */
+#define CHANNEL_OF_ROW(u)                                                                                        \
+    {                                                                                                            \
+        vec wv[3 * TQ];                                                                                          \
+        _Pragma("unroll") for (int q = 0; q < 3 * TQ; ++q)                                                       \
+            wv[q] = LOAD_WEIGHT(wp + (size_t)(q / TQ) * tap + (size_t)(u) * width + q % TQ * VW);                \
+        _Pragma("unroll") for (int j = 0; j < SEG + 2; ++j) {                                                    \
+            _Pragma("unroll") for (int s = 0; s < NSEG; ++s) {                                                   \
+                const vec xv = (vec)(px[s][j * CB + (u)]);                                                       \
+                _Pragma("unroll") for (int q = 0; q < 3 * TQ; ++q) {                                             \
+                    const int o = j - q / TQ;                                                                    \
+                    if (o >= 0 && o < SEG)                                                                       \
+                        acc[(s * SEG + o) * TQ + q % TQ] = fma(xv, wv[q], acc[(s * SEG + o) * TQ + q % TQ]);     \
+                }                                                                                                \
+            }                                                                                                    \
+        }                                                                                                        \
+    }
+
+/* acc += a row of three taps, as tap_accumulate; `tap`: floats of w per tap. */
+INLINE void row_accumulate(vec *acc, const __local float *block, const int *at, const __global float *wp,
+                           const __global float *w_end, int channels, int width, size_t tap)
+{
+    const __local float *px[NSEG];
+    #pragma unroll
+    for (int s = 0; s < NSEG; ++s) px[s] = block + at[s];
+    int c = 0;
+    for (; c + ROW_UNROLL <= channels; c += ROW_UNROLL) {
+        #pragma unroll
+        for (int u = 0; u < ROW_UNROLL; ++u) CHANNEL_OF_ROW(u)
+        #pragma unroll
+        for (int s = 0; s < NSEG; ++s) px[s] += ROW_UNROLL;
+        wp += (size_t)ROW_UNROLL * width;
+    }
+    for (; c < channels; ++c) {
+        CHANNEL_OF_ROW(0)
+        #pragma unroll
+        for (int s = 0; s < NSEG; ++s) px[s] += 1;
+        wp += width;
+    }
+}
+
 #if HAS_BIAS
 #define BIAS_PARAM const __global float *restrict bias,
 #define ADD_BIAS(v, L, k) v += L(bias + (k));
@@ -228,6 +276,7 @@ conv2d(__global float *restrict y, const __global float *restrict x, const __glo
     const int nn = min(images, N - n0), ohn = min(rows, OH - oh0), own = min(cols, OW - ow0);
     const int segs = (own + SEG - 1) / SEG, all_segs = nn * ohn * segs; /* of a row, of the block */
     const int cblocks = (C + CB - 1) / CB, taps = KH * KW;
+    const int together = KW == 3 && SW == 1 && DW == 1 ? 3 : 1; /* taps that share their inputs */
 
     region r = {n0, nn, oh0 * SH - PH, ow0 * SW - PW, KH == 1 ? SH : 1, KW == 1 ? SW : 1, 0, 0, 0, 0};
     const int row_stride = SH / r.hstep;
@@ -274,11 +323,15 @@ conv2d(__global float *restrict y, const __global float *restrict x, const __glo
                 #pragma unroll
                 for (int j = 0; j < NSEG * SEG * TQ; ++j) acc[j] = (vec)(0.0f);
                 for (int cb = cb0; cb < cb1; ++cb) {
-                    for (int tap = 0; tap < taps; ++tap) {
+                    for (int tap = 0; tap < taps; tap += together) {
                         if (tap_row[tap] + last < 0 || tap_row[tap] + first >= H) continue; /* all padding */
-                        tap_accumulate(acc, patch + cb * patch_block + tap_at[tap], at,
-                                       w + ((size_t)tap * C + cb * CB) * K + k0, w + (size_t)taps * C * K,
-                                       min(CB, C - cb * CB), K);
+                        const __local float *from = patch + cb * patch_block + tap_at[tap];
+                        const __global float *wp = w + ((size_t)tap * C + cb * CB) * K + k0;
+                        const __global float *w_end = w + (size_t)taps * C * K;
+                        if (together == 3)
+                            row_accumulate(acc, from, at, wp, w_end, min(CB, C - cb * CB), K, (size_t)C * K);
+                        else
+                            tap_accumulate(acc, from, at, wp, w_end, min(CB, C - cb * CB), K);
                     }
                 }
 
