@@ -12,7 +12,9 @@
 
 #define STEP 1e-6
 #define BOUND 2e-6 /* of the largest derivative of that input, or of 1 */
-#define SAMPLES 24 /* elements checked per input */
+#define SAMPLES 24 /* elements checked per input, */
+#define LEAST 6    /* fewer where the reference takes long */
+#define WORK 1e8   /* FLOPs of it per input */
 
 typedef struct check {
     const lbk_op *op;
@@ -161,8 +163,10 @@ static void compare(check *c, int i) {
         analytic = c->memory[c->gradient[i]];
     for (size_t k = 0; analytic && k < count; k++)
         largest = fmax(largest, fabs(analytic[k]));
-    for (size_t s = 0; s < SAMPLES && s < count; s++) {
-        size_t k = count <= SAMPLES ? s : lbk_rng_below(&c->rng, (uint32_t)count);
+    size_t samples =
+        (size_t)fmax(LEAST, fmin(SAMPLES, WORK / (1 + lbk_graph_node_cost(c->graph, &c->graph->nodes[0]).flops)));
+    for (size_t s = 0; s < samples && s < count; s++) {
+        size_t k = count <= samples ? s : lbk_rng_below(&c->rng, (uint32_t)count);
         double found = analytic ? analytic[k] : 0, expected = difference(c, i, k);
         cr_expect(fabs(found - expected) <= BOUND * largest,
                   "%s \"%s\": d/d(input %d)[%zu] is %.12g, differences give %.12g", c->op->name,
