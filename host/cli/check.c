@@ -69,7 +69,7 @@ static lbk_status print_plan(const lbk_session *s) {
     printf("methods:");
     for (int i = 0; i < x->objective.method_count; i++)
         printf(" %s", x->objective.method[i]->name);
-    printf("\nfiles: experiment.ini metrics.jsonl result.json teacher.safetensors student.safetensors%s\n",
+    printf("\nfiles: experiment.ini metrics.jsonl log.txt result.json teacher.safetensors student.safetensors%s\n",
            x->params.control ? " control.safetensors" : "");
     LBK_TRY(too_large(s, &s->teacher_spec, teacher));
     return too_large(s, &s->student_spec, student);

@@ -71,11 +71,13 @@ static void show_step(void *context, const lbk_step_report *r) {
     double seconds = lbk_clock_since(p->begin_ns);
     double rate = (double)(r->step + 1 - p->first_step) / (seconds > 0 ? seconds : 1e-9);
     char left[24];
-    fprintf(p->stream, "%s%s: epoch %lld/%lld, step %lld/%lld, loss %.4f, %.0f samples/s, %s left%s",
-            p->terminal ? "\r" : "", r->phase, (long long)(r->step / r->per_epoch + 1),
+    fprintf(p->stream, "%s%s: epoch %lld/%lld, step %lld/%lld, loss %.4f, %.0f samples/s", p->terminal ? "\r" : "",
+            r->phase, (long long)(r->step / r->per_epoch + 1),
             (long long)((r->total_steps + r->per_epoch - 1) / r->per_epoch), (long long)(r->step + 1),
-            (long long)r->total_steps, r->total, rate * r->batch,
-            lbk_report_time((double)(r->total_steps - r->step - 1) / rate, left), p->terminal ? "\033[K" : "\n");
+            (long long)r->total_steps, r->total, rate * r->batch);
+    if (!last)
+        fprintf(p->stream, ", %s left", lbk_report_time((double)(r->total_steps - r->step - 1) / rate, left));
+    fputs(p->terminal ? "\033[K" : "\n", p->stream);
     p->line_open = p->terminal;
     fflush(p->stream);
 }

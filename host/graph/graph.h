@@ -105,6 +105,10 @@ lbk_status lbk_graph_fuse(lbk_graph *graph);
 /* Drops nodes whose outputs nobody uses or keeps and that update nothing. */
 lbk_status lbk_graph_prune(lbk_graph *graph);
 
+/* Trades time for memory: after differentiate and fuse, most forward values are no longer kept for the backward pass but
+ * computed again there, in segments, to the same bits. Leaves a graph alone that would not gain. */
+lbk_status lbk_graph_recompute(lbk_graph *graph);
+
 /* Runs every node's float64 reference. memory[v] must be set for inputs, params, states and scalars (states in the
  * running are updated); it is filled for computed values, from `arena`. */
 lbk_status lbk_graph_interpret(const lbk_graph *graph, double **memory, lbk_arena *arena);

@@ -1,8 +1,8 @@
 /* batch_norm (Ioffe and Szegedy, "Batch normalization", 2015) over all dimensions but the last, with an optional fused
  * residual addend and relu:  y = max(0, weight * (x - mean) / sqrt(var + eps) + bias + addend).
  *
- * Training uses the batch's own statistics and moves the running ones towards them, with the unbiased variance, as PyTorch
- * does; evaluation uses the running ones. */
+ * Training uses the batch's own statistics and moves the running ones, where it is given them, towards these, with the
+ * unbiased variance, as PyTorch does; evaluation uses the running ones. */
 #include "ops/batch_norm.h"
 
 #include <math.h>
@@ -30,7 +30,10 @@ static lbk_status batch_norm_infer(lbk_infer *infer) {
     if (x->rank < 2)
         return lbk_fail(LBK_ERR_INPUT, "x has %d dimensions, expected at least 2", x->rank);
     for (int i = WEIGHT; i <= RUNNING_VAR; i++)
-        LBK_TRY(lbk_infer_shape(infer, i, names[i], vector));
+        if (lbk_infer_has(infer, i) || !p->training)
+            LBK_TRY(lbk_infer_shape(infer, i, names[i], vector));
+    if (lbk_infer_has(infer, RUNNING_MEAN) != lbk_infer_has(infer, RUNNING_VAR))
+        return lbk_fail(LBK_ERR_INPUT, "running_mean and running_var come together");
     if (lbk_infer_has(infer, ADDEND))
         LBK_TRY(lbk_infer_shape(infer, ADDEND, "addend", *x));
     if (p->training && lbk_ops_rows(x) < 2)
@@ -71,11 +74,13 @@ static void batch_norm_reference(const lbk_reference *r) {
     const batch_norm_params *p = r->params;
     int64_t channels = lbk_shape_last(&r->input[X].shape), rows = lbk_ops_rows(&r->input[X].shape);
     bool add = r->input_count > ADDEND && r->in[ADDEND] != NULL;
+    bool running = r->input_count > RUNNING_VAR && r->in[RUNNING_MEAN] != NULL;
     for (int64_t c = 0; c < channels; c++) {
-        double mean = r->in[RUNNING_MEAN][c], var = r->in[RUNNING_VAR][c];
+        double mean = running ? r->in[RUNNING_MEAN][c] : 0, var = running ? r->in[RUNNING_VAR][c] : 0;
         if (p->training) {
             reference_statistics(r, c, &mean, &var);
-            reference_running(r, c, mean, var);
+            if (running)
+                reference_running(r, c, mean, var);
             r->out[1][c] = mean;
             r->out[2][c] = 1 / sqrt(var + p->eps);
         }
@@ -157,8 +162,12 @@ static lbk_status emit_finish(lbk_emit *e, const lbk_norm_split *s, lbk_class cl
     if (cls == LBK_CLASS_GPU)
         LBK_TRY(lbk_norm_option_group(call, s));
     lbk_call_scratch(call, partial);
-    for (int i = WEIGHT; i <= RUNNING_VAR; i++)
-        lbk_call_input(call, i);
+    for (int i = WEIGHT; i <= RUNNING_VAR; i++) {
+        if (lbk_emit_has(e, i))
+            lbk_call_input(call, i);
+        else /* moved all the same, and forgotten */
+            lbk_call_scratch(call, lbk_emit_scratch(e, (size_t)s->channels * sizeof(float)));
+    }
     lbk_call_output(call, 1);
     lbk_call_output(call, 2);
     lbk_call_scratch(call, table);
@@ -253,6 +262,7 @@ static const lbk_op_example batch_norm_examples[] = {
      .input_count = 6,
      .low = 0.05,
      .high = 2},
+    {.params = "relu=yes", .input = {SHAPE4(3, 4, 5, 9), {1, {9}}, {1, {9}}}, .input_count = 3, .low = 0.05, .high = 2},
     {.params = "training=no", .input = NORM_INPUTS(SHAPE4(1, 1, 1, 3), 3), .input_count = 5, .low = 0.05, .high = 2},
     {.params = "training=no relu=yes",
      .input = {SHAPE4(3, 5, 7, 48), {1, {48}}, {1, {48}}, {1, {48}}, {1, {48}}, SHAPE4(3, 5, 7, 48)},
@@ -265,11 +275,11 @@ static const lbk_op batch_norm_op = {
     .name = "batch_norm",
     .summary = "batch normalisation, optionally with a residual addend and relu",
     .formula = "y = f(weight * (x - mean) / sqrt(var + eps) + bias + addend), f identity or max(., 0)",
-    .inputs = "x[...,C] weight[C] bias[C] running_mean[C] running_var[C] addend[...,C]?",
+    .inputs = "x[...,C] weight[C] bias[C] running_mean[C]? running_var[C]? addend[...,C]?",
     .outputs = "y[...,C] save_mean[C] save_rstd[C] (the last two in training only)",
     .params = batch_norm_table,
     .params_size = sizeof(batch_norm_params),
-    .min_inputs = 5,
+    .min_inputs = 3,
     .max_inputs = 6,
     .updates = 1u << RUNNING_MEAN | 1u << RUNNING_VAR,
     .inplace = 1 + X,

@@ -40,7 +40,11 @@ const lbk_param lbk_experiment_table[] = {
         LBK_PARAM_TEXT(lbk_role_params, optimizer, "sgd", "`limbeck list optimizers`", NULL),                          \
         LBK_PARAM_FLOAT(lbk_role_params, lr, "0.05", 0, 1e3, NULL, "learning rate before the schedule's factor",       \
                         NULL),                                                                                         \
-        LBK_PARAM_TEXT(lbk_role_params, schedule, "cosine", "of the learning rate; `limbeck list schedules`", NULL)
+        LBK_PARAM_TEXT(lbk_role_params, schedule, "cosine", "of the learning rate; `limbeck list schedules`", NULL),   \
+        LBK_PARAM_BOOL(lbk_role_params, recompute, "no",                                                               \
+                       "compute activations again in the backward pass, in place of keeping them: less memory, more "  \
+                       "time, the same gradients",                                                                     \
+                       "Chen et al. 2016, arXiv 1604.06174")
 
 const lbk_param lbk_teacher_table[] = {
     ROLE_HEAD,

@@ -31,6 +31,7 @@ typedef struct lbk_role_params {
     int epochs;
     const char *optimizer, *schedule;
     double lr;
+    bool recompute;
 } lbk_role_params;
 extern const lbk_param lbk_teacher_table[], lbk_student_table[];
 

@@ -83,7 +83,8 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective, 
     }
     LBK_TRY(lbk_graph_fuse(graph));
     LBK_TRY(lbk_graph_differentiate(graph, net->loss.total, NULL, 0, NULL));
-    return lbk_graph_fuse(graph);
+    LBK_TRY(lbk_graph_fuse(graph));
+    return net->role->params.recompute ? lbk_graph_recompute(graph) : LBK_OK;
 }
 
 lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment, const lbk_role *role,

@@ -123,7 +123,7 @@ def check_check():
     for part in ("little: seed 5, concurrent schedule", "data: digits, 8x8x1, 10 classes, 1437 training, 0 validation, 360 test",
                  "teacher: mlp-wide, 85.0 k parameters", "student: mlp-tiny, 610 parameters", "control: mlp-tiny",
                  "of device memory", "2 epochs of 11 steps, batch 128, sgd, lr 0.05, cosine", "methods: kd",
-                 "files: experiment.ini metrics.jsonl result.json teacher.safetensors student.safetensors control"):
+                 "files: experiment.ini metrics.jsonl log.txt result.json teacher.safetensors student.safetensors control"):
         need(part in text, f"check lacks '{part}': {text}")
     text, _ = limbeck("check", "little.ini", "--set", "experiment.control=no", "--set", "data.validation=0.2")
     need("control" not in text and "validation, 360 test" in text, text)
@@ -183,8 +183,12 @@ def check_run():
     need("\r" not in errors and "\033" not in errors, "terminal codes where there is no terminal")
     check_metrics("first/metrics.jsonl", {"teacher": 22, "student": 33, "control": 33})
     names = set(os.listdir("first"))
-    need(names == {"checkpoint", "experiment.ini", "metrics.jsonl", "result.json", "teacher.safetensors",
+    need(names == {"checkpoint", "experiment.ini", "metrics.jsonl", "log.txt", "result.json", "teacher.safetensors",
                    "student.safetensors", "control.safetensors"}, f"run folder: {names}")
+    with open("first/log.txt") as file:
+        log = file.read()
+    for part in ("Z teacher: training from step 0 to 22\n", "Z student: trained, ", "Z done: accuracy of teacher "):
+        need(part in log, f"log.txt lacks '{part}': {log}")
     need(os.listdir("first/checkpoint") == [], "a checkpoint of a finished run")
 
     out, _ = limbeck("run", "little.ini")

@@ -28,6 +28,7 @@ Test(repeat, on_sub_devices) {
         {"slots 2", {"experiment.slots=2"}},
         {"slots 4", {"experiment.slots=4"}},
         {"direct", {"experiment.bridge=direct"}},
+        {"recompute", {"teacher.recompute=yes", "student.recompute=yes"}},
         {"host", {"experiment.bridge=host"}},
         {"host, serial", {"experiment.bridge=host", "experiment.schedule=serial"}},
         {"by name", {"teacher.device=cpu/1 of 2", "student.device=cpu/2 of 2"}},
