@@ -178,7 +178,7 @@ def check_run():
     need(result == json.load(open("first/result.json")), "--json and result.json differ")
     need(result["name"] == "little" and result["seed"] == 5, "name, seed")
     need(result["teacher"]["test"]["accuracy"] > 0.7, f"the teacher learned nothing: {result['teacher']}")
-    for part in ("teacher: training, 22 steps", "epoch 2/2, step 22/22, loss ", " samples/s, ", "student: trained in ", "measuring"):
+    for part in ("teacher: training, 22 steps", "epoch 2/2, step 22/22, loss ", " samples/s", "student: trained in ", "measuring"):
         need(part in errors, f"progress lacks '{part}': {errors}")
     need("\r" not in errors and "\033" not in errors, "terminal codes where there is no terminal")
     check_metrics("first/metrics.jsonl", {"teacher": 22, "student": 33, "control": 33})
