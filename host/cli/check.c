@@ -5,18 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes a network will take on its device. */
-static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *bytes) {
+/* What a network will take on its device, and how its nodes will run there: in training where it is trained. */
+static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *bytes, lbk_text *launches) {
     lbk_arena arena = {0};
-    lbk_program_request *requests;
-    size_t count, plan = 0;
+    lbk_plan_estimate estimate;
+    const lbk_graph *graph = net->train ? net->train : net->eval;
     size_t weights = (size_t)net->parameters * sizeof(float);
-    lbk_status status = lbk_plan_measure(net->eval, caps, &plan, &requests, &count, &arena);
-    *bytes = plan + weights;
-    if (status == LBK_OK && net->train) {
-        status = lbk_plan_measure(net->train, caps, &plan, &requests, &count, &arena);
-        *bytes += plan + weights * (size_t)(1 + net->role->optimizer->states);
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_plan_measure(net->eval, caps, &arena, &estimate));
+    *bytes = estimate.bytes + weights;
+    if (net->train) {
+        LBK_GOTO(lbk_plan_measure(net->train, caps, &arena, &estimate));
+        *bytes += estimate.bytes + weights * (size_t)(1 + net->role->optimizer->states);
     }
+    LBK_GOTO(lbk_report_launches(graph, estimate.variants, launches));
+out:
     lbk_arena_release(&arena);
     return status;
 }
@@ -25,8 +28,9 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, co
                                 uint64_t *total) {
     const lbk_device_info *device = &s->list.items[spec->info];
     char parameters[16], flops[16], step[16], memory[16], part[32] = "";
-    size_t bytes;
-    LBK_TRY(measure(net, &device->caps, &bytes));
+    size_t bytes = 0;
+    lbk_text launches = {0};
+    lbk_status status = measure(net, &device->caps, &bytes, &launches);
     *total += bytes;
     if (spec->parts)
         snprintf(part, sizeof part, ", %u of %u units", spec->counts[spec->part], device->caps.compute_units);
@@ -42,7 +46,10 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, co
                net->role->params.lr, net->role->schedule->name);
     else
         printf("  loaded from %s\n", net->role->params.weights);
-    return LBK_OK;
+    if (status == LBK_OK)
+        printf("  runs%s", launches.data);
+    lbk_text_release(&launches);
+    return status;
 }
 
 static lbk_status too_large(const lbk_session *s, const lbk_device_spec *spec, uint64_t bytes) {

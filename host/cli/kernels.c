@@ -23,13 +23,12 @@ static lbk_status add(collection *c, const char *file, const char *options) {
 }
 
 static lbk_status add_graph(collection *c, const lbk_graph *graph, const lbk_caps *caps) {
-    lbk_program_request *requests;
-    size_t bytes, count;
+    lbk_plan_estimate plan;
     if (!graph)
         return LBK_OK;
-    LBK_TRY(lbk_plan_measure(graph, caps, &bytes, &requests, &count, &c->arena));
-    for (size_t i = 0; i < count; i++)
-        LBK_TRY(add(c, requests[i].file, requests[i].options));
+    LBK_TRY(lbk_plan_measure(graph, caps, &c->arena, &plan));
+    for (size_t i = 0; i < plan.request_count; i++)
+        LBK_TRY(add(c, plan.requests[i].file, plan.requests[i].options));
     return LBK_OK;
 }
 

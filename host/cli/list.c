@@ -84,16 +84,23 @@ const lbk_command lbk_command_describe = {
 };
 
 static lbk_status run_docs(lbk_args *args) {
-    LBK_TRY(lbk_args_finish(args, 0, 0, "limbeck docs"));
+    LBK_TRY(lbk_args_finish(args, 0, 1, "limbeck docs [experiments | ops]"));
+    const char *const names[] = {"experiments", "ops"};
+    const char *name = args->count ? args->items[0] : names[0];
     lbk_text out = {0};
-    LBK_TRY(lbk_catalog_reference(&out));
+    if (strcmp(name, names[0]) == 0)
+        LBK_TRY(lbk_catalog_reference(&out));
+    else if (strcmp(name, names[1]) == 0)
+        LBK_TRY(lbk_catalog_ops_reference(&out));
+    else
+        return lbk_fail(LBK_ERR_INPUT, "unknown document '%s'; expected experiments or ops", name);
     return lbk_cli_print(&out);
 }
 
 const lbk_command lbk_command_docs = {
     .name = "docs",
-    .usage = "docs",
-    .summary = "print docs/experiments.md, the reference of every key, from the registries",
+    .usage = "docs [experiments | ops]",
+    .summary = "print docs/experiments.md, the reference of every key, or docs/ops.md, from the registries",
     .help = "",
     .run = run_docs,
 };

@@ -277,17 +277,27 @@ size_t lbk_plan_bytes(const lbk_plan *p) {
     return bytes;
 }
 
-lbk_status lbk_plan_measure(const lbk_graph *graph, const lbk_caps *caps, size_t *bytes, lbk_program_request **requests,
-                            size_t *request_count, lbk_arena *arena) {
-    lbk_plan_memory memory;
-    lbk_status status = lbk_plan_memory_init(&memory, graph, caps, false, NULL);
-    if (status == LBK_OK) {
-        *bytes = memory.arena_bytes;
-        for (size_t v = 0; v < graph->value_count; v++)
-            if (graph->values[v].kind == LBK_VALUE_INPUT || graph->values[v].kind == LBK_VALUE_SCALAR)
-                *bytes += lbk_tensor_bytes(&graph->values[v].desc);
-        status = unique_requests(&memory, arena, requests, request_count);
+static lbk_status copy_variants(const lbk_plan_memory *memory, lbk_arena *arena, const char ***variants) {
+    size_t count = memory->graph->node_count;
+    LBK_TRY(lbk_arena_alloc(arena, count * sizeof **variants + 1, variants));
+    for (size_t n = 0; n < count; n++) {
+        const lbk_emit *e = &memory->nodes[n].emit;
+        LBK_TRY(lbk_arena_strdup(arena, e->call_count ? e->variant : "view", &(*variants)[n]));
     }
+    return LBK_OK;
+}
+
+lbk_status lbk_plan_measure(const lbk_graph *graph, const lbk_caps *caps, lbk_arena *arena, lbk_plan_estimate *out) {
+    lbk_plan_memory memory;
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_plan_memory_init(&memory, graph, caps, false, NULL));
+    out->bytes = memory.arena_bytes;
+    for (size_t v = 0; v < graph->value_count; v++)
+        if (graph->values[v].kind == LBK_VALUE_INPUT || graph->values[v].kind == LBK_VALUE_SCALAR)
+            out->bytes += lbk_tensor_bytes(&graph->values[v].desc);
+    LBK_GOTO(unique_requests(&memory, arena, &out->requests, &out->request_count));
+    LBK_GOTO(copy_variants(&memory, arena, &out->variants));
+out:
     lbk_plan_memory_release(&memory);
     return status;
 }

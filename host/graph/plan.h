@@ -55,8 +55,14 @@ size_t lbk_plan_launch_count(const lbk_plan *plan);
 lbk_plan_launch_info lbk_plan_launch(const lbk_plan *plan, size_t index);
 /* Bytes of the arena and of everything else this plan owns (weights not included). */
 size_t lbk_plan_bytes(const lbk_plan *plan);
-/* What lbk_plan_create() would allocate, and which programs it would build, without a device: for `limbeck check`. */
-lbk_status lbk_plan_measure(const lbk_graph *graph, const lbk_caps *caps, size_t *bytes, lbk_program_request **requests,
-                            size_t *request_count, lbk_arena *arena);
+/* What lbk_plan_create() would allocate, build and run, without a device: for `limbeck check`. */
+typedef struct lbk_plan_estimate {
+    size_t bytes;
+    lbk_program_request *requests; /* distinct */
+    size_t request_count;
+    const char **variants; /* per node: "cpu/winograd", or "view" where nothing runs */
+} lbk_plan_estimate;
+/* The estimate lives in `arena`. */
+lbk_status lbk_plan_measure(const lbk_graph *graph, const lbk_caps *caps, lbk_arena *arena, lbk_plan_estimate *out);
 
 #endif

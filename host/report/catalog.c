@@ -3,9 +3,10 @@
 #include "data/data.h"
 #include "distill/method.h"
 #include "model/model.h"
-#include "ops/op.h"
+#include "ops/support.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "report/report.h"
 
 #include <string.h>
 
@@ -52,26 +53,64 @@ static lbk_status add(listing *l, lbk_catalog_entry entry) {
     return LBK_OK;
 }
 
-static lbk_status add_ops(listing *l) {
-    for (const lbk_op *const *op = lbk_op_all(); *op; op++) {
-        lbk_text variants = {0};
-        const char *kept = NULL;
-        lbk_status status = LBK_OK;
-        for (const lbk_variant *v = (*op)->variants; v && v->emit && status == LBK_OK; v++)
-            status =
-                lbk_text_printf(&variants, "%s%s/%s", variants.length ? ", " : "", lbk_class_name(v->cls), v->name);
-        if (status == LBK_OK && variants.data)
-            status = lbk_arena_strdup(l->arena, variants.data, &kept);
-        lbk_text_release(&variants);
-        LBK_TRY(status);
-        LBK_TRY(add(l, (lbk_catalog_entry){.name = (*op)->name,
-                                           .summary = (*op)->summary,
-                                           .formula = (*op)->formula,
-                                           .inputs = (*op)->inputs,
-                                           .outputs = (*op)->outputs,
-                                           .variants = kept,
-                                           .params = (*op)->params}));
+static lbk_status variants_text(const lbk_op *op, lbk_text *out) {
+    for (const lbk_variant *v = op->variants; v && v->emit; v++)
+        LBK_TRY(lbk_text_printf(out, "%s%s/%s", out->length ? ", " : "", lbk_class_name(v->cls), v->name));
+    return LBK_OK;
+}
+
+/* "out=8 kernel=3 on 2x5x7x3, 3x3x3x8: 12.3 k FLOPs, 4.5 kB", of the op's first example. */
+static lbk_status cost_text(const lbk_op *op, lbk_arena *arena, lbk_text *out) {
+    const lbk_op_example *example = &op->examples[0];
+    lbk_tensor_desc inputs[LBK_MAX_INPUTS];
+    lbk_infer infer = {.input_count = example->input_count, .input = inputs};
+    lbk_cost cost;
+    void *params = NULL;
+    char flops[16], bytes[16], shape[LBK_SHAPE_TEXT];
+    if (op->example_count == 0)
+        return LBK_OK;
+    LBK_TRY(lbk_arena_alloc(arena, op->params_size + 1, &params));
+    LBK_TRY(lbk_op_params_parse(op, example->params, arena, params));
+    infer.params = params;
+    LBK_TRY(lbk_text_printf(out, "%s", example->params));
+    for (int i = 0; i < example->input_count; i++) {
+        inputs[i] = (lbk_tensor_desc){op->integers >> i & 1 ? LBK_I32 : LBK_F32, example->input[i]};
+        if (lbk_infer_has(&infer, i))
+            LBK_TRY(lbk_text_printf(out, "%s%s",
+                                    i                  ? ", "
+                                    : *example->params ? " on "
+                                                       : "",
+                                    lbk_shape_print(&example->input[i], shape)));
     }
+    LBK_TRY(lbk_op_infer(op, &infer));
+    op->cost(&infer, &cost);
+    return lbk_text_printf(out, ": %s FLOPs, %sB", lbk_report_si(cost.flops, flops), lbk_report_si(cost.bytes, bytes));
+}
+
+static lbk_status add_op(listing *l, const lbk_op *op) {
+    lbk_text variants = {0}, cost = {0};
+    lbk_catalog_entry entry = {.name = op->name,
+                               .summary = op->summary,
+                               .formula = op->formula,
+                               .inputs = op->inputs,
+                               .outputs = op->outputs,
+                               .params = op->params,
+                               .layer = op->layer};
+    lbk_status status = LBK_OK;
+    LBK_GOTO(variants_text(op, &variants));
+    LBK_GOTO(cost_text(op, l->arena, &cost));
+    LBK_GOTO(lbk_arena_strdup(l->arena, variants.data ? variants.data : "", &entry.variants));
+    LBK_GOTO(lbk_arena_strdup(l->arena, cost.data ? cost.data : "", &entry.cost));
+    LBK_GOTO(add(l, entry));
+out:
+    lbk_text_release(&variants);
+    lbk_text_release(&cost);
+    return status;
+}
+
+static lbk_status add_ops(listing *l) {
+    for (const lbk_op *const *op = lbk_op_all(); *op; op++)
+        LBK_TRY(add_op(l, *op));
     return LBK_OK;
 }
 

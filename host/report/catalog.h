@@ -8,6 +8,8 @@ typedef struct lbk_catalog_entry {
     const char *name, *summary;
     const char *formula, *source, *inputs, *outputs; /* NULL where it has none */
     const char *variants;                            /* ops: "cpu/tiled, generic", in the catalog's arena; else NULL */
+    const char *cost;                                /* ops: FLOPs and bytes of one example, as a sentence; else NULL */
+    bool layer;                                      /* ops: usable in model files */
     const lbk_param *params;                         /* NULL: none */
 } lbk_catalog_entry;
 
@@ -28,5 +30,7 @@ lbk_status lbk_catalog_entries(const lbk_catalog_kind *kind, lbk_arena *arena, l
 lbk_status lbk_catalog_describe(const lbk_catalog_kind *kind, const lbk_catalog_entry *entry, lbk_text *out);
 /* docs/experiments.md: every section and key of an experiment. */
 lbk_status lbk_catalog_reference(lbk_text *out);
+/* docs/ops.md: every op: formula, shapes, variants, cost, parameters. */
+lbk_status lbk_catalog_ops_reference(lbk_text *out);
 
 #endif

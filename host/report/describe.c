@@ -32,6 +32,7 @@ lbk_status lbk_catalog_describe(const lbk_catalog_kind *kind, const lbk_catalog_
     LBK_TRY(line(out, "inputs:", e->inputs));
     LBK_TRY(line(out, "outputs:", e->outputs));
     LBK_TRY(line(out, "variants:", e->variants));
+    LBK_TRY(line(out, "cost:", e->cost));
     LBK_TRY(line(out, "source:", e->source));
     if (!e->params || !e->params->name)
         return LBK_OK;
@@ -111,6 +112,44 @@ static lbk_status reference(lbk_arena *arena, lbk_text *out) {
                           "Values of `optimizer`; their keys stand in [teacher] and [student].", arena, out));
     return kind_sections("schedules", "Schedules",
                          "Values of `schedule` in [teacher] and [student]; their keys stand there.", arena, out);
+}
+
+static lbk_status op_section(const lbk_catalog_entry *e, lbk_text *out) {
+    LBK_TRY(lbk_text_printf(out, "\n### %s\n\n%s. `%s`\n\n", e->name, e->summary, e->formula));
+    LBK_TRY(lbk_text_printf(out, "- inputs: `%s`\n- outputs: `%s`\n- variants: %s\n- cost: %s\n", e->inputs, e->outputs,
+                            e->variants, e->cost));
+    if (!e->params || !e->params->name)
+        return LBK_OK;
+    LBK_TRY(lbk_text_printf(out, "\n"));
+    return key_table(e->params, out);
+}
+
+static lbk_status ops_reference(lbk_arena *arena, lbk_text *out) {
+    static const char *const titles[] = {"Layers", "Other ops"};
+    lbk_catalog_entry *entries;
+    size_t count;
+    LBK_TRY(lbk_catalog_entries(lbk_catalog_kind_find("ops"), arena, &entries, &count));
+    LBK_TRY(lbk_text_printf(
+        out, "# Ops\n\nGenerated from the program's registry by `limbeck docs ops`; do not edit.\n"
+             "Variants are class/name in the order in which they are tried; cost is that of the op's first example: "
+             "multiplications and additions, and bytes with each operand read or written once. `?` marks an input "
+             "that may be absent, `:i32` integers.\n"));
+    for (int other = 0; other < 2; other++) {
+        LBK_TRY(lbk_text_printf(out, "\n## %s\n\n%s\n", titles[other],
+                                other ? "Derivatives, losses and what else graphs are made of."
+                                      : "Usable in model files (docs/adding-model.md)."));
+        for (size_t i = 0; i < count; i++)
+            if (entries[i].layer == !other)
+                LBK_TRY(op_section(&entries[i], out));
+    }
+    return LBK_OK;
+}
+
+lbk_status lbk_catalog_ops_reference(lbk_text *out) {
+    lbk_arena arena = {0};
+    lbk_status status = ops_reference(&arena, out);
+    lbk_arena_release(&arena);
+    return status;
 }
 
 lbk_status lbk_catalog_reference(lbk_text *out) {

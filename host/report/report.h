@@ -16,6 +16,10 @@ lbk_status lbk_report_write(const lbk_run_result *result);
 /* Where a plan's time went, by op, variant and kernel, the longest first: share, runs, rates. */
 lbk_status lbk_report_profile(const lbk_plan *plan, lbk_text *out);
 
+/* "conv2d cpu/direct x3, cpu/winograd x6; relu generic/elementwise": where the nodes of a graph run, by op; variants as
+ * lbk_plan_measure() finds them. Ends with a newline; further lines are indented. */
+lbk_status lbk_report_launches(const lbk_graph *graph, const char *const *variants, lbk_text *out);
+
 /* "12.3 k", "4.56 M": four significant digits with an SI prefix, into text (16 bytes). */
 const char *lbk_report_si(double number, char *text);
 /* "12.3 us", "4.5 ms", "3 min 20 s". */

@@ -123,7 +123,7 @@ def check_check():
     for part in ("little: seed 5, concurrent schedule", "data: digits, 8x8x1, 10 classes, 1437 training, 0 validation, 360 test",
                  "teacher: mlp-wide, 85.0 k parameters", "student: mlp-tiny, 610 parameters", "control: mlp-tiny",
                  "of device memory", "2 epochs of 11 steps, batch 128, sgd, lr 0.05, cosine", "methods: kd",
-                 "files: experiment.ini metrics.jsonl log.txt result.json teacher.safetensors student.safetensors control"):
+                 "flatten view", "  runs dense ", "files: experiment.ini metrics.jsonl log.txt result.json teacher.safetensors student.safetensors control"):
         need(part in text, f"check lacks '{part}': {text}")
     text, _ = limbeck("check", "little.ini", "--set", "experiment.control=no", "--set", "data.validation=0.2")
     need("control" not in text and "validation, 360 test" in text, text)

@@ -124,18 +124,18 @@ Test(plan_memory, sharing_saves_memory) {
     lbk_device_list list;
     little_net net;
     lbk_arena arena = {0};
-    size_t bytes;
-    lbk_program_request *requests;
-    size_t count;
+    lbk_plan_estimate estimate;
     must(lbk_device_list_init(&list));
     little_net_build(&net, true, true);
-    must(lbk_plan_measure(net.graph, &list.items[0].caps, &bytes, &requests, &count, &arena));
+    must(lbk_plan_measure(net.graph, &list.items[0].caps, &arena, &estimate));
     size_t all = 0;
     for (size_t v = 0; v < net.graph->value_count; v++)
         if (net.graph->values[v].kind == LBK_VALUE_COMPUTED && net.graph->values[v].node >= 0)
             all += lbk_tensor_bytes(&net.graph->values[v].desc);
-    cr_expect_lt(bytes, all);
-    cr_expect_gt(count, 3);
+    cr_expect_lt(estimate.bytes, all);
+    cr_expect_gt(estimate.request_count, 3);
+    for (size_t n = 0; n < net.graph->node_count; n++)
+        cr_expect(*estimate.variants[n], "%s runs nowhere", net.graph->nodes[n].op->name);
     lbk_graph_destroy(net.graph);
     lbk_arena_release(&arena);
     lbk_device_list_release(&list);

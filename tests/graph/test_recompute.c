@@ -63,9 +63,8 @@ static size_t chain_bytes(int depth, bool recompute, size_t *nodes) {
     lbk_graph *g;
     lbk_arena arena = {0};
     lbk_device_list list;
-    lbk_program_request *requests;
     lbk_value x, loss, w;
-    size_t bytes, count;
+    lbk_plan_estimate estimate;
     must(lbk_device_list_init(&list));
     must(lbk_graph_create(&g));
     must(lbk_graph_input(g, "x", LBK_F32, lbk_shape_2(64, 32), &x));
@@ -85,11 +84,11 @@ static size_t chain_bytes(int depth, bool recompute, size_t *nodes) {
     if (recompute)
         must(lbk_graph_recompute(g));
     *nodes = g->node_count - *nodes;
-    must(lbk_plan_measure(g, &list.items[0].caps, &bytes, &requests, &count, &arena));
+    must(lbk_plan_measure(g, &list.items[0].caps, &arena, &estimate));
     lbk_graph_destroy(g);
     lbk_arena_release(&arena);
     lbk_device_list_release(&list);
-    return bytes;
+    return estimate.bytes;
 }
 
 /* 100 layers: about 2 sqrt(100) activations in place of 100, and no node more than twice. */

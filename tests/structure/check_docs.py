@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 # file in docs/: arguments of limbeck that print it
-GENERATED = {"experiments.md": ["docs"]}
+GENERATED = {"experiments.md": ["docs"], "ops.md": ["docs", "ops"]}
 
 
 def main():
