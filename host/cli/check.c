@@ -11,11 +11,12 @@ static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *
     lbk_program_request *requests;
     size_t count, plan = 0;
     size_t weights = (size_t)net->parameters * sizeof(float);
+    size_t trained = (size_t)(net->parameters - net->frozen) * sizeof(float);
     lbk_status status = lbk_plan_measure(net->eval, caps, &plan, &requests, &count, &arena);
     *bytes = plan + weights;
     if (status == LBK_OK && net->train) {
         status = lbk_plan_measure(net->train, caps, &plan, &requests, &count, &arena);
-        *bytes += plan + weights * (size_t)(1 + net->role->optimizer->states);
+        *bytes += plan + trained * (size_t)(1 + net->role->optimizer->states);
     }
     lbk_arena_release(&arena);
     return status;
@@ -24,7 +25,7 @@ static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *
 static lbk_status print_network(const lbk_session *s, const lbk_network *net, const lbk_device_spec *spec,
                                 uint64_t *total) {
     const lbk_device_info *device = &s->list.items[spec->info];
-    char parameters[16], flops[16], step[16], memory[16], part[32] = "";
+    char parameters[16], frozen[16], flops[16], step[16], memory[16], part[32] = "";
     size_t bytes;
     LBK_TRY(measure(net, &device->caps, &bytes));
     *total += bytes;
@@ -32,6 +33,8 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, co
         snprintf(part, sizeof part, ", %u of %u units", spec->counts[spec->part], device->caps.compute_units);
     printf("%s: %s, %s parameters, %s FLOPs per sample", net->label, net->role->model.name,
            lbk_report_si((double)net->parameters, parameters), lbk_report_si(net->flops, flops));
+    if (net->frozen)
+        printf(", %s parameters frozen", lbk_report_si((double)net->frozen, frozen));
     if (net->train)
         printf(", %s per training step", lbk_report_si(lbk_graph_cost(net->train, true).flops, step));
     printf("\n  on %d.%d %s%s, %sB of device memory\n", device->platform_index, device->device_index, device->name,
@@ -42,6 +45,8 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, co
                net->role->params.lr, net->role->schedule->name);
     else
         printf("  loaded from %s\n", net->role->params.weights);
+    if (net->init_report)
+        printf("  begins from %s: %s\n", net->role->params.init, net->init_report);
     return LBK_OK;
 }
 
