@@ -11,12 +11,13 @@ static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *
     lbk_plan_estimate estimate;
     const lbk_graph *graph = net->train ? net->train : net->eval;
     size_t weights = (size_t)net->parameters * sizeof(float);
+    size_t trained = (size_t)(net->parameters - net->frozen) * sizeof(float);
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_plan_measure(net->eval, caps, &arena, &estimate));
     *bytes = estimate.bytes + weights;
     if (net->train) {
         LBK_GOTO(lbk_plan_measure(net->train, caps, &arena, &estimate));
-        *bytes += estimate.bytes + weights * (size_t)(1 + net->role->optimizer->states);
+        *bytes += estimate.bytes + trained * (size_t)(1 + net->role->optimizer->states);
     }
     LBK_GOTO(lbk_report_launches(graph, estimate.variants, launches));
 out:
@@ -27,7 +28,7 @@ out:
 static lbk_status print_network(const lbk_session *s, const lbk_network *net, const lbk_device_spec *spec,
                                 uint64_t *total) {
     const lbk_device_info *device = &s->list.items[spec->info];
-    char parameters[16], flops[16], step[16], memory[16], part[32] = "";
+    char parameters[16], frozen[16], flops[16], step[16], memory[16], part[32] = "";
     size_t bytes = 0;
     lbk_text launches = {0};
     lbk_status status = measure(net, &device->caps, &bytes, &launches);
@@ -36,6 +37,8 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, co
         snprintf(part, sizeof part, ", %u of %u units", spec->counts[spec->part], device->caps.compute_units);
     printf("%s: %s, %s parameters, %s FLOPs per sample", net->label, net->role->model.name,
            lbk_report_si((double)net->parameters, parameters), lbk_report_si(net->flops, flops));
+    if (net->frozen)
+        printf(", %s parameters frozen", lbk_report_si((double)net->frozen, frozen));
     if (net->train)
         printf(", %s per training step", lbk_report_si(lbk_graph_cost(net->train, true).flops, step));
     printf("\n  on %d.%d %s%s, %sB of device memory\n", device->platform_index, device->device_index, device->name,
@@ -46,6 +49,8 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, co
                net->role->params.lr, net->role->schedule->name);
     else
         printf("  loaded from %s\n", net->role->params.weights);
+    if (net->init_report)
+        printf("  begins from %s: %s\n", net->role->params.init, net->init_report);
     if (status == LBK_OK)
         printf("  runs%s", launches.data);
     lbk_text_release(&launches);

@@ -12,7 +12,7 @@
 typedef enum lbk_value_kind {
     LBK_VALUE_INPUT,    /* fed by the host or a bridge each step */
     LBK_VALUE_PARAM,    /* trained; memory belongs to lbk_weights */
-    LBK_VALUE_STATE,    /* running statistics; memory belongs to lbk_weights */
+    LBK_VALUE_STATE,    /* running statistics, frozen parameters; memory belongs to lbk_weights */
     LBK_VALUE_SCALAR,   /* shape {1}, set by the host per step without waiting */
     LBK_VALUE_COMPUTED, /* output of a node */
 } lbk_value_kind;
@@ -77,6 +77,10 @@ static inline lbk_value_info *lbk_graph_info(const lbk_graph *graph, lbk_value v
 }
 static inline const lbk_tensor_desc *lbk_graph_desc(const lbk_graph *graph, lbk_value value) {
     return &graph->values[value].desc;
+}
+/* PARAM or STATE: what files hold. */
+static inline bool lbk_graph_is_weight(const lbk_graph *graph, lbk_value value) {
+    return graph->values[value].kind == LBK_VALUE_PARAM || graph->values[value].kind == LBK_VALUE_STATE;
 }
 /* Declared value by name; LBK_NONE when absent. */
 lbk_value lbk_graph_find(const lbk_graph *graph, const char *name);

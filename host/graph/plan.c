@@ -18,7 +18,8 @@ static lbk_status bind_weight(lbk_plan *p, lbk_value v) {
     const lbk_weights_entry *e = p->weights ? lbk_weights_find(p->weights, info->name) : NULL;
     if (!e || !lbk_shape_equal(&e->shape, &info->desc.shape))
         return lbk_fail(LBK_ERR_INTERNAL, "the weights have no '%s' of this shape", info->name);
-    cl_mem parent = info->kind == LBK_VALUE_PARAM ? p->weights->params : p->weights->states;
+    /* The entry's kind: a parameter that is frozen in training is one of the states, for every plan. */
+    cl_mem parent = e->kind == LBK_VALUE_PARAM ? p->weights->params : p->weights->states;
     return make_view(p, parent, e->offset, lbk_tensor_bytes(&info->desc), &p->buffer[v]);
 }
 
@@ -65,7 +66,7 @@ static lbk_status bind_values(lbk_plan *p) {
     for (size_t v = 0; v < graph->value_count; v++) {
         const lbk_value_info *info = &graph->values[v];
         lbk_value value = (lbk_value)v;
-        if (info->kind == LBK_VALUE_PARAM || info->kind == LBK_VALUE_STATE)
+        if (lbk_graph_is_weight(graph, value))
             LBK_TRY(bind_weight(p, value));
         else if (info->kind == LBK_VALUE_INPUT)
             LBK_TRY(bind_input(p, value));

@@ -31,7 +31,7 @@ static lbk_status add_entry(lbk_weights *w, const lbk_value_info *info) {
 
 static lbk_status lay_out(lbk_weights *w, const lbk_graph *graph) {
     for (size_t v = 0; v < graph->value_count; v++)
-        if (graph->values[v].kind == LBK_VALUE_PARAM || graph->values[v].kind == LBK_VALUE_STATE)
+        if (lbk_graph_is_weight(graph, (lbk_value)v))
             LBK_TRY(add_entry(w, &graph->values[v]));
     LBK_TRY(lbk_arena_alloc(&w->arena, (graph->counter_count + 1) * sizeof *w->counter_names, &w->counter_names));
     for (size_t i = 0; i < graph->counter_count; i++)
@@ -102,6 +102,9 @@ static void initial_values(const lbk_weights_entry *e, uint64_t seed, float *out
         case LBK_INIT_KAIMING_NORMAL_FAN_OUT:
             out[i] = (float)(deviation * lbk_rng_normal(&rng));
             break;
+        case LBK_INIT_NORMAL_SMALL:
+            out[i] = (float)(0.02 * lbk_rng_normal(&rng));
+            break;
         case LBK_INIT_UNIFORM_FAN_IN:
             out[i] = (float)(bound * (2.0 * lbk_rng_uniform(&rng) - 1.0));
             break;
@@ -133,34 +136,46 @@ lbk_status lbk_weights_initialize(lbk_weights *w, uint64_t seed) {
     return LBK_OK;
 }
 
-static lbk_status load_entry(lbk_weights *w, const lbk_weights_entry *e, const lbk_st_file *file, const char *prefix) {
-    lbk_text name = {0};
-    float *copy = NULL, *device = NULL;
-    lbk_status status = LBK_OK;
-    LBK_GOTO(lbk_text_printf(&name, "%s%s", prefix, e->name));
-    const lbk_st_entry *found = lbk_st_find(file, name.data);
-    if (!found) {
-        status = lbk_fail(LBK_ERR_INPUT, "%s: has no tensor '%s'", file->path, name.data);
-        goto out;
-    }
+static lbk_status load_entry(lbk_weights *w, const lbk_weights_entry *e, const lbk_st_file *file, const char *name) {
+    const lbk_st_entry *found = lbk_st_find(file, name);
+    if (!found)
+        return lbk_fail(LBK_ERR_INPUT, "%s: has no tensor '%s'", file->path, name);
     lbk_shape want = lbk_layout_file_shape(e->layout, &e->shape);
     char have_text[LBK_SHAPE_TEXT], want_text[LBK_SHAPE_TEXT];
-    if (found->dtype != LBK_F32 || !lbk_shape_equal(&found->shape, &want)) {
-        status = lbk_fail(LBK_ERR_INPUT, "%s: tensor '%s' is %s %s, expected F32 %s", file->path, name.data,
-                          lbk_dtype_name(found->dtype), lbk_shape_print(&found->shape, have_text),
-                          lbk_shape_print(&want, want_text));
-        goto out;
-    }
+    if (found->dtype != LBK_F32 || !lbk_shape_equal(&found->shape, &want))
+        return lbk_fail(LBK_ERR_INPUT, "%s: tensor '%s' is %s %s, expected F32 %s", file->path, name,
+                        lbk_dtype_name(found->dtype), lbk_shape_print(&found->shape, have_text),
+                        lbk_shape_print(&want, want_text));
+    float *copy = NULL, *device = NULL;
     size_t count = (size_t)lbk_shape_count(&e->shape);
+    lbk_status status = LBK_OK;
     LBK_GOTO(lbk_calloc(count, sizeof *copy, &copy));
     LBK_GOTO(lbk_calloc(count, sizeof *device, &device));
     memcpy(copy, found->data, count * sizeof *copy);
     lbk_layout_to_device(e->layout, &e->shape, copy, device);
     LBK_GOTO(lbk_buffer_write(w->device, buffer_of(w, e), e->offset, device, count * sizeof *device));
 out:
-    lbk_text_release(&name);
     free(copy);
     free(device);
+    return status;
+}
+
+lbk_status lbk_weights_load_one(lbk_weights *w, const char *name, const lbk_st_file *file, const char *tensor) {
+    const lbk_weights_entry *e = lbk_weights_find(w, name);
+    LBK_ENSURE(e);
+    return load_entry(w, e, file, tensor);
+}
+
+static lbk_status load_all(lbk_weights *w, const lbk_st_file *file, const char *prefix) {
+    lbk_text name = {0};
+    lbk_status status = LBK_OK;
+    for (size_t i = 0; i < w->count && status == LBK_OK; i++) {
+        name.length = 0;
+        status = lbk_text_printf(&name, "%s%s", prefix, w->entries[i].name);
+        if (status == LBK_OK)
+            status = load_entry(w, &w->entries[i], file, name.data);
+    }
+    lbk_text_release(&name);
     return status;
 }
 
@@ -192,8 +207,7 @@ lbk_status lbk_weights_load(lbk_weights *w, const char *path, const char *prefix
         if (counter && file.entries[i].dtype == LBK_I64)
             memcpy(&steps, file.entries[i].data, sizeof steps);
     }
-    for (size_t i = 0; i < w->count; i++)
-        LBK_GOTO(load_entry(w, &w->entries[i], &file, start));
+    LBK_GOTO(load_all(w, &file, start));
     w->counter = steps;
 out:
     lbk_st_close(&file);

@@ -1,6 +1,6 @@
 /* A model's weights on a device: all trained parameters in one buffer, their gradients in a second one with the same
- * offsets, running statistics in a third. Several plans (training, evaluation) of one model bind to the same weights, and an
- * optimiser step is one launch over the whole of the first two. */
+ * offsets, running statistics and frozen parameters in a third. Several plans (training, evaluation) of one model bind to
+ * the same weights, and an optimiser step is one launch over the whole of the first two. */
 #ifndef LBK_GRAPH_WEIGHTS_H
 #define LBK_GRAPH_WEIGHTS_H
 
@@ -40,6 +40,8 @@ const lbk_weights_entry *lbk_weights_find(const lbk_weights *weights, const char
 /* From a safetensors file with PyTorch names and layout. Every entry must be there with the right shape; names that
  * nobody wants are refused, except counters. `prefix` is put before our names, NULL: none. */
 lbk_status lbk_weights_load(lbk_weights *weights, const char *path, const char *prefix);
+/* Our weight `name` from the file's tensor `tensor`. */
+lbk_status lbk_weights_load_one(lbk_weights *weights, const char *name, const lbk_st_file *file, const char *tensor);
 lbk_status lbk_weights_save(const lbk_weights *weights, const char *path, const char *const *metadata);
 /* The gradients under the parameters' names. */
 lbk_status lbk_weights_save_gradients(const lbk_weights *weights, const char *path);

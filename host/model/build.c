@@ -1,6 +1,7 @@
 /* Expansion of a network: blocks into their repetitions, lines into nodes. Single nodes: node.c. */
 #include "model/build.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +26,8 @@ static lbk_status tap_add(lbk_builder *b, const lbk_net_line *line, const char *
     return LBK_OK;
 }
 
-static lbk_status section_build(lbk_builder *b, const lbk_net_block *block, lbk_scope *scope, const char *prefix,
-                                lbk_value input, lbk_value *out);
+static lbk_status section_build(lbk_builder *b, const lbk_net_block *block, lbk_scope *scope, const lbk_naming *at,
+                                const lbk_value *inputs, lbk_line_value *values);
 
 /* The names inside a block for one repetition: its arguments, evaluated where it is called. */
 static lbk_status block_scope(lbk_builder *b, const lbk_net_line *line, const lbk_scope *caller, int index,
@@ -53,84 +54,170 @@ static lbk_status repeat_count(const lbk_net_line *line, lbk_scope *scope, int *
     return LBK_OK;
 }
 
-/* "layer1", or "layer1.0", "layer1.1", ... and then the tap "layer1" for the last of them. */
-static lbk_status block_build(lbk_builder *b, const lbk_net_line *line, lbk_scope *scope, const char *path,
-                              lbk_value input, lbk_value *out) {
+/* Names inside repetition `index` of a block called `own`. */
+static lbk_status block_naming(lbk_builder *b, const lbk_net_line *line, const lbk_naming *at, const char *own,
+                               int index, lbk_naming *inner) {
+    const char *weights = NULL, *text = line->weights ? line->weights : line->entry->key, *number = NULL;
+    LBK_TRY(lbk_arena_printf(&b->graph->arena, &inner->nodes, "%s.", own));
+    LBK_TRY(lbk_arena_printf(&b->graph->arena, &number, "%d", index));
+    LBK_TRY(lbk_build_weight_name(b, at, text, line->repeat ? number : NULL, &weights));
+    inner->shared = at->shared || line->weights;
+    return lbk_arena_printf(&b->graph->arena, &inner->weights, "%s.", weights);
+}
+
+/* "layer1", or "layer1.0", "layer1.1", ... and then the tap "layer1" for the last of them. Each repetition reads the one before in
+ * place of its first input. */
+static lbk_status block_build(lbk_builder *b, const lbk_net_line *line, lbk_scope *scope, const lbk_naming *at,
+                              const char *path, lbk_value *inputs, lbk_line_value *out) {
     int count = 0;
-    *out = input;
+    lbk_line_value *values = NULL;
     LBK_TRY(line_context(b, line, path, repeat_count(line, scope, &count)));
+    LBK_TRY(lbk_arena_alloc(&b->graph->arena, (size_t)line->block->line_count * sizeof *values, &values));
     for (int i = 0; i < count; i++) {
-        const char *own = path, *prefix = NULL;
+        const char *own = path;
         lbk_scope inner;
+        lbk_naming naming;
         if (line->repeat)
             LBK_TRY(lbk_arena_printf(&b->graph->arena, &own, "%s.%d", path, i));
-        LBK_TRY(lbk_arena_printf(&b->graph->arena, &prefix, "%s.", own));
-        LBK_TRY(line_context(b, line, own, block_scope(b, line, scope, i, *out, &inner)));
-        LBK_TRY(section_build(b, line->block, &inner, prefix, *out, out));
+        LBK_TRY(block_naming(b, line, at, own, i, &naming));
+        LBK_TRY(line_context(b, line, own, block_scope(b, line, scope, i, inputs[0], &inner)));
+        LBK_TRY(section_build(b, line->block, &inner, &naming, inputs, values));
+        inputs[0] = values[line->block->line_count - 1].output[0];
         if (line->repeat)
-            LBK_TRY(tap_add(b, line, own, *out));
+            LBK_TRY(tap_add(b, line, own, inputs[0]));
     }
-    return tap_add(b, line, path, *out);
+    *out = (lbk_line_value){1, {inputs[0]}};
+    return tap_add(b, line, path, inputs[0]);
+}
+
+/* The value that `from` means. */
+static lbk_status source_get(const lbk_net_from *from, const lbk_value *inputs, const lbk_line_value *values,
+                             lbk_value *out) {
+    if (from->line < 0) {
+        *out = inputs[-1 - from->line];
+        return LBK_OK;
+    }
+    const lbk_line_value *source = &values[from->line];
+    if (from->output >= source->count)
+        return lbk_fail(LBK_ERR_INPUT, "output %d is asked for, there %s %d", from->output,
+                        source->count == 1 ? "is" : "are", source->count);
+    *out = source->output[from->output];
+    return LBK_OK;
 }
 
 /* values[i]: what line i stands for, for lines above this one. */
-static lbk_status line_build(lbk_builder *b, const lbk_net_line *line, lbk_scope *scope, const char *prefix,
-                             lbk_value input, const lbk_value *values, lbk_value *out) {
+static lbk_status line_build(lbk_builder *b, const lbk_net_line *line, lbk_scope *scope, const lbk_naming *at,
+                             const lbk_value *inputs, const lbk_line_value *values, lbk_line_value *out) {
     lbk_value from[LBK_MAX_INPUTS];
     const char *path = NULL;
     long long wanted = 1;
+    LBK_TRY(lbk_arena_printf(&b->graph->arena, &path, "%s%s", at->nodes, line->entry->key));
     for (int i = 0; i < line->from_count; i++)
-        from[i] = line->from[i] == LBK_FROM_INPUT ? input : values[line->from[i]];
-    *out = from[0];
-    LBK_TRY(lbk_arena_printf(&b->graph->arena, &path, "%s%s", prefix, line->entry->key));
+        LBK_TRY(line_context(b, line, path, source_get(&line->from[i], inputs, values, &from[i])));
+    *out = (lbk_line_value){1, {from[0]}};
     if (line->when)
         LBK_TRY(line_context(b, line, path, lbk_context(lbk_scope_eval(scope, line->when, &wanted), "when")));
     if (!wanted)
         return LBK_OK;
     if (line->block)
-        return block_build(b, line, scope, path, from[0], out);
-    LBK_TRY(lbk_build_node(b, line, scope, path, from, out));
-    return tap_add(b, line, path, *out);
+        return block_build(b, line, scope, at, path, from, out);
+    LBK_TRY(lbk_build_node(b, line, scope, at, path, from, out));
+    return tap_add(b, line, path, out->output[0]);
 }
 
-static lbk_status section_build(lbk_builder *b, const lbk_net_block *block, lbk_scope *scope, const char *prefix,
-                                lbk_value input, lbk_value *out) {
-    lbk_value *values = NULL;
-    lbk_status status = LBK_OK;
-    LBK_TRY(lbk_calloc((size_t)block->line_count, sizeof *values, &values));
+/* Fills values[block->line_count]. */
+static lbk_status section_build(lbk_builder *b, const lbk_net_block *block, lbk_scope *scope, const lbk_naming *at,
+                                const lbk_value *inputs, lbk_line_value *values) {
     for (int i = 0; i < block->line_count; i++)
-        LBK_GOTO(line_build(b, &block->lines[i], scope, prefix, input, values, &values[i]));
-    *out = values[block->line_count - 1];
-out:
-    free(values);
-    return status;
+        LBK_TRY(line_build(b, &block->lines[i], scope, at, inputs, values, &values[i]));
+    return LBK_OK;
 }
 
-static lbk_status input_check(const lbk_builder *b, lbk_value input) {
-    const lbk_model *model = b->model;
-    const lbk_model_use *use = b->use;
-    lbk_shape want = lbk_shape_4(use->batch, use->height, use->width, use->channels);
-    LBK_ENSURE(lbk_shape_equal(&lbk_graph_desc(b->graph, input)->shape, &want));
-    if (model->input_from_data ||
-        (model->height == use->height && model->width == use->width && model->channels == use->channels))
-        return LBK_OK;
-    return lbk_fail(LBK_ERR_INPUT,
-                    "%s: [model] input: the network takes %dx%dx%d, the data is %dx%dx%d "
-                    "(height x width x channels)",
-                    model->path, model->height, model->width, model->channels, use->height, use->width, use->channels);
+/* One image. */
+static lbk_status image_input(const lbk_model *model, const lbk_model_use *use, lbk_model_input *out) {
+    if (!model->input_from_data &&
+        (model->height != use->height || model->width != use->width || model->channels != use->channels))
+        return lbk_fail(LBK_ERR_INPUT,
+                        "%s: [model] input: the network takes %dx%dx%d, the data is %dx%dx%d "
+                        "(height x width x channels)",
+                        model->path, model->height, model->width, model->channels, use->height, use->width,
+                        use->channels);
+    *out = (lbk_model_input){"input", {LBK_F32, lbk_shape_4(use->batch, use->height, use->width, use->channels)}};
+    return LBK_OK;
 }
 
-static lbk_status output_check(const lbk_builder *b, lbk_value logits) {
+static lbk_status named_input(const lbk_model *model, const lbk_model_use *use, lbk_scope *scope,
+                              const lbk_net_input *input, lbk_model_input *out) {
+    const lbk_net_block *main = &model->network->blocks[0];
+    out->name = input->name;
+    out->desc = (lbk_tensor_desc){input->dtype, lbk_shape_1(use->batch)};
+    for (int d = 0; d < input->dim_count; d++) {
+        long long size = 0;
+        LBK_TRY(lbk_net_context(lbk_context(lbk_scope_eval(scope, input->dims[d], &size), "%s", input->name),
+                                &model->ini, main->inputs_entry));
+        if (size < 1 || size > INT_MAX)
+            return lbk_ini_fail(&model->ini, main->inputs_entry, "%s: dimension %s: %lld is not in [1, %d]",
+                                input->name, input->dims[d], size, INT_MAX);
+        out->desc.shape.dim[out->desc.shape.rank++] = size;
+    }
+    return LBK_OK;
+}
+
+static lbk_status inputs_list(const lbk_model *model, const lbk_model_use *use, lbk_scope *scope,
+                              lbk_model_input *inputs, int *count) {
+    const lbk_net_block *main = &model->network->blocks[0];
+    *count = main->input_count;
+    if (!main->inputs_entry)
+        return image_input(model, use, &inputs[0]);
+    for (int i = 0; i < main->input_count; i++)
+        LBK_TRY(named_input(model, use, scope, &main->inputs[i], &inputs[i]));
+    return LBK_OK;
+}
+
+lbk_status lbk_model_inputs(const lbk_model *model, const lbk_model_use *use, lbk_model_input *inputs, int *count) {
+    lbk_scope scope = {.count = 0};
+    LBK_TRY(lbk_build_parameters(model, use, &scope));
+    return inputs_list(model, use, &scope, inputs, count);
+}
+
+/* The values given are what the network reads. */
+static lbk_status inputs_check(const lbk_builder *b, lbk_scope *scope, const lbk_value *inputs) {
+    lbk_model_input want[LBK_MODEL_INPUTS];
+    int count = 0;
+    LBK_TRY(inputs_list(b->model, b->use, scope, want, &count));
+    for (int i = 0; i < count; i++) {
+        const lbk_tensor_desc *have = lbk_graph_desc(b->graph, inputs[i]);
+        LBK_ENSURE(have->dtype == want[i].desc.dtype && lbk_shape_equal(&have->shape, &want[i].desc.shape));
+    }
+    return LBK_OK;
+}
+
+/* A network that does not say what its outputs are ends in logits. */
+static lbk_status logits_check(const lbk_builder *b, lbk_value logits) {
     const lbk_net_block *network = &b->model->network->blocks[0];
     const lbk_net_line *last = &network->lines[network->line_count - 1];
     const lbk_shape *shape = &lbk_graph_desc(b->graph, logits)->shape;
     lbk_shape want = lbk_shape_2(b->use->batch, b->use->classes);
     char have_text[LBK_SHAPE_TEXT], want_text[LBK_SHAPE_TEXT];
-    if (lbk_shape_equal(shape, &want))
+    if (b->model->network->outputs_entry || lbk_shape_equal(shape, &want))
         return LBK_OK;
     return line_context(b, last, last->entry->key,
                         lbk_fail(LBK_ERR_INPUT, "the last node's shape is %s, expected batch x classes, %s",
                                  lbk_shape_print(shape, have_text), lbk_shape_print(&want, want_text)));
+}
+
+static lbk_status outputs_store(lbk_builder *b, const lbk_value *inputs, const lbk_line_value *values,
+                                lbk_model_built *out) {
+    const struct lbk_model_network *network = b->model->network;
+    for (int i = 0; i < network->output_count; i++) {
+        lbk_tap *tap = &out->outputs[i];
+        LBK_TRY(lbk_arena_strdup(&b->graph->arena, network->output_names[i], &tap->name));
+        LBK_TRY(lbk_context(source_get(&network->outputs[i], inputs, values, &tap->value), "%s: [model] outputs: %s",
+                            b->model->ini.path, tap->name));
+    }
+    out->output_count = network->output_count;
+    out->logits = out->outputs[0].value;
+    return logits_check(b, out->logits);
 }
 
 static lbk_status taps_store(lbk_builder *b, lbk_model_built *out) {
@@ -140,20 +227,27 @@ static lbk_status taps_store(lbk_builder *b, lbk_model_built *out) {
     return LBK_OK;
 }
 
-lbk_status lbk_model_build(const lbk_model *model, lbk_graph *graph, lbk_value input, const lbk_model_use *use,
+static lbk_status network_build(lbk_builder *b, const lbk_value *inputs, lbk_model_built *out) {
+    const lbk_net_block *main = &b->model->network->blocks[0];
+    const lbk_naming top = {"", b->prefix, false};
+    lbk_scope scope = {.count = 0};
+    lbk_line_value *values = NULL;
+    LBK_TRY(lbk_build_parameters(b->model, b->use, &scope));
+    LBK_TRY(inputs_check(b, &scope, inputs));
+    LBK_TRY(lbk_scope_set(&scope, "in", lbk_shape_last(&lbk_graph_desc(b->graph, inputs[0])->shape)));
+    LBK_TRY(lbk_arena_alloc(&b->graph->arena, (size_t)main->line_count * sizeof *values, &values));
+    LBK_TRY(section_build(b, main, &scope, &top, inputs, values));
+    LBK_TRY(outputs_store(b, inputs, values, out));
+    LBK_TRY(lbk_build_freeze_check(b));
+    return taps_store(b, out);
+}
+
+lbk_status lbk_model_build(const lbk_model *model, lbk_graph *graph, const lbk_value *inputs, const lbk_model_use *use,
                            lbk_model_built *out) {
     lbk_builder b = {.model = model, .graph = graph, .use = use, .prefix = use->prefix ? use->prefix : ""};
-    lbk_scope scope = {.count = 0};
-    lbk_status status = LBK_OK;
     memset(out, 0, sizeof *out);
     out->logits = LBK_NONE;
-    LBK_GOTO(input_check(&b, input));
-    LBK_GOTO(lbk_build_parameters(model, use, &scope));
-    LBK_GOTO(lbk_scope_set(&scope, "in", use->channels));
-    LBK_GOTO(section_build(&b, &model->network->blocks[0], &scope, "", input, &out->logits));
-    LBK_GOTO(output_check(&b, out->logits));
-    LBK_GOTO(taps_store(&b, out));
-out:
+    lbk_status status = network_build(&b, inputs, out);
     free(b.taps);
     return status;
 }

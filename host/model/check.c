@@ -63,9 +63,14 @@ static lbk_status lines_check(lbk_model *model, lbk_net_block *block, lbk_scope 
         if (line->repeat)
             LBK_TRY(expression_check(model, line, "repeat", line->repeat, scope));
         LBK_TRY(line->op ? op_args_check(model, line, scope) : block_args_check(model, line, scope));
-        if (!line->read && i + 1 < block->line_count)
+        bool result = block->name[0] && i + 1 == block->line_count;
+        if (!line->read && !result)
             return lbk_ini_fail(&model->ini, line->entry, "has no effect: no node below reads it");
     }
+    for (int i = 0; i < block->input_count; i++)
+        if (!block->inputs[i].read)
+            return lbk_ini_fail(&model->ini, block->inputs_entry, "\"%s\" has no effect: no node reads it",
+                                block->inputs[i].name);
     return LBK_OK;
 }
 
@@ -94,9 +99,21 @@ static lbk_status defaults_check(const lbk_model *model, lbk_scope *scope) {
     return LBK_OK;
 }
 
+/* Dimensions of named inputs are expressions of the model's parameters. */
+static lbk_status inputs_check(const lbk_model *model, lbk_scope *scope) {
+    const lbk_net_block *main = &model->network->blocks[0];
+    for (int i = 0; i < main->input_count; i++)
+        for (int d = 0; d < main->inputs[i].dim_count; d++)
+            LBK_TRY(lbk_net_context(
+                lbk_context(lbk_scope_check(scope, main->inputs[i].dims[d]), "%s", main->inputs[i].name), &model->ini,
+                main->inputs_entry));
+    return LBK_OK;
+}
+
 static lbk_status main_check(lbk_model *model) {
     lbk_scope scope = {.count = 0};
     LBK_TRY(defaults_check(model, &scope));
+    LBK_TRY(inputs_check(model, &scope));
     LBK_TRY(lbk_scope_set(&scope, "in", 0));
     LBK_TRY(lines_check(model, &model->network->blocks[0], &scope));
     for (size_t i = 0; i < model->parameter_count; i++)

@@ -1,6 +1,7 @@
 /* One line of a network: "name = op key=value key=value ...". */
 #include "model/network.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define MAX_WORDS 40
@@ -74,63 +75,64 @@ static lbk_status kind_find(const lbk_model *model, lbk_net_line *line, const ch
     return line->op ? LBK_OK : kind_unknown(model, line, word);
 }
 
-/* The line above called `name`; says whether it stands below, is this very line or is nowhere. */
-static lbk_status source_find(const lbk_model *model, const lbk_net_block *block, const lbk_net_line *line,
-                              const char *name, int *out) {
-    const lbk_ini *ini = &model->ini;
-    const char *names[MAX_CANDIDATES] = {"input"};
-    size_t count = 1;
-    int own = (int)(line - block->lines);
-    *out = LBK_FROM_INPUT;
-    if (strcmp(name, "input") == 0)
-        return LBK_OK;
-    for (int i = 0; i < block->line_count; i++) {
-        const lbk_ini_entry *other = block->lines[i].entry;
-        if (strcmp(other->key, name) == 0) {
-            *out = i;
-            if (i == own)
-                return lbk_ini_fail(ini, line->entry, "from=%s: a node cannot read itself", name);
-            if (i > own)
-                return lbk_ini_fail(ini, line->entry,
-                                    "from=%s: \"%s\" stands below, at line %d; a node reads what stands above it", name,
-                                    name, other->line);
-            return LBK_OK;
-        }
-        if (i < own && count < MAX_CANDIDATES)
-            names[count++] = other->key;
-    }
-    return lbk_net_unknown(ini, line->entry, "node in from:", name, names, count);
-}
-
-static lbk_status from_parse(lbk_model *model, const lbk_net_block *block, lbk_net_line *line, char *text) {
+static lbk_status from_parse(lbk_model *model, lbk_net_block *block, lbk_net_line *line, char *text) {
     char *rest = NULL;
+    int own = (int)(line - block->lines);
     for (char *name = strtok_r(text, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
         if (line->from_count == LBK_MAX_INPUTS)
             return lbk_ini_fail(&model->ini, line->entry, "from: more than %d nodes", LBK_MAX_INPUTS);
-        LBK_TRY(source_find(model, block, line, name, &line->from[line->from_count++]));
+        LBK_TRY(lbk_net_source_parse(model, block, line->entry, own, name, &line->from[line->from_count++]));
     }
     if (line->from_count == 0)
         return lbk_ini_fail(&model->ini, line->entry, "from: expected the names of nodes above, or input");
     return LBK_OK;
 }
 
-static lbk_status from_finish(lbk_model *model, lbk_net_block *block, lbk_net_line *line) {
-    int own = (int)(line - block->lines), least = 1, most = 1;
+/* Without `from` a line reads the one above it, the first one the section's first input. */
+static void from_default(lbk_net_block *block, lbk_net_line *line) {
+    int own = (int)(line - block->lines);
+    line->from[line->from_count++].line = own == 0 ? LBK_FROM_INPUT(0) : own - 1;
+    if (own == 0)
+        block->inputs[0].read = true;
+    else
+        block->lines[own - 1].read = true;
+}
+
+static lbk_status from_finish(const lbk_model *model, lbk_net_block *block, lbk_net_line *line) {
+    int least = 1, most = 1;
+    const char *what = line->op ? line->op->name : line->block->name;
     if (line->from_count == 0)
-        line->from[line->from_count++] = own == 0 ? LBK_FROM_INPUT : own - 1;
+        from_default(block, line);
     if (line->op)
         lbk_net_data_inputs(line->op, &least, &most);
-    const char *what = line->op ? line->op->name : line->block->name;
-    if (line->from_count < least || line->from_count > most) {
-        if (least == most)
-            return lbk_ini_fail(&model->ini, line->entry, "%s reads %d node%s, from names %d", what, least,
-                                least == 1 ? "" : "s", line->from_count);
-        return lbk_ini_fail(&model->ini, line->entry, "%s reads %d to %d nodes, from names %d", what, least, most,
-                            line->from_count);
-    }
-    for (int i = 0; i < line->from_count; i++)
-        if (line->from[i] != LBK_FROM_INPUT)
-            block->lines[line->from[i]].read = true;
+    else
+        least = most = line->block->input_count;
+    if (line->from_count >= least && line->from_count <= most)
+        return LBK_OK;
+    if (least == most)
+        return lbk_ini_fail(&model->ini, line->entry, "%s reads %d node%s, from names %d", what, least,
+                            least == 1 ? "" : "s", line->from_count);
+    return lbk_ini_fail(&model->ini, line->entry, "%s reads %d to %d nodes, from names %d", what, least, most,
+                        line->from_count);
+}
+
+/* "in_proj_*", "/embeddings.word": a path, one '*' at most. */
+static lbk_status weights_check(const lbk_model *model, const lbk_net_line *line) {
+    const char *text = line->weights, *star = text ? strchr(text, '*') : NULL;
+    const lbk_ini *ini = &model->ini;
+    if (!text)
+        return LBK_OK;
+    for (const char *c = text; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("_-.", *c) && c != star && !(c == text && *c == '/' && c[1]))
+            return lbk_ini_fail(ini, line->entry,
+                                "weights=%s: expected a name of letters, digits, '_', '-', '.' and at "
+                                "most one '*', after a '/' where it starts at the network's root",
+                                text);
+    if (line->op && !line->op->weights)
+        return lbk_ini_fail(ini, line->entry, "weights=%s: %s has no weights", text, line->op->name);
+    if (line->block && star && !line->repeat)
+        return lbk_ini_fail(ini, line->entry,
+                            "weights=%s: '*' stands for the repetition, and this block is not repeated", text);
     return LBK_OK;
 }
 
@@ -162,19 +164,37 @@ static lbk_status block_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *a
     return lbk_net_unknown(&model->ini, line->entry, noun, arg->key, block->parameters, (size_t)block->parameter_count);
 }
 
-static lbk_status arg_add(lbk_model *model, const lbk_net_block *block, lbk_net_line *line, char *word) {
+bool lbk_net_is_reserved(const char *word) {
+    static const char *const words[] = {"from", "when", "repeat", "weights"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static const char **reserved_text(lbk_net_line *line, const char *key) {
+    return strcmp(key, "when") == 0      ? &line->when
+           : strcmp(key, "repeat") == 0  ? &line->repeat
+           : strcmp(key, "weights") == 0 ? &line->weights
+                                         : NULL;
+}
+
+static bool is_given(const lbk_net_line *line, const char *key) {
+    for (int i = 0; i < line->arg_count; i++)
+        if (strcmp(line->args[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static lbk_status arg_add(lbk_model *model, lbk_net_block *block, lbk_net_line *line, char *word) {
     char *equals = strchr(word, '=');
     if (!equals || equals == word || !equals[1])
         return lbk_ini_fail(&model->ini, line->entry, "expected key=value, found \"%s\"", word);
     *equals = '\0';
     lbk_net_arg arg = {.key = word, .text = equals + 1};
-    const char **reserved = strcmp(word, "when") == 0     ? &line->when
-                            : strcmp(word, "repeat") == 0 ? &line->repeat
-                                                          : NULL;
-    bool from = strcmp(word, "from") == 0, twice = from ? line->from_count > 0 : reserved && *reserved;
-    for (int i = 0; i < line->arg_count; i++)
-        twice = twice || strcmp(line->args[i].key, word) == 0;
-    if (twice)
+    const char **reserved = reserved_text(line, word);
+    bool from = strcmp(word, "from") == 0;
+    if (from ? line->from_count > 0 : reserved ? *reserved != NULL : is_given(line, word))
         return lbk_ini_fail(&model->ini, line->entry, "\"%s\" is given twice", word);
     if (from)
         return from_parse(model, block, line, equals + 1);
@@ -187,13 +207,6 @@ static lbk_status arg_add(lbk_model *model, const lbk_net_block *block, lbk_net_
     LBK_TRY(line->op ? op_arg(model, line, &arg) : block_arg(model, line, &arg));
     line->args[line->arg_count++] = arg;
     return LBK_OK;
-}
-
-static bool is_given(const lbk_net_line *line, const char *key) {
-    for (int i = 0; i < line->arg_count; i++)
-        if (strcmp(line->args[i].key, key) == 0)
-            return true;
-    return false;
 }
 
 static lbk_status required_check(const lbk_model *model, const lbk_net_line *line) {
@@ -216,5 +229,6 @@ lbk_status lbk_net_line_parse(lbk_model *model, lbk_net_block *block, lbk_net_li
     for (int i = 1; i < count; i++)
         LBK_TRY(arg_add(model, block, line, words[i]));
     LBK_TRY(from_finish(model, block, line));
+    LBK_TRY(weights_check(model, line));
     return required_check(model, line);
 }

@@ -9,14 +9,17 @@
 #define MAX_BASES 4
 
 typedef struct header {
-    const char *base, *summary, *source, *input;
+    const char *base, *summary, *source, *input, *inputs, *outputs;
 } header;
 
 static const lbk_param header_table[] = {
     LBK_PARAM_TEXT(header, base, "", "model file this one is a setting of", NULL),
     LBK_PARAM_TEXT(header, summary, NULL, "what the network is", NULL),
     LBK_PARAM_TEXT(header, source, "", "where it is from", NULL),
-    LBK_PARAM_TEXT(header, input, "data", "height x width x channels of one sample, or data", NULL), LBK_PARAM_END};
+    LBK_PARAM_TEXT(header, input, "data", "height x width x channels of one sample, or data", NULL),
+    LBK_PARAM_TEXT(header, inputs, "", "in place of input: NAME:DIMENSIONS:TYPE of each", NULL),
+    LBK_PARAM_TEXT(header, outputs, "", "nodes that are the network's outputs, the logits first", NULL),
+    LBK_PARAM_END};
 
 static bool is_path(const char *name) {
     size_t length = strlen(name);
@@ -74,6 +77,8 @@ static lbk_status header_apply(lbk_model *model, lbk_ini *ini, const header *hea
     const lbk_ini_entry *entry = lbk_ini_find(ini, "model", "input");
     if (derived && !entry)
         return LBK_OK;
+    if (derived && model->network->blocks[0].inputs_entry)
+        return lbk_ini_fail(ini, entry, "has no effect: \"inputs\" of the base says what the network reads");
     int numbers[3] = {0, 0, 0};
     model->input_from_data = strcmp(head->input, "data") == 0;
     if (!model->input_from_data && !input_parse(head->input, numbers))
@@ -94,8 +99,8 @@ static lbk_status parameter_store(lbk_model *model, const lbk_ini *ini, const lb
     lbk_arena *arena = &model->ini.arena;
     if (!lbk_scope_is_name(entry->key) || strcmp(entry->key, "in") == 0 || strcmp(entry->key, "index") == 0)
         return lbk_ini_fail(ini, entry, "expected a name of letters, digits and '_' other than in and index");
-    if (strcmp(entry->value, "data") == 0 && strcmp(entry->key, "classes") != 0)
-        return lbk_ini_fail(ini, entry, "only the parameter classes can be data");
+    if (strcmp(entry->value, "data") == 0 && !lbk_model_data_number(NULL, entry->key))
+        return lbk_ini_fail(ini, entry, LBK_DATA_EXPECTED);
     out->line = entry->line;
     LBK_TRY(lbk_arena_strdup(arena, ini->path, &out->path));
     LBK_TRY(lbk_arena_strdup(arena, entry->key, &out->name));
@@ -143,6 +148,9 @@ static lbk_status parameters_replace(lbk_model *model, lbk_ini *ini) {
 
 static lbk_status own_network_read(lbk_model *model, const header *head) {
     static const char *const sections[] = {"model", "parameters", "network", "block NAME", NULL};
+    if (lbk_ini_find(&model->ini, "model", "inputs") && lbk_ini_find(&model->ini, "model", "input"))
+        return lbk_ini_fail(&model->ini, lbk_ini_find(&model->ini, "model", "input"),
+                            "has no effect: \"inputs\" says what the network reads");
     LBK_TRY(header_apply(model, &model->ini, head, false));
     LBK_TRY(parameters_read(model));
     LBK_TRY(lbk_net_parse(model));
@@ -162,8 +170,11 @@ static lbk_status folder_of(const char *path, char **out) {
 }
 
 static lbk_status base_read(lbk_model *model, lbk_ini *ini, const header *head, int depth) {
-    static const char *const sections[] = {"model", "parameters", NULL};
+    static const char *const sections[] = {"model", "parameters", NULL}, *const ends[] = {"inputs", "outputs"};
     const lbk_ini_entry *entry = lbk_ini_find(ini, "model", "base");
+    for (int i = 0; i < 2; i++)
+        if (lbk_ini_find(ini, "model", ends[i]))
+            return lbk_ini_fail(ini, lbk_ini_find(ini, "model", ends[i]), "belongs into the file that has the network");
     if (depth == MAX_BASES)
         return lbk_ini_fail(ini, entry, "more than %d files stand on each other", MAX_BASES);
     char *folder = NULL, *path = NULL;

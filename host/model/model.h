@@ -8,9 +8,9 @@
  *     [parameters]                 ; integers, may be set by whoever uses the model; a default sees those above it
  *     n = 18
  *     width = 16
- *     classes = data               ; from the dataset (this one parameter only)
+ *     classes = data               ; from the dataset; so may be image_height and image_width
  *
- *     [network]                    ; one node a line, in order; input is the line before unless `from` says otherwise
+ *     [network]                    ; one node a line, in order; it reads the line before unless `from` says otherwise
  *     conv1   = conv2d out=width kernel=3 padding=1 bias=no
  *     bn1     = batch_norm
  *     relu    = relu
@@ -28,17 +28,44 @@
  *     add    = add from=bn2,downsample.1                   ; a node left out by `when` stands for its own (first) input
  *     relu2  = relu
  *
- * A node's weights are "<path>.<suffix>" (layer1.0.conv1.weight), as in PyTorch's state_dict.
- *
  * Integer parameters of an op (and each half of a pair) are expressions (base/expr.h, written without spaces); all
  * other values are literal. [network] knows the model's parameters and `in`; a block knows only its own arguments,
- * `in` (channels of its input) and `index` (its repetition, from 0). A block's arguments are evaluated where it is
+ * `in` (channels of its first input) and `index` (its repetition, from 0). A block's arguments are evaluated where it is
  * called, once per repetition, and there `index` is the repetition they are for.
  *
  * `repeat` belongs to blocks. Without it the block's nodes are "layer1.conv1", with it, even repeat=1,
- * "layer1.0.conv1". Repetition i reads repetition i-1. `from` names lines of the same section, or `input`, the
- * section's input. For ops of several tensors it is a comma-separated list. Blocks may contain blocks, but not
- * themselves.
+ * "layer1.0.conv1". Repetition i reads repetition i-1. Blocks may contain blocks, but not themselves.
+ *
+ * `from` names lines of the same section, or `input`, the section's input. For ops of several tensors, and blocks of several
+ * inputs, it is a comma-separated list. "lstm:1" is the second output of the line called lstm.
+ *
+ * Inputs. A network that reads something else than one image names what it reads; so does a block with several inputs, of
+ * which only the first changes from repetition to repetition. `input` is the first of them, by whatever name.
+ *
+ *     [model]
+ *     inputs = tokens:length:i32 mask:length    ; NAME:DIMENSIONS:TYPE; the batch goes before the dimensions ("32,3": expressions
+ *                                               ; of the parameters); f32, the default, or i32
+ *     [network]
+ *     embed = embedding from=tokens count=30522 width=768
+ *     layer = encoder from=embed,mask repeat=12
+ *     [block encoder]
+ *     inputs = hidden mask
+ *
+ * Outputs. The last line is the logits, [batch, classes], unless the network says what it leaves; the first output then is
+ * what is called the logits, and any shape will do.
+ *
+ *     [model]
+ *     outputs = fc fc_aux
+ *
+ * Weights. A node's weights are "<path>.<suffix>" (layer1.0.conv1.weight), as in PyTorch's state_dict. Where a file has
+ * other names, `weights` says so, from the block's path on, or from the network's root after a '/':
+ *
+ *     qkv     = dense out=3*in weights=self_attention.in_proj_*     ; in_proj_weight, in_proj_bias: '*' is the suffix
+ *     decoder = dense out=in bias=no weights=/embeddings.word       ; embeddings.word.weight
+ *     layers  = layer repeat=12 weights=encoder.layer_*             ; a block: '*' is the repetition
+ *
+ * Lines whose weights get the same names share them; whoever comes second must say `weights`, and shapes, layouts
+ * and kinds must be equal. The first one's initial values hold. Names of nodes (taps) are unaffected.
  *
  * The builder, not the file, sets parameters that an op calls `training` (bool), `seed` (int) and `node` (int, a number
  * of its own for each op of the network), and wires run-time scalars (op->scalars) to lbk_model_use.step. An op that
@@ -54,6 +81,9 @@
 #include "base/ini.h"
 #include "graph/graph.h"
 
+#define LBK_MODEL_INPUTS 8
+#define LBK_MODEL_OUTPUTS 8
+
 typedef struct lbk_model_parameter {
     const char *name;
     const char *text; /* default: an expression or "data" */
@@ -65,7 +95,7 @@ typedef struct lbk_model {
     const char *name, *path, *summary, *source; /* of the file named; source may be "" */
     lbk_ini ini;                                /* the file that has the network: the base of a derived one */
     bool input_from_data;
-    int height, width, channels; /* of one sample; 0 when input_from_data */
+    int height, width, channels; /* of one sample; 0 when input_from_data, or when the inputs are named */
     lbk_model_parameter *parameters;
     size_t parameter_count;
     struct lbk_model_network *network; /* parsed; model/network.h */
@@ -85,7 +115,17 @@ typedef struct lbk_model_use {
     const char *prefix;                          /* of node and weight names in the graph ("teacher."); NULL: none */
     uint64_t seed;                               /* dropout's */
     lbk_value step;                              /* I32 scalar, counts steps: dropout's; LBK_NONE in eval mode */
+    lbk_words freeze; /* paths of weights (graph/names.h) that are saved as ever, but not trained */
 } lbk_model_use;
+
+typedef struct lbk_model_input {
+    const char *name; /* lives as long as the model */
+    lbk_tensor_desc desc;
+} lbk_model_input;
+
+/* What the network reads: one image, called "input", [batch,H,W,C] of the data; or its named inputs, batch first. Refuses a model
+ * made for other images than the data has. inputs[LBK_MODEL_INPUTS] gets *count of them. */
+lbk_status lbk_model_inputs(const lbk_model *model, const lbk_model_use *use, lbk_model_input *inputs, int *count);
 
 /* A named tensor: every node's (first) output, by its path without the prefix; then "layer1.0", the output of a
  * repetition of a block, and "layer1", that of the whole block. A line left out has none. */
@@ -95,14 +135,17 @@ typedef struct lbk_tap {
 } lbk_tap;
 
 typedef struct lbk_model_built {
-    lbk_value logits; /* the last line's: [batch, classes] */
-    lbk_tap *taps;    /* in order of execution; lives in graph->arena */
+    lbk_value logits;                   /* of outputs[0] */
+    lbk_tap outputs[LBK_MODEL_OUTPUTS]; /* by the names [model] gives; of the last line without */
+    int output_count;
+    lbk_tap *taps; /* in order of execution; lives in graph->arena */
     size_t tap_count;
 } lbk_model_built;
 
-/* Adds the network's nodes over `input` ([batch,H,W,C]) to `graph`. Errors carry "file:line: node: ...". Refuses a
- * model whose input does not fit the data, and one whose last node is not [batch, classes]. */
-lbk_status lbk_model_build(const lbk_model *model, lbk_graph *graph, lbk_value input, const lbk_model_use *use,
+/* Adds the network's nodes to `graph`, over inputs[], values of what lbk_model_inputs() lists. Errors carry "file:line: node: ...".
+ * Refuses a model whose input does not fit the data; one whose last node is not [batch, classes], unless it says that its
+ * output is something else; and a path in use->freeze that leads to no weight. */
+lbk_status lbk_model_build(const lbk_model *model, lbk_graph *graph, const lbk_value *inputs, const lbk_model_use *use,
                            lbk_model_built *out);
 /* LBK_NONE when absent; on failure suggest with lbk_nearest(). */
 lbk_value lbk_model_tap(const lbk_model_built *built, const char *name);

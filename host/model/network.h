@@ -8,7 +8,21 @@
 #include "model/model.h"
 #include "model/scope.h"
 
-#define LBK_FROM_INPUT (-1) /* in lbk_net_line.from: the input of the section */
+/* What a line reads: output `output` of line `line` of its section, which stands above it, or the section's input k where
+ * line is LBK_FROM_INPUT(k). */
+#define LBK_FROM_INPUT(k) (-1 - (k))
+typedef struct lbk_net_from {
+    int line, output;
+} lbk_net_from;
+
+/* An input of a section. Blocks' inputs have a name only. */
+typedef struct lbk_net_input {
+    const char *name;
+    const char *dims[LBK_MAX_RANK - 1]; /* expressions, without the batch */
+    int dim_count;
+    lbk_dtype dtype;
+    bool read; /* by some line */
+} lbk_net_input;
 
 typedef struct lbk_net_arg {
     const char *key, *text;
@@ -21,10 +35,11 @@ typedef struct lbk_net_line {
     struct lbk_net_block *block;
     lbk_net_arg *args;
     int arg_count;
-    int from[LBK_MAX_INPUTS]; /* lines of the same section, all above this one; or LBK_FROM_INPUT */
+    lbk_net_from from[LBK_MAX_INPUTS];
     int from_count;
     const char *when, *repeat; /* expressions; NULL: not written */
-    bool read;                 /* some line below reads it, or it is the last one */
+    const char *weights;       /* where its weights are named; NULL: under its own name */
+    bool read;                 /* some line below reads it, or it is an output of the section */
 } lbk_net_line;
 
 typedef struct lbk_net_block {
@@ -34,6 +49,9 @@ typedef struct lbk_net_block {
     const lbk_ini_entry *parameters_entry; /* NULL: no arguments */
     const char *parameters[LBK_SCOPE_MAX];
     int parameter_count;
+    const lbk_ini_entry *inputs_entry; /* NULL: one input, called "input" */
+    lbk_net_input inputs[LBK_MODEL_INPUTS];
+    int input_count; /* at least 1 */
     lbk_net_line *lines;
     int line_count;
     int visit; /* search for circles: 0 not seen, 1 on the way, 2 done */
@@ -42,6 +60,10 @@ typedef struct lbk_net_block {
 struct lbk_model_network {
     lbk_net_block *blocks;
     size_t block_count;
+    const lbk_ini_entry *outputs_entry;      /* NULL: the last line, which must be [batch, classes] */
+    lbk_net_from outputs[LBK_MODEL_OUTPUTS]; /* lines of [network] */
+    const char *output_names[LBK_MODEL_OUTPUTS];
+    int output_count; /* at least 1 */
 };
 
 /* Parameters that an op may have but the builder sets: "training", "seed", "node" (see model.h). */
@@ -56,10 +78,24 @@ lbk_status lbk_net_context(lbk_status status, const lbk_ini *ini, const lbk_ini_
 
 /* Reads [network] and every [block ...] of model->ini into model->network. */
 lbk_status lbk_net_parse(lbk_model *model);
+/* What a section reads; block->inputs_entry is set, or NULL. Comes before its lines. */
+lbk_status lbk_net_inputs_parse(lbk_model *model, lbk_net_block *block);
+/* What [network] leaves; network->outputs_entry is set, or NULL. Comes after its lines. */
+lbk_status lbk_net_outputs_parse(lbk_model *model);
+/* "name" or "name:1" -> a line above line `own` of `block` and which of its outputs, or an input of the section. `entry` is
+ * where the text stands; `text` is cut at the colon. Marks what is found as read. */
+lbk_status lbk_net_source_parse(lbk_model *model, lbk_net_block *block, const lbk_ini_entry *entry, int own, char *text,
+                                lbk_net_from *out);
 /* One "op key=value ..." line of `block`, whose lines above are parsed already. */
 lbk_status lbk_net_line_parse(lbk_model *model, lbk_net_block *block, lbk_net_line *line);
+/* Words that stand before '=' in a line and mean the same for every op and block. */
+bool lbk_net_is_reserved(const char *word);
 /* The comma of "a,b" outside parentheses; NULL: there is none. */
 const char *lbk_net_pair_comma(const char *text);
+/* The number of the data that a parameter called `name` is set to by "data"; without `use`, some pointer that tells that there is
+ * one. NULL: there is none. */
+const int *lbk_model_data_number(const lbk_model_use *use, const char *name);
+#define LBK_DATA_EXPECTED "only parameters called classes, image_height or image_width can be data"
 /* The default is the word "data". */
 bool lbk_model_parameter_is_data(const lbk_model_parameter *parameter);
 /* Names and syntax of all expressions, literal values, circles, and whatever has no effect. */

@@ -1,6 +1,8 @@
 /* One op line into one node: parameters, weights, inputs. */
 #include "model/build.h"
 
+#include "graph/names.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,19 +53,70 @@ static lbk_status params_fill(lbk_builder *b, const lbk_net_line *line, lbk_scop
     return built_params_set(b, line->op, values);
 }
 
+lbk_status lbk_build_weight_name(lbk_builder *b, const lbk_naming *at, const char *text, const char *suffix,
+                                 const char **out) {
+    const char *base = text[0] == '/' ? b->prefix : at->weights;
+    text += text[0] == '/';
+    const char *star = strchr(text, '*');
+    if (star)
+        return lbk_arena_printf(&b->graph->arena, out, "%s%.*s%s%s", base, (int)(star - text), text, suffix, star + 1);
+    return lbk_arena_printf(&b->graph->arena, out, "%s%s%s%s", base, text, suffix ? "." : "", suffix ? suffix : "");
+}
+
+static bool is_frozen(const lbk_builder *b, const char *name) {
+    for (int i = 0; i < b->use->freeze.count; i++)
+        if (lbk_name_under(name + strlen(b->prefix), b->use->freeze.items[i]))
+            return true;
+    return false;
+}
+
+static bool counter_is_known(const lbk_graph *graph, const char *name) {
+    for (size_t i = 0; i < graph->counter_count; i++)
+        if (strcmp(graph->counters[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* `value` was declared by another line: it must be the same in every respect but its initial values. */
+static lbk_status same_weight_check(const lbk_graph *graph, lbk_value value, const lbk_weight *weight) {
+    const lbk_value_info *info = lbk_graph_info(graph, value);
+    lbk_value_kind kind = weight->kind == LBK_WEIGHT_PARAM ? LBK_VALUE_PARAM : LBK_VALUE_STATE;
+    char have[LBK_SHAPE_TEXT], want[LBK_SHAPE_TEXT];
+    if (!lbk_shape_equal(&info->desc.shape, &weight->shape) || info->layout != weight->layout)
+        return lbk_fail(LBK_ERR_INPUT, "'%s' is shared with another node, which has it as %s in another layout than %s",
+                        info->name, lbk_shape_print(&info->desc.shape, have), lbk_shape_print(&weight->shape, want));
+    if (info->kind != kind)
+        return lbk_fail(LBK_ERR_INPUT, "'%s' is shared with another node, where it is %strained", info->name,
+                        kind == LBK_VALUE_PARAM ? "not " : "");
+    return LBK_OK;
+}
+
+/* Declares a weight, or finds it where it may be shared. LBK_NONE for a counter. */
+static lbk_status weight_get(lbk_builder *b, const char *name, lbk_weight weight, bool shared, lbk_value *out) {
+    if (weight.kind == LBK_WEIGHT_PARAM && is_frozen(b, name))
+        weight.kind = LBK_WEIGHT_STATE; /* saved, and nothing else */
+    *out = shared ? lbk_graph_find(b->graph, name) : LBK_NONE;
+    if (*out != LBK_NONE)
+        return same_weight_check(b->graph, *out, &weight);
+    if (shared && counter_is_known(b->graph, name))
+        return LBK_OK;
+    return lbk_graph_weight(b->graph, name, &weight, out);
+}
+
 /* Weights go to the inputs that the op says; *count grows to hold them. */
-static lbk_status weights_declare(lbk_builder *b, const lbk_op *op, const void *params, const char *name,
+static lbk_status weights_declare(lbk_builder *b, const lbk_net_line *line, const lbk_naming *at, const void *params,
                                   lbk_value *inputs, int *count) {
+    const lbk_op *op = line->op;
     lbk_weight_list list = {0};
     if (!op->weights)
         return LBK_OK;
     LBK_TRY(lbk_context(op->weights(params, lbk_graph_desc(b->graph, inputs[0]), &list), "%s", op->name));
     for (int i = 0; i < list.count; i++) {
         const lbk_weight *weight = &list.item[i];
-        const char *full = NULL;
+        const char *name = NULL;
         lbk_value value = LBK_NONE;
-        LBK_TRY(lbk_arena_printf(&b->graph->arena, &full, "%s.%s", name, weight->suffix));
-        LBK_TRY(lbk_graph_weight(b->graph, full, weight, &value));
+        LBK_TRY(lbk_build_weight_name(b, at, line->weights ? line->weights : line->entry->key, weight->suffix, &name));
+        LBK_TRY(weight_get(b, name, *weight, at->shared || line->weights, &value));
         if (weight->input < 0)
             continue;
         LBK_ENSURE(weight->input < op->max_inputs && inputs[weight->input] == LBK_NONE);
@@ -91,14 +144,14 @@ static lbk_status inputs_place(const lbk_builder *b, const lbk_net_line *line, c
     return LBK_OK;
 }
 
-lbk_status lbk_build_node(lbk_builder *b, const lbk_net_line *line, lbk_scope *scope, const char *path,
-                          const lbk_value *from, lbk_value *out) {
+lbk_status lbk_build_node(lbk_builder *b, const lbk_net_line *line, lbk_scope *scope, const lbk_naming *at,
+                          const char *path, const lbk_value *from, lbk_line_value *out) {
     const lbk_op *op = line->op;
     const char *file = b->model->ini.path, *name = NULL;
     int number = line->entry->line, count = 0;
-    lbk_value inputs[LBK_MAX_INPUTS], outputs[LBK_MAX_OUTPUTS];
+    lbk_value inputs[LBK_MAX_INPUTS];
     void *params = NULL;
-    *out = from[0];
+    *out = (lbk_line_value){1, {from[0]}};
     b->node_count++;
     if (op->scalars && !b->use->training)
         return LBK_OK; /* noise of training */
@@ -107,8 +160,26 @@ lbk_status lbk_build_node(lbk_builder *b, const lbk_net_line *line, lbk_scope *s
     LBK_TRY(lbk_context(params_fill(b, line, scope, params), "%s:%d: %s", file, number, path));
     LBK_TRY(lbk_arena_printf(&b->graph->arena, &name, "%s%s", b->prefix, path));
     LBK_TRY(inputs_place(b, line, from, inputs, &count));
-    LBK_TRY(lbk_context(weights_declare(b, op, params, name, inputs, &count), "%s:%d: %s", file, number, path));
-    LBK_TRY(lbk_context(lbk_graph_node(b->graph, op, name, params, count, inputs, outputs), "%s:%d", file, number));
-    *out = outputs[0];
+    LBK_TRY(lbk_context(weights_declare(b, line, at, params, inputs, &count), "%s:%d: %s", file, number, path));
+    LBK_TRY(lbk_context(lbk_graph_node(b->graph, op, name, params, count, inputs, out->output), "%s:%d", file, number));
+    out->count = b->graph->nodes[b->graph->node_count - 1].output_count;
     return LBK_OK;
+}
+
+lbk_status lbk_build_freeze_check(const lbk_builder *b) {
+    const lbk_graph *graph = b->graph;
+    const lbk_words *freeze = &b->use->freeze;
+    const char **names = NULL;
+    size_t count = 0, skip = strlen(b->prefix);
+    lbk_status status = LBK_OK;
+    if (!freeze->count)
+        return LBK_OK;
+    LBK_TRY(lbk_calloc(graph->value_count, sizeof *names, &names));
+    for (size_t v = 0; v < graph->value_count; v++)
+        if (lbk_graph_is_weight(graph, (lbk_value)v) && strncmp(graph->values[v].name, b->prefix, skip) == 0)
+            names[count++] = graph->values[v].name + skip;
+    for (int i = 0; i < freeze->count && status == LBK_OK; i++)
+        status = lbk_context(lbk_name_path_check(names, count, freeze->items[i], "the network"), "freeze");
+    free(names);
+    return status;
 }

@@ -12,6 +12,15 @@ typedef struct overrides {
     int count;
 } overrides;
 
+const int *lbk_model_data_number(const lbk_model_use *use, const char *name) {
+    static const lbk_model_use none = {.batch = 0};
+    const lbk_model_use *from = use ? use : &none;
+    return strcmp(name, "classes") == 0        ? &from->classes
+           : strcmp(name, "image_height") == 0 ? &from->height
+           : strcmp(name, "image_width") == 0  ? &from->width
+                                               : NULL;
+}
+
 static lbk_status override_name_check(const lbk_model *model, const overrides *all, const char *key) {
     const char *names[LBK_SCOPE_MAX];
     for (size_t i = 0; i < model->parameter_count; i++) {
@@ -49,24 +58,25 @@ static lbk_status overrides_parse(const lbk_model *model, const char *text, over
 }
 
 static lbk_status parameter_eval(const lbk_model *model, const lbk_model_parameter *p, const overrides *all,
-                                 int classes, lbk_scope *scope) {
+                                 const lbk_model_use *use, lbk_scope *scope) {
     lbk_model_parameter own = *p;
-    long long value = classes;
+    long long value = 0;
     bool set = false;
     for (int i = 0; i < all->count; i++)
         if (strcmp(all->key[i], p->name) == 0) {
             own.text = all->value[i];
             set = true;
         }
-    if (!lbk_model_parameter_is_data(&own)) {
-        lbk_status status = lbk_scope_eval(scope, own.text, &value);
-        if (set)
-            LBK_TRY(lbk_context(status, "model %s: %s", model->name, p->name));
-        LBK_TRY(lbk_context(status, "%s:%d: [parameters] %s", p->path, p->line, p->name));
-    } else if (strcmp(p->name, "classes") != 0) {
-        return lbk_fail(LBK_ERR_INPUT, "model %s: %s=data: only the parameter classes can be data", model->name,
-                        p->name);
+    if (lbk_model_parameter_is_data(&own)) {
+        const int *number = lbk_model_data_number(use, p->name);
+        if (!number)
+            return lbk_fail(LBK_ERR_INPUT, "model %s: %s=data: " LBK_DATA_EXPECTED, model->name, p->name);
+        return lbk_scope_set(scope, p->name, *number);
     }
+    lbk_status status = lbk_scope_eval(scope, own.text, &value);
+    if (set)
+        LBK_TRY(lbk_context(status, "model %s: %s", model->name, p->name));
+    LBK_TRY(lbk_context(status, "%s:%d: [parameters] %s", p->path, p->line, p->name));
     return lbk_scope_set(scope, p->name, value);
 }
 
@@ -75,7 +85,7 @@ lbk_status lbk_build_parameters(const lbk_model *model, const lbk_model_use *use
     lbk_status status = LBK_OK;
     LBK_GOTO(overrides_parse(model, use->overrides ? use->overrides : "", &all));
     for (size_t i = 0; i < model->parameter_count; i++)
-        LBK_GOTO(parameter_eval(model, &model->parameters[i], &all, use->classes, scope));
+        LBK_GOTO(parameter_eval(model, &model->parameters[i], &all, use, scope));
 out:
     free(all.text);
     return status;

@@ -81,8 +81,7 @@ static lbk_status parameter_add(const lbk_ini *ini, lbk_net_block *block, const 
     const lbk_ini_entry *entry = block->parameters_entry;
     if (!lbk_scope_is_name(word))
         return lbk_ini_fail(ini, entry, "expected names of letters, digits and '_', found \"%s\"", word);
-    if (strcmp(word, "in") == 0 || strcmp(word, "index") == 0 || strcmp(word, "from") == 0 ||
-        strcmp(word, "when") == 0 || strcmp(word, "repeat") == 0)
+    if (strcmp(word, "in") == 0 || strcmp(word, "index") == 0 || lbk_net_is_reserved(word))
         return lbk_ini_fail(ini, entry, "the name \"%s\" is taken", word);
     for (int i = 0; i < block->parameter_count; i++)
         if (strcmp(block->parameters[i], word) == 0)
@@ -109,16 +108,30 @@ static lbk_status parameters_parse(lbk_model *model, lbk_net_block *block) {
     }
 }
 
-static lbk_status node_name_check(const lbk_ini *ini, const lbk_ini_entry *entry) {
+static lbk_status node_name_check(const lbk_ini *ini, const lbk_net_block *block, const lbk_ini_entry *entry) {
     for (const char *c = entry->key; *c; c++)
         if (!isalnum((unsigned char)*c) && !strchr("_-.", *c))
             return lbk_ini_fail(ini, entry, "a node's name is made of letters, digits, '_', '-' and '.'");
     if (strcmp(entry->key, "input") == 0)
         return lbk_ini_fail(ini, entry, "the name 'input' is taken: it is the input of the section");
+    for (int i = 0; i < block->input_count; i++)
+        if (strcmp(entry->key, block->inputs[i].name) == 0)
+            return lbk_ini_fail(ini, entry, "the name is taken: it is an input of the section");
     return LBK_OK;
 }
 
-/* Collects the section's entries; the lines are parsed once all blocks' names and arguments are known. */
+/* A line of a section that is no node. */
+static bool special_take(lbk_net_block *block, lbk_ini_entry *entry) {
+    const lbk_ini_entry **place = strcmp(entry->key, "parameters") == 0 ? &block->parameters_entry
+                                  : strcmp(entry->key, "inputs") == 0   ? &block->inputs_entry
+                                                                        : NULL;
+    if (!block->name[0] || !place)
+        return false;
+    *place = entry;
+    return true;
+}
+
+/* Collects the section's entries; the lines are parsed once all blocks' names, arguments and inputs are known. */
 static lbk_status entries_collect(lbk_model *model, lbk_net_block *block) {
     lbk_ini *ini = &model->ini;
     LBK_TRY(lbk_arena_alloc(&ini->arena, ini->entry_count * sizeof *block->lines, &block->lines));
@@ -127,26 +140,28 @@ static lbk_status entries_collect(lbk_model *model, lbk_net_block *block) {
         if (strcmp(entry->section, block->section) != 0)
             continue;
         entry->used = true;
-        if (block->name[0] && strcmp(entry->key, "parameters") == 0) {
-            block->parameters_entry = entry;
-            LBK_TRY(parameters_parse(model, block));
-            continue;
-        }
-        LBK_TRY(node_name_check(ini, entry));
-        block->lines[block->line_count++].entry = entry;
+        if (!special_take(block, entry))
+            block->lines[block->line_count++].entry = entry;
     }
     if (block->line_count == 0)
         return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: no nodes", ini->path, block->line, block->section);
+    if (block->parameters_entry)
+        LBK_TRY(parameters_parse(model, block));
+    LBK_TRY(lbk_net_inputs_parse(model, block));
+    for (int i = 0; i < block->line_count; i++)
+        LBK_TRY(node_name_check(ini, block, block->lines[i].entry));
     return LBK_OK;
 }
 
 lbk_status lbk_net_parse(lbk_model *model) {
     LBK_TRY(sections_collect(model));
     struct lbk_model_network *network = model->network;
+    network->blocks[0].inputs_entry = lbk_ini_find(&model->ini, "model", "inputs");
+    network->outputs_entry = lbk_ini_find(&model->ini, "model", "outputs");
     for (size_t b = 0; b < network->block_count; b++)
         LBK_TRY(entries_collect(model, &network->blocks[b]));
     for (size_t b = 0; b < network->block_count; b++)
         for (int i = 0; i < network->blocks[b].line_count; i++)
             LBK_TRY(lbk_net_line_parse(model, &network->blocks[b], &network->blocks[b].lines[i]));
-    return LBK_OK;
+    return lbk_net_outputs_parse(model);
 }

@@ -3,13 +3,15 @@
 
 typedef struct dense_params {
     int out;
-    bool bias, relu;
+    bool bias, relu, transposed;
 } dense_params;
 
 static const lbk_param dense_table[] = {
     LBK_PARAM_INT(dense_params, out, NULL, 1, 1 << 24, "units", "output units", NULL),
     LBK_PARAM_BOOL(dense_params, bias, "yes", "add a bias per output unit", NULL),
-    LBK_PARAM_BOOL(dense_params, relu, "no", "y = max(y, 0) in the same pass", NULL), LBK_PARAM_END};
+    LBK_PARAM_BOOL(dense_params, relu, "no", "y = max(y, 0) in the same pass", NULL),
+    LBK_PARAM_BOOL(dense_params, transposed, "no", "the weight lies as [N,K], like an embedding's: to share one", NULL),
+    LBK_PARAM_END};
 
 enum { X, WEIGHT, BIAS }; /* inputs of dense */
 
@@ -19,12 +21,16 @@ static lbk_shape with_last(lbk_shape shape, int64_t last) {
     return shape;
 }
 
+static lbk_shape weight_shape(const dense_params *p, int64_t in) {
+    return p->transposed ? lbk_shape_2(p->out, in) : lbk_shape_2(in, p->out);
+}
+
 static lbk_status dense_infer(lbk_infer *infer) {
     const dense_params *p = infer->params;
     const lbk_shape *x = &infer->input[X].shape;
     if (x->rank < 2)
         return lbk_fail(LBK_ERR_INPUT, "x has %d dimensions, expected at least 2", x->rank);
-    LBK_TRY(lbk_infer_shape(infer, WEIGHT, "weight", lbk_shape_2(lbk_shape_last(x), p->out)));
+    LBK_TRY(lbk_infer_shape(infer, WEIGHT, "weight", weight_shape(p, lbk_shape_last(x))));
     if (lbk_infer_has(infer, BIAS))
         LBK_TRY(lbk_infer_shape(infer, BIAS, "bias", lbk_shape_1(p->out)));
     lbk_infer_output(infer, LBK_F32, with_last(*x, p->out));
@@ -43,7 +49,7 @@ static void dense_reference(const lbk_reference *r) {
         for (int64_t n = 0; n < out; n++) {
             double sum = bias ? bias[n] : 0;
             for (int64_t k = 0; k < in; k++)
-                sum += r->in[X][m * in + k] * r->in[WEIGHT][k * out + n];
+                sum += r->in[X][m * in + k] * r->in[WEIGHT][p->transposed ? n * in + k : k * out + n];
             r->out[0][m * out + n] = p->relu && sum < 0 ? 0 : sum;
         }
 }
@@ -53,11 +59,14 @@ static lbk_status dense_differentiate(lbk_gradient *g) {
     lbk_value dy = g->output_grad[0];
     if (p->relu)
         LBK_TRY(lbk_gradient_emit(g, "relu_backward", NULL, 2, (lbk_value[]){dy, g->output[0]}, &dy));
+    /* With the weight transposed, dense and its derivative by x are each other's. */
+    const lbk_value factors[] = {dy, g->input[WEIGHT]}, pair[] = {g->input[X], dy}, swapped[] = {dy, g->input[X]};
+    const dense_params back = {.out = (int)lbk_shape_last(&g->input_desc[X].shape)};
     if (g->wanted[X])
-        LBK_TRY(lbk_gradient_emit(g, "dense_backward_data", NULL, 2, (lbk_value[]){dy, g->input[WEIGHT]},
-                                  &g->input_grad[X]));
+        LBK_TRY(lbk_gradient_emit(g, p->transposed ? "dense" : "dense_backward_data", p->transposed ? &back : NULL, 2,
+                                  factors, &g->input_grad[X]));
     if (g->wanted[WEIGHT])
-        LBK_TRY(lbk_gradient_emit(g, "dense_backward_weights", NULL, 2, (lbk_value[]){g->input[X], dy},
+        LBK_TRY(lbk_gradient_emit(g, "dense_backward_weights", NULL, 2, p->transposed ? swapped : pair,
                                   &g->input_grad[WEIGHT]));
     if (g->input_count > BIAS && g->wanted[BIAS])
         LBK_TRY(lbk_gradient_emit(g, "reduce_rows", NULL, 1, &dy, &g->input_grad[BIAS]));
@@ -68,8 +77,14 @@ static lbk_status dense_weights(const void *params, const lbk_tensor_desc *input
     const dense_params *p = params;
     int64_t in = lbk_shape_last(&input->shape);
     list->count = p->bias ? 2 : 1;
-    list->item[0] = (lbk_weight){"weight",      LBK_WEIGHT_PARAM,        WEIGHT, lbk_shape_2(in, p->out),
-                                 LBK_LAYOUT_OI, LBK_INIT_UNIFORM_FAN_IN, in,     p->out};
+    list->item[0] = (lbk_weight){"weight",
+                                 LBK_WEIGHT_PARAM,
+                                 WEIGHT,
+                                 weight_shape(p, in),
+                                 p->transposed ? LBK_LAYOUT_SAME : LBK_LAYOUT_OI,
+                                 LBK_INIT_UNIFORM_FAN_IN,
+                                 in,
+                                 p->out};
     list->item[1] = (lbk_weight){"bias",          LBK_WEIGHT_PARAM,        BIAS, lbk_shape_1(p->out),
                                  LBK_LAYOUT_SAME, LBK_INIT_UNIFORM_FAN_IN, in,   p->out};
     return LBK_OK;
@@ -78,7 +93,7 @@ static lbk_status dense_weights(const void *params, const lbk_tensor_desc *input
 static lbk_status dense_emit(lbk_emit *e, lbk_gemm_way way) {
     const dense_params *p = e->params;
     const lbk_shape *x = &e->input[X].shape;
-    lbk_gemm g = lbk_gemm_of(lbk_ops_rows(x), p->out, lbk_shape_last(x), false, false, lbk_gemm_output(0),
+    lbk_gemm g = lbk_gemm_of(lbk_ops_rows(x), p->out, lbk_shape_last(x), false, p->transposed, lbk_gemm_output(0),
                              lbk_gemm_input(X), lbk_gemm_input(WEIGHT));
     g.has_bias = lbk_emit_has(e, BIAS);
     g.bias = lbk_gemm_input(BIAS);
@@ -176,6 +191,7 @@ static const lbk_op_example dense_examples[] = {
     {.params = "out=10", .input = {{2, {64, 64}}, {2, {64, 10}}, {1, {10}}}, .input_count = 3},
     {.params = "out=1 bias=no", .input = {{2, {3, 5}}, {2, {5, 1}}}, .input_count = 2},
     {.params = "out=65 relu=yes", .input = {{3, {5, 29, 131}}, {2, {131, 65}}, {1, {65}}}, .input_count = 3},
+    {.params = "out=19 transposed=yes relu=yes", .input = {{2, {33, 40}}, {2, {19, 40}}, {1, {19}}}, .input_count = 3},
     {.params = "out=300", .input = {{2, {130, 270}}, {2, {270, 300}}, {1, {300}}}, .input_count = 3},
 };
 static const lbk_op_example data_examples[] = {
@@ -208,7 +224,7 @@ static const lbk_op dense_op = {
     .reference = dense_reference,
     .variants = dense_variants,
     .examples = dense_examples,
-    .example_count = 4,
+    .example_count = 5,
     .weights = dense_weights,
 };
 

@@ -58,6 +58,7 @@ typedef enum lbk_init {
     LBK_INIT_ZERO,
     LBK_INIT_ONE,
     LBK_INIT_KAIMING_NORMAL_FAN_OUT, /* N(0, 2/fan_out): He et al. 2015, eq. 14; RepDistiller's ResNets */
+    LBK_INIT_NORMAL_SMALL,           /* N(0, 0.02^2): embeddings of BERT (Devlin et al. 2019) and ViT */
     LBK_INIT_UNIFORM_FAN_IN,         /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for conv and linear */
 } lbk_init;
 

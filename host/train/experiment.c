@@ -36,7 +36,15 @@ const lbk_param lbk_experiment_table[] = {
         LBK_PARAM_TEXT(lbk_role_params, device, "auto",                                                                \
                        "auto, cpu, gpu, accelerator, P.D, P.D/K of N (sub-device), or part of a device's name", NULL)
 #define ROLE_TAIL                                                                                                      \
-    LBK_PARAM_INT(lbk_role_params, epochs, "30", 1, 1000000, "epochs", "passes over the training part", NULL),         \
+    LBK_PARAM_TEXT(lbk_role_params, init, "", "a .safetensors file that replaces initial weights of the same name",    \
+                   NULL),                                                                                              \
+        LBK_PARAM_WORDS(lbk_role_params, init_map, "",                                                                 \
+                        "from:to, ...: only what lies under `from` in the file, as what lies under `to` here", NULL),  \
+        LBK_PARAM_WORDS(lbk_role_params, init_except, "", "layers that keep their own initial weights: fc, ...",       \
+                        NULL),                                                                                         \
+        LBK_PARAM_WORDS(lbk_role_params, freeze, "", "layers whose parameters are not trained: conv1, layer1, ...",    \
+                        NULL),                                                                                         \
+        LBK_PARAM_INT(lbk_role_params, epochs, "30", 1, 1000000, "epochs", "passes over the training part", NULL),     \
         LBK_PARAM_TEXT(lbk_role_params, optimizer, "sgd", "`limbeck list optimizers`", NULL),                          \
         LBK_PARAM_FLOAT(lbk_role_params, lr, "0.05", 0, 1e3, NULL, "learning rate before the schedule's factor",       \
                         NULL),                                                                                         \
@@ -138,6 +146,22 @@ static lbk_status missing_section(const lbk_ini *ini, const char *name) {
     return lbk_fail(LBK_ERR_INPUT, "%s: has no section [%s]", ini->path, name);
 }
 
+/* "from:to", and nothing without `init`. */
+static lbk_status check_init(lbk_ini *ini, const lbk_role *role) {
+    const lbk_role_params *p = &role->params;
+    const lbk_ini_entry *map = lbk_ini_find(ini, role->name, "init_map");
+    for (int i = 0; i < p->init_map.count; i++) {
+        const char *colon = strchr(p->init_map.items[i], ':');
+        if (!colon || strchr(colon + 1, ':'))
+            return lbk_ini_fail(ini, map, "expected from:to, found \"%s\"", p->init_map.items[i]);
+    }
+    if (!*p->init && p->init_map.count)
+        return lbk_ini_fail(ini, map, "has no effect without init");
+    if (!*p->init && p->init_except.count)
+        return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "init_except"), "has no effect without init");
+    return LBK_OK;
+}
+
 static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name, const lbk_param *own) {
     role->name = name;
     if (!lbk_ini_section_find(&x->ini, name))
@@ -145,6 +169,7 @@ static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name,
     role->params.weights = "";
     LBK_TRY(lbk_ini_read_part(&x->ini, name, own, &role->params, NULL));
     LBK_TRY(read_training(x, role, own));
+    LBK_TRY(check_init(&x->ini, role));
     if (*role->params.weights)
         LBK_TRY(refuse_training_keys(&x->ini, name));
     const lbk_ini_entry *model = lbk_ini_find(&x->ini, name, "model");
@@ -239,6 +264,7 @@ static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, cons
     lbk_role_params params = role->params;
     LBK_TRY(absolute(x, arena, &params.model, true));
     LBK_TRY(absolute(x, arena, &params.weights, false));
+    LBK_TRY(absolute(x, arena, &params.init, false));
     LBK_TRY(lbk_text_printf(out, "\n[%s]\n", role->name));
     if (!*params.weights) {
         LBK_TRY(print_table(out, own, &params));

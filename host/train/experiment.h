@@ -27,7 +27,8 @@ extern const lbk_param lbk_experiment_table[];
 
 /* [teacher] and [student] */
 typedef struct lbk_role_params {
-    const char *model, *device, *weights, *parameters;
+    const char *model, *device, *weights, *parameters, *init;
+    lbk_words freeze, init_map, init_except; /* graph/names.h, graph/transfer.h */
     int epochs;
     const char *optimizer, *schedule;
     double lr;

@@ -1,28 +1,62 @@
 #include "train/network.h"
 
+#include "base/file.h"
 #include "base/hash.h"
+#include "graph/transfer.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static lbk_model_use model_use(const lbk_network *net, bool training, lbk_value step) {
+    const lbk_source *source = &net->experiment->data.source;
+    return (lbk_model_use){.batch = net->batch,
+                           .height = source->height,
+                           .width = source->width,
+                           .channels = source->channels,
+                           .classes = source->classes,
+                           .training = training,
+                           .overrides = net->role->params.parameters,
+                           .seed = (uint64_t)net->experiment->params.seed,
+                           .step = step,
+                           .freeze = training ? net->role->params.freeze : (lbk_words){0, NULL}};
+}
+
+static lbk_status role_context(const lbk_network *net, lbk_status status) {
+    return lbk_context(status, "%s: [%s]", net->experiment->ini.path, net->role->name);
+}
+
+/* A classifier of images: one image in, logits out first. */
+static lbk_status classifier_check(const lbk_network *net, const lbk_graph *graph, const lbk_model_built *built) {
+    const lbk_shape *have = &lbk_graph_desc(graph, built->logits)->shape;
+    lbk_shape want = lbk_shape_2(net->batch, net->classes);
+    char have_text[LBK_SHAPE_TEXT], want_text[LBK_SHAPE_TEXT];
+    if (lbk_shape_equal(have, &want))
+        return LBK_OK;
+    return lbk_fail(LBK_ERR_INPUT, "model %s: the output \"%s\" is %s, expected batch x classes, %s",
+                    net->role->model.name, built->outputs[0].name, lbk_shape_print(have, have_text),
+                    lbk_shape_print(&want, want_text));
+}
 
 static lbk_status build_model(lbk_network *net, lbk_graph *graph, lbk_value x, lbk_value step, bool training,
                               lbk_model_built *built) {
-    const lbk_source *source = &net->experiment->data.source;
-    lbk_model_use use = {.batch = net->batch,
-                         .height = source->height,
-                         .width = source->width,
-                         .channels = source->channels,
-                         .classes = source->classes,
-                         .training = training,
-                         .overrides = net->role->params.parameters,
-                         .seed = (uint64_t)net->experiment->params.seed,
-                         .step = step};
-    return lbk_context(lbk_model_build(&net->role->model, graph, x, &use, built), "%s: [%s]", net->experiment->ini.path,
-                       net->role->name);
+    lbk_model_use use = model_use(net, training, step);
+    LBK_TRY(role_context(net, lbk_model_build(&net->role->model, graph, &x, &use, built)));
+    return role_context(net, classifier_check(net, graph, built));
 }
 
+/* The data has images; a network that reads something else has no use for them. */
 static lbk_status declare_image(const lbk_network *net, lbk_graph *graph, lbk_value *x) {
-    const lbk_source *s = &net->experiment->data.source;
-    return lbk_graph_input(graph, "x", LBK_F32, lbk_shape_4(net->batch, s->height, s->width, s->channels), x);
+    const lbk_model_use use = model_use(net, false, LBK_NONE);
+    lbk_shape image = lbk_shape_4(use.batch, use.height, use.width, use.channels);
+    lbk_model_input inputs[LBK_MODEL_INPUTS];
+    char text[LBK_SHAPE_TEXT];
+    int count = 0;
+    LBK_TRY(role_context(net, lbk_model_inputs(&net->role->model, &use, inputs, &count)));
+    if (count != 1 || inputs[0].desc.dtype != LBK_F32 || !lbk_shape_equal(&inputs[0].desc.shape, &image))
+        return role_context(net, lbk_fail(LBK_ERR_INPUT, "model %s reads \"%s\"%s, the data has images, %s",
+                                          net->role->model.name, inputs[0].name, count > 1 ? " and more" : "",
+                                          lbk_shape_print(&image, text)));
+    return lbk_graph_input(graph, "x", LBK_F32, image, x);
 }
 
 static lbk_status keep_taps(lbk_network *net, const lbk_model_built *built, const lbk_needs *taps) {
@@ -65,6 +99,35 @@ static lbk_status declare_teacher(lbk_network *net, const lbk_network *teacher) 
     return LBK_OK;
 }
 
+static lbk_status open_init(const lbk_network *net, lbk_st_file *file) {
+    char *path = NULL;
+    LBK_TRY(lbk_path_join(net->experiment->folder, net->role->params.init, &path));
+    lbk_status status = lbk_st_open(file, path);
+    free(path);
+    return status;
+}
+
+/* Finds what `init` has for this network, before any device is touched; with weights: and copies it there. */
+static lbk_status use_init(lbk_network *net, lbk_weights *weights) {
+    lbk_transfer_rules rules = {net->role->params.init_map, net->role->params.init_except};
+    lbk_transfer transfer;
+    lbk_arena arena = {0};
+    lbk_st_file file = {0};
+    lbk_text report = {0};
+    lbk_status status = LBK_OK;
+    LBK_GOTO(open_init(net, &file));
+    LBK_GOTO(lbk_transfer_plan(net->train, &file, &rules, &arena, &transfer));
+    LBK_GOTO(lbk_transfer_print(&transfer, &report));
+    LBK_GOTO(lbk_arena_strdup(&net->eval->arena, report.data, &net->init_report));
+    if (weights)
+        LBK_GOTO(lbk_transfer_load(&transfer, &file, weights));
+out:
+    lbk_st_close(&file);
+    lbk_text_release(&report);
+    lbk_arena_release(&arena);
+    return role_context(net, lbk_context(status, "init"));
+}
+
 static lbk_status build_train(lbk_network *net, const lbk_objective *objective, const lbk_network *teacher) {
     lbk_model_built built;
     LBK_TRY(lbk_graph_create(&net->train));
@@ -74,6 +137,11 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective, 
     LBK_TRY(lbk_graph_scalar(graph, "lr", LBK_F32, &net->lr));
     LBK_TRY(lbk_graph_scalar(graph, "step", LBK_I32, &net->step));
     LBK_TRY(build_model(net, graph, net->x, net->step, true, &built));
+    net->frozen = net->parameters - lbk_graph_parameters(graph);
+    if (net->frozen == net->parameters)
+        return role_context(net, lbk_fail(LBK_ERR_INPUT, "freeze leaves nothing to train"));
+    if (*net->role->params.init)
+        LBK_TRY(use_init(net, NULL));
     if (objective) {
         LBK_TRY(declare_teacher(net, teacher));
         LBK_TRY(lbk_objective_build(objective, graph, &built, net->labels, net->teacher_logits, net->teacher_taps,
@@ -139,6 +207,8 @@ lbk_status lbk_network_compile(lbk_network *net, lbk_device *device) {
 lbk_status lbk_network_reset(lbk_network *net) {
     uint64_t seed = lbk_hash_text(LBK_HASH_START ^ (uint64_t)net->experiment->params.seed, net->role->name);
     LBK_TRY(lbk_weights_initialize(net->weights, seed));
+    if (net->train && *net->role->params.init)
+        LBK_TRY(use_init(net, net->weights));
     for (int i = 0; i < LBK_OPTIMIZER_STATES; i++)
         if (net->optimizer_state[i])
             LBK_TRY(lbk_buffer_zero(net->device, net->optimizer_state[i], net->weights->param_bytes));

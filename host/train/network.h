@@ -20,8 +20,10 @@ typedef struct lbk_network {
     lbk_value eval_x, eval_logits;
     lbk_tap eval_taps[LBK_MAX_NEEDED_TAPS]; /* of a teacher: what the objective needs */
     int tap_count;
-    double flops;       /* of one sample's forward pass */
-    int64_t parameters; /* trained numbers */
+    double flops;            /* of one sample's forward pass */
+    int64_t parameters;      /* numbers in it, running statistics not counted */
+    int64_t frozen;          /* of which not trained */
+    const char *init_report; /* what of [role] init is used, for the user; NULL: none. Lives in eval */
 
     /* On a device. */
     lbk_device *device;
@@ -32,14 +34,14 @@ typedef struct lbk_network {
 
 /* Builds the graphs. objective: NULL, or the student's (the graph then has inputs for the teacher's outputs). taps: the
  * taps the eval graph keeps for somebody else's objective; NULL: none. `teacher`: for an objective, the teacher's eval graph, for the
- * shapes of its outputs. data must be open (its shapes are needed). */
+ * shapes of its outputs. data must be open (its shapes are needed). The role's `init` file is read too, to see that it fits. */
 lbk_status lbk_network_build(lbk_network *network, const lbk_experiment *experiment, const lbk_role *role,
                              const char *label, const lbk_objective *objective, const lbk_network *teacher,
                              const lbk_needs *taps, bool trained);
 /* Weights, plans, optimiser; compiles and warms up; weights get their initial values (a function of the experiment's seed and the
  * role, so that student and control start alike). */
 lbk_status lbk_network_compile(lbk_network *network, lbk_device *device);
-/* Initial weights, zero optimiser state. */
+/* Initial weights, those of the role's `init` file included; zero optimiser state. */
 lbk_status lbk_network_reset(lbk_network *network);
 void lbk_network_release(lbk_network *network); /* harmless on a zeroed one */
 

@@ -194,6 +194,12 @@ static lbk_status compile(run *r, lbk_network *net, lbk_device *device) {
     uint64_t start = lbk_clock_ns();
     snprintf(text, sizeof text, "%s: %s on %s %s", net->label, net->role->model.name, device->label, device->info.name);
     note(r, text);
+    if (net->init_report) {
+        lbk_text report = {0};
+        LBK_TRY(lbk_text_printf(&report, "%s: from %s: %s", net->label, net->role->params.init, net->init_report));
+        note(r, report.data);
+        lbk_text_release(&report);
+    }
     LBK_TRY(lbk_network_compile(net, device));
     r->result->compile_s += lbk_clock_since(start);
     return LBK_OK;

@@ -3,14 +3,22 @@
 #include "support/mutate.h"
 #include "support/scratch.h"
 
-static const char seed_text[] = "[model]\nsummary = x\ninput = 8x8x1\n"
-                                "[parameters]\nn = 2\nwidth = 2*n\nclasses = data\n"
-                                "[network]\nconv = conv2d out=width kernel=3,1 padding=1,0 bias=no\nbn = batch_norm\n"
-                                "a = b repeat=n width=index==0?2:width\nd = dropout p=0.5\npool = global_avg_pool\n"
-                                "fc = dense out=classes\n"
-                                "[block b]\nparameters = width\nc = c\nconv1 = conv2d out=width\n"
-                                "side = conv2d from=input out=width when=in!=width\nadd = add from=conv1,side\n"
-                                "[block c]\nrelu = relu\n";
+static const char *const seeds[] = {
+    "[model]\nsummary = x\ninput = 8x8x1\n"
+    "[parameters]\nn = 2\nwidth = 2*n\nclasses = data\n"
+    "[network]\nconv = conv2d out=width kernel=3,1 padding=1,0 bias=no\nbn = batch_norm\n"
+    "a = b repeat=n width=index==0?2:width\nd = dropout p=0.5\npool = global_avg_pool\n"
+    "fc = dense out=classes\n"
+    "[block b]\nparameters = width\nc = c\nconv1 = conv2d out=width\n"
+    "side = conv2d from=input out=width when=in!=width\nadd = add from=conv1,side\n"
+    "[block c]\nrelu = relu\n",
+    "[model]\nsummary = x\ninputs = u:8,n v:4*n,n:f32\noutputs = fc bn:1\n"
+    "[parameters]\nn = 2\nclasses = data\n"
+    "[network]\na = dense out=n weights=q.*_a\nbn = batch_norm\n"
+    "b = both from=bn,v repeat=2 weights=b_*\nc = dense out=n weights=/q.*_a\nfc = dense out=3*classes\n"
+    "[block both]\ninputs = x y\nw = dense from=y out=in\nz = add from=x,w\n",
+};
+enum { SEEDS = sizeof seeds / sizeof *seeds };
 
 Test(fuzz, damaged_files_are_read_or_refused, .timeout = 300) {
     scratch s;
@@ -19,17 +27,18 @@ Test(fuzz, damaged_files_are_read_or_refused, .timeout = 300) {
     scratch_make(&s);
     lbk_rng_init(&rng, 1, LBK_RNG_TEST, 0, 0);
     for (int i = 0; i < 3000; i++) {
-        char text[4 * sizeof seed_text];
-        size_t length = sizeof seed_text - 1;
+        const char *seed = seeds[i % SEEDS];
+        size_t length = strlen(seed);
+        char text[4096];
         network n;
-        memcpy(text, seed_text, length);
-        if (i > 0)
+        memcpy(text, seed, length);
+        if (i >= SEEDS)
             mutate(&rng, text, &length, sizeof text, "abcnx0129=[]()?:<!+-*/%.,_ \n");
         network_digits(&n);
         lbk_status status = network_try(&n, scratch_write(&s, "x.ini", text, length), NULL);
         cr_assert(status == LBK_OK || status == LBK_ERR_INPUT, "%d: %s\n%.*s", (int)status, lbk_error_message(),
                   (int)length, text);
-        cr_assert(i > 0 || status == LBK_OK, "%s", lbk_error_message());
+        cr_assert(i >= SEEDS || status == LBK_OK, "%s", lbk_error_message());
         if (status == LBK_OK) {
             accepted++;
             network_release(&n);

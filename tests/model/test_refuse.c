@@ -170,7 +170,7 @@ Test(refuse, sections_and_parameters) {
         {HEAD "a = relu\n" TAIL "[parameters]\nwidth = 3\n",
          "@:8: [parameters] width: has no effect: [network] does not use it"},
         {HEAD "a = conv2d out=w\n" TAIL "[parameters]\nw = data\n",
-         "@:8: [parameters] w: only the parameter classes can be data"},
+         "@:8: [parameters] w: only parameters called classes, image_height or image_width can be data"},
         {HEAD "a = conv2d out=w\n" TAIL "[parameters]\nw = 2*v\nv = 3\n",
          "@:8: [parameters] w: expression \"2*v\", column 3: unknown name \"v\""},
         {HEAD "a = conv2d out=w\n" TAIL "[parameters]\nw = \n",
@@ -208,6 +208,100 @@ Test(refuse, bases) {
     EXPECT_REFUSED(cases);
 }
 
+Test(refuse, weights) {
+    static const refusal cases[] = {
+        {HEAD "a = relu weights=b\n" TAIL, "@:4: [network] a: weights=b: relu has no weights"},
+        {HEAD "a = conv2d out=1 weights=a*b*\n" TAIL, "@:4: [network] a: weights=a*b*: expected a name of letters, "
+                                                      "digits, '_', '-', '.' and at most one '*', after a "
+                                                      "'/' where it starts at the network's root"},
+        {HEAD "a = conv2d out=1 weights=a/b\n" TAIL, "@:4: [network] a: weights=a/b: expected a name*"},
+        {HEAD "a = conv2d out=1 weights=/\n" TAIL, "@:4: [network] a: weights=/: expected a name*"},
+        {HEAD "a = b weights=c.*\n" TAIL "[block b]\nc = conv2d out=1\n",
+         "@:4: [network] a: weights=c.*: '*' stands for the repetition, and this block is not repeated"},
+        {HEAD "a = conv2d out=1\nb = conv2d out=2 weights=a\n" TAIL,
+         "@:5: b: 'a.weight' is shared with another node, which has it as 1x1x1x1 in another layout than 1x1x1x2"},
+        {HEAD "a = conv2d out=4\nb = batch_norm weights=a\n" TAIL,
+         "@:5: b: 'a.weight' is shared with another node, which has it as 1x1x1x4 in another layout than 4"},
+        {HEAD "p = global_avg_pool\na = dense out=1\nb = dense out=1 transposed=yes weights=a\nfc = dense out=10\n",
+         "@:6: b: 'a.weight' is shared with another node, which has it as 1x1 in another layout than 1x1"},
+        {HEAD "a = conv2d out=1 weights=b\nb = conv2d out=1\n" TAIL,
+         "@:5: b: the name 'b.weight' is used twice in one graph"},
+        {HEAD "a = b weights=1\n" TAIL "[block b]\nparameters = weights\nc = conv2d out=weights\n",
+         "@:8: [block b] parameters: the name \"weights\" is taken"},
+    };
+    EXPECT_REFUSED(cases);
+}
+
+#define MODEL "[model]\nsummary = x\n" /* two lines */
+
+Test(refuse, inputs) {
+    static const refusal cases[] = {
+        {MODEL "inputs =\n[network]\na = relu\n", "@:3: [model] inputs: names no input"},
+        {MODEL "inputs = a\n[network]\na = relu\n",
+         "@:3: [model] inputs: expected NAME:DIMENSIONS or NAME:DIMENSIONS:TYPE, found \"a\""},
+        {MODEL "inputs = a:3:i64\n[network]\nb = relu\n",
+         "@:3: [model] inputs: expected the type f32 or i32, found \"i64\""},
+        {MODEL "inputs = a:3:i32:4\n[network]\nb = relu\n",
+         "@:3: [model] inputs: expected the type f32 or i32, found \"i32:4\""},
+        {MODEL "inputs = a+b:3\n[network]\nb = relu\n",
+         "@:3: [model] inputs: expected names of letters, digits and '_', found \"a+b\""},
+        {MODEL "inputs = a:3 a:4\n[network]\nb = relu\n", "@:3: [model] inputs: \"a\" is named twice"},
+        {MODEL "inputs = a:1,1,1,1,1,1\n[network]\nb = relu\n", "@:3: [model] inputs: a has more than 5 dimensions"},
+        {MODEL "inputs = a:n\n[network]\nb = relu\n",
+         "@:3: [model] inputs: a: expression \"n\", column 1: unknown name \"n\""},
+        {MODEL "inputs = a:\n[network]\nb = relu\n",
+         "@:3: [model] inputs: a: expression \"\", column 1: ends where a value is expected"},
+        {MODEL "inputs = a:3-3\n[network]\nb = relu\n",
+         "@:3: [model] inputs: a: dimension 3-3: 0 is not in [1, 2147483647]"},
+        {MODEL "inputs = a:3 b:3\n[network]\nc = relu\n", "@:3: [model] inputs: \"b\" has no effect: no node reads it"},
+        {MODEL "input = 8x8x1\ninputs = a:3\n[network]\nc = relu\n",
+         "@:3: [model] input: has no effect: \"inputs\" says what the network reads"},
+        {MODEL "inputs = a:3\n[network]\na = relu\n",
+         "@:5: [network] a: the name is taken: it is an input of the section"},
+        {MODEL "inputs = tokens:3 b:3\n[network]\nc = relu from=token\nd = add from=b,c\n",
+         "@:5: [network] c: unknown node in from: \"token\"; did you mean \"tokens\"?"},
+        {MODEL "inputs = a:3\n[network]\nc = relu from=a:1\n", "@:5: [network] c: a:1: an input has one output"},
+        {HEAD "a = b from=input,input\n" TAIL "[block b]\ninputs = x y:3\nr = add from=x,y\n",
+         "@:8: [block b] inputs: expected a name alone, found \"y:3\""},
+        {HEAD "a = b from=input,input\n" TAIL "[block b]\ninputs = x y\nr = relu\n",
+         "@:8: [block b] inputs: \"y\" has no effect: no node reads it"},
+        {HEAD "a = b\n" TAIL "[block b]\ninputs = x y\nr = add from=x,y\n",
+         "@:4: [network] a: b reads 2 nodes, from names 1"},
+    };
+    EXPECT_REFUSED(cases);
+}
+
+Test(refuse, outputs) {
+    static const refusal cases[] = {
+        {MODEL "outputs =\n[network]\na = relu\n", "@:3: [model] outputs: names no node"},
+        {MODEL "outputs = relu2\n[network]\nrelu1 = relu\n",
+         "@:3: [model] outputs: unknown node \"relu2\"; did you mean \"relu1\"?"},
+        {MODEL "outputs = a a\n[network]\na = relu\n", "@:3: [model] outputs: \"a\" is named twice"},
+        {MODEL "outputs = input\n[network]\na = relu\n", "@:3: [model] outputs: \"input\" is an input of the network"},
+        {MODEL "outputs = a\n[network]\na = relu\nb = relu\n",
+         "@:6: [network] b: has no effect: no node below reads it"},
+        {MODEL "outputs = a:1\n[network]\na = relu\n", "@: [model] outputs: a:1: output 1 is asked for, there is 1"},
+        {MODEL "outputs = a:x\n[network]\na = relu\n",
+         "@:3: [model] outputs: \"a:x\": expected an output's number, 0 to 5, behind the colon"},
+        {MODEL "outputs = a:1\n[network]\na = b\n[block b]\nc = relu\n",
+         "@:3: [model] outputs: a:1: b is a block and has one output"},
+        {HEAD "a = relu when=0\nb = relu from=a:1\n" TAIL, "@:5: b: output 1 is asked for, there is 1"},
+        {"[model]\nsummary = x\nbase = resnet\noutputs = fc\n",
+         "@:4: [model] outputs: belongs into the file that has the network"},
+    };
+    EXPECT_REFUSED(cases);
+}
+
+Test(refuse, freezing_what_is_not_there) {
+    static const char *const words[] = {"fc", "layer1.0.conv3"};
+    network n;
+    network_cifar(&n);
+    n.use.freeze = (lbk_words){2, words};
+    cr_assert_eq(network_try(&n, "resnet8", NULL), LBK_ERR_INPUT);
+    expect_message("freeze: no weight of the network is called \"layer1.0.conv3\" or lies under it; did you mean "
+                   "\"layer1.0.conv1\"?");
+}
+
 static void expect_override_refused(const char *overrides, const char *message) {
     network n;
     network_cifar(&n);
@@ -222,7 +316,9 @@ Test(refuse, overrides) {
     expect_override_refused("width", "model resnet20: expected parameter=value, found \"width\"");
     expect_override_refused("width=", "model resnet20: expected parameter=value, found \"width=\"");
     expect_override_refused("width=3 width=4", "model resnet20: parameter \"width\" is set twice");
-    expect_override_refused("width=data", "model resnet20: width=data: only the parameter classes can be data");
+    expect_override_refused(
+        "width=data",
+        "model resnet20: width=data: only parameters called classes, image_height or image_width can be data");
     expect_override_refused("width=1.5", "model resnet20: width: expression \"1.5\", column 1: not an integer");
     expect_override_refused("width=1/0", "model resnet20: width: expression \"1/0\", column 2: division by zero");
     expect_override_refused("n=m", "model resnet20: n: expression \"m\", column 1: unknown name \"m\"");

@@ -72,7 +72,7 @@ static lbk_status run(const lbk_model *model, lbk_graph *graph, lbk_arena *arena
     LBK_TRY(lbk_graph_input(graph, "x", LBK_F32, lbk_shape_4(BATCH, use->height, use->width, use->channels), &input));
     LBK_TRY(lbk_graph_scalar(graph, "step", LBK_I32, &step));
     use->step = use->training ? step : LBK_NONE;
-    LBK_TRY(lbk_model_build(model, graph, input, use, &built));
+    LBK_TRY(lbk_model_build(model, graph, &input, use, &built));
     LBK_TRY(lbk_arena_alloc(arena, graph->value_count * sizeof *memory, &memory));
     LBK_TRY(memory_fill(graph, arena, memory));
     LBK_TRY(image_make(arena, use, &memory[input]));

@@ -13,13 +13,16 @@ void network_digits(network *n) {
 }
 
 static lbk_status graph_fill(network *n) {
-    const lbk_model_use *use = &n->use;
+    lbk_model_input inputs[LBK_MODEL_INPUTS];
+    int count = 0;
     LBK_TRY(lbk_graph_create(&n->graph));
-    LBK_TRY(lbk_graph_input(n->graph, "x", LBK_F32, lbk_shape_4(use->batch, use->height, use->width, use->channels),
-                            &n->input));
+    LBK_TRY(lbk_model_inputs(&n->model, &n->use, inputs, &count));
+    for (int i = 0; i < count; i++)
+        LBK_TRY(lbk_graph_input(n->graph, inputs[i].name, inputs[i].desc.dtype, inputs[i].desc.shape, &n->inputs[i]));
+    n->input = n->inputs[0];
     LBK_TRY(lbk_graph_scalar(n->graph, "step", LBK_I32, &n->step));
-    n->use.step = use->training ? n->step : LBK_NONE;
-    return lbk_model_build(&n->model, n->graph, n->input, use, &n->built);
+    n->use.step = n->use.training ? n->step : LBK_NONE;
+    return lbk_model_build(&n->model, n->graph, n->inputs, &n->use, &n->built);
 }
 
 lbk_status network_try(network *n, const char *name, const char *folder) {

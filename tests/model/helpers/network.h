@@ -9,7 +9,7 @@
 typedef struct network {
     lbk_model model;
     lbk_graph *graph;
-    lbk_value input, step;
+    lbk_value inputs[LBK_MODEL_INPUTS], input, step; /* input: the first */
     lbk_model_use use;
     lbk_model_built built;
 } network;
