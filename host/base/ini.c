@@ -57,7 +57,9 @@ lbk_status lbk_ini_load(lbk_ini *ini, const char *path) {
     *ini = (lbk_ini){0};
     char *text;
     size_t length;
-    LBK_TRY(lbk_arena_strdup(&ini->arena, path, &ini->path));
+    LBK_TRY(lbk_arena_strdup(&ini->arena, path ? path : "command line", &ini->path));
+    if (!path)
+        return LBK_OK;
     if (lbk_path_exists(path) && !lbk_path_is_regular(path))
         return lbk_fail(LBK_ERR_IO, "cannot read \"%s\": not a regular file", path);
     LBK_TRY(lbk_file_read(path, &text, &length));

@@ -39,7 +39,7 @@ typedef struct lbk_ini {
     size_t entry_count, entry_capacity;
 } lbk_ini;
 
-/* Reads and scans `path`. Errors: LBK_ERR_IO (cannot read), LBK_ERR_INPUT "path:line: ...". Release in every case. */
+/* Reads and scans `path`; NULL: an empty file, for overrides alone. Errors: LBK_ERR_IO (cannot read), LBK_ERR_INPUT "path:line: ...". Release in every case. */
 lbk_status lbk_ini_load(lbk_ini *ini, const char *path);
 void lbk_ini_release(lbk_ini *ini);
 

@@ -15,6 +15,7 @@ typedef enum lbk_rng_purpose {
     LBK_RNG_SUBSET = 5,  /* which training samples the student may see with labels */
     LBK_RNG_METHOD = 6,  /* for distillation methods */
     LBK_RNG_TEST = 7,
+    LBK_RNG_SYNTHETIC = 8, /* images of the dataset synthetic; epoch = part, sample = sample or class */
 } lbk_rng_purpose;
 
 typedef struct lbk_rng {

@@ -1,6 +1,6 @@
+#include "cli/bench.h"
 #include "base/clock.h"
 #include "base/rng.h"
-#include "cli/cli.h"
 #include "graph/plan.h"
 #include "place/place.h"
 #include "report/report.h"
@@ -15,14 +15,13 @@ typedef struct timing {
     char shapes[256], variant[48];
 } timing;
 
-/* "128x32x32x16" */
-static lbk_status parse_shape(const char *text, lbk_shape *out) {
+lbk_status lbk_bench_shape(const char *text, lbk_shape *out) {
     out->rank = 0;
     while (*text) {
         char *end;
         long long size = strtoll(text, &end, 10);
         if (end == text || size < 1 || out->rank == LBK_MAX_RANK || (*end && (*end != 'x' || !end[1])))
-            return lbk_fail(LBK_ERR_INPUT, "--shape: expected sizes like 128x32x32x16");
+            return lbk_fail(LBK_ERR_INPUT, "expected sizes like 128x32x32x16");
         out->dim[out->rank++] = size;
         text = *end ? end + 1 : end;
     }
@@ -216,9 +215,16 @@ out:
     return status;
 }
 
-static lbk_status run_bench(lbk_args *args) {
-    const char *usage =
-        "limbeck bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]";
+static const char ops_usage[] =
+    "limbeck bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]";
+static const char train_usage[] =
+    "limbeck bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] "
+    "[--steps N] [--set section.key=value]... [--json]";
+static const char kd_usage[] = "limbeck bench kd --teacher M --student M [--batch N] [--image HxWxC] [--classes K] "
+                               "[--teacher-device D] [--student-device D] [--schedule serial|concurrent] [--steps N] "
+                               "[--set section.key=value]... [--json]";
+
+static lbk_status run_ops(lbk_args *args) {
     request q = {.json = lbk_args_flag(args, "--json")};
     const char *device, **shapes = NULL;
     size_t count = 0;
@@ -229,15 +235,15 @@ static lbk_status run_bench(lbk_args *args) {
     LBK_GOTO(lbk_args_value(args, "--device", &device));
     LBK_GOTO(lbk_args_values(args, "--shape", &shapes, &count));
     LBK_GOTO(lbk_args_int(args, "--repeat", 11, 1, 100000, &repeat));
-    LBK_GOTO(lbk_args_finish(args, 1, 1, usage));
-    if (strcmp(args->items[0], "ops") != 0 || count > LBK_MAX_INPUTS || ((q.params || count) && !q.op)) {
-        status = lbk_fail(LBK_ERR_INPUT, "usage: %s", usage);
+    LBK_GOTO(lbk_args_finish(args, 1, 1, ops_usage));
+    if (count > LBK_MAX_INPUTS || ((q.params || count) && !q.op)) {
+        status = lbk_fail(LBK_ERR_INPUT, "usage: %s", ops_usage);
         goto out;
     }
     q.params = q.params ? q.params : "";
     q.repeat = (int)repeat;
     for (size_t i = 0; i < count; i++)
-        LBK_GOTO(parse_shape(shapes[i], &q.shapes[i]));
+        LBK_GOTO(lbk_context(lbk_bench_shape(shapes[i], &q.shapes[i]), "--shape"));
     q.shape_count = (int)count;
     status = with_device(device, &q);
 out:
@@ -245,10 +251,28 @@ out:
     return status;
 }
 
+static lbk_status run_bench(lbk_args *args) {
+    const char *kind = args->count ? args->items[0] : "";
+    if (strcmp(kind, "ops") == 0)
+        return run_ops(args);
+    if (strcmp(kind, "train") == 0)
+        return lbk_bench_steps(args, train_usage);
+    if (strcmp(kind, "kd") == 0)
+        return lbk_bench_steps(args, kd_usage);
+    return lbk_fail(LBK_ERR_INPUT, "bench: expected ops, train or kd; usage: limbeck bench ops | train | kd ...");
+}
+
 const lbk_command lbk_command_bench = {
     .name = "bench",
-    .usage = "bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]",
-    .summary = "time ops: medians, rates",
-    .help = "\n  without --shape the op's example shapes are timed; without --op every op\n",
+    .usage = "bench ops | train | kd ...",
+    .summary = "time ops, training steps or distillation steps: medians, rates",
+    .help = "\n  bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]\n"
+            "    without --shape the op's example shapes are timed; without --op every op\n"
+            "  bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] [--steps N] [--json]\n"
+            "  bench kd --teacher M --student M [--batch N] [--image HxWxC] [--classes K] [--teacher-device D]\n"
+            "           [--student-device D] [--schedule serial|concurrent] [--steps N] [--json]\n"
+            "    whole steps on synthetic images (default: 32x32x3, 10 classes, batch 128); --set changes any other "
+            "key of the\n"
+            "    experiment, as in --set student.recompute=yes\n",
     .run = run_bench,
 };

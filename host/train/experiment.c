@@ -192,7 +192,7 @@ static lbk_status check_experiment(lbk_experiment *x) {
 }
 
 static lbk_status folder_of(const char *path, char **out) {
-    const char *slash = strrchr(path, '/');
+    const char *slash = path ? strrchr(path, '/') : NULL;
     if (!slash)
         return lbk_strdup(".", out);
     LBK_TRY(lbk_strdup(path, out));

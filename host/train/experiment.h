@@ -56,7 +56,7 @@ typedef struct lbk_experiment {
     lbk_arena arena;
 } lbk_experiment;
 
-/* Reads, overrides ("section.key=value"), checks. Release in every case. Opens no data and no device. */
+/* Reads, overrides ("section.key=value"; path NULL: overrides alone), checks. Release in every case. Opens no data and no device. */
 lbk_status lbk_experiment_load(lbk_experiment *experiment, const char *path, const char *const *overrides,
                                size_t count);
 void lbk_experiment_release(lbk_experiment *experiment);

@@ -54,6 +54,7 @@ lbk_status lbk_run(lbk_experiment *experiment, const lbk_run_options *options, l
 
 /* The networks and where they run: shared by run, check, eval and bench. */
 typedef struct lbk_session {
+    bool untrained; /* set before it is prepared: the teacher keeps its initial weights */
     lbk_experiment *experiment;
     lbk_device_list list;
     lbk_device_spec teacher_spec, student_spec;
@@ -61,7 +62,8 @@ typedef struct lbk_session {
     lbk_network teacher, student, control;
 } lbk_session;
 
-/* Opens the data, builds the graphs and chooses devices; compiles nothing, opens no device. Release in every case. */
+/* Opens the data, builds the graphs and chooses devices; compiles nothing, opens no device. `session` is
+ * zeroed, or has `untrained` set. Release in every case. */
 lbk_status lbk_session_prepare(lbk_session *session, lbk_experiment *experiment);
 /* Opens the devices. */
 lbk_status lbk_session_open(lbk_session *session);

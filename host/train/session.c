@@ -7,7 +7,7 @@
 
 static lbk_status build_networks(lbk_session *s) {
     lbk_experiment *x = s->experiment;
-    bool trained = !*x->teacher.params.weights;
+    bool trained = !*x->teacher.params.weights && !s->untrained;
     LBK_TRY(lbk_network_build(&s->teacher, x, &x->teacher, "teacher", NULL, NULL, &x->objective.all, trained));
     LBK_TRY(lbk_network_build(&s->student, x, &x->student, "student", &x->objective, &s->teacher, NULL, true));
     if (x->params.control)
@@ -16,7 +16,6 @@ static lbk_status build_networks(lbk_session *s) {
 }
 
 lbk_status lbk_session_prepare(lbk_session *s, lbk_experiment *x) {
-    memset(s, 0, sizeof *s);
     s->experiment = x;
     LBK_TRY(lbk_context(lbk_data_open(&x->data, x->folder), "%s: [data]", x->ini.path));
     LBK_TRY(build_networks(s));

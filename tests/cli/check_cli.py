@@ -75,7 +75,7 @@ def check_unknown_options():
              "kernels": ["build", "--device", "cpu", "--out", "k"]}
     for command in COMMANDS:
         refused("unknown option '--nonsense'; usage: limbeck " + command, command, *words.get(command, []), "--nonsense")
-        refused("too many words; usage: limbeck " + command, command, "a", "b", "c", "d")
+        refused("too many words; usage: limbeck " + command, command, *(["ops"] if command == "bench" else ["a"]), "b", "c", "d")
     for command in ("run", "check", "eval", "bench", "describe", "kernels"):
         refused("usage: limbeck " + command, command)
     refused("--max-steps: '0' is no integer in [1, ", "run", "x.ini", "--max-steps", "0")
@@ -254,6 +254,15 @@ def check_bench():
                               "--json")[0])
     need(line["shape"] == "64x32" or "64x32" in line["shape"], f"{line}")
     need(re.match(r"relu +\S", limbeck("bench", "ops", "--op", "relu", "--repeat", "1")[0]), "bench as text")
+    line = json.loads(limbeck("bench", "train", "--model", "cnn-tiny", "--image", "8x8x1", "--batch", "16", "--steps", "3",
+                              "--json")[0])
+    need(line["batch"] == 16 and 0 < line["step_min_ms"] <= line["step_ms"] <= line["step_max_ms"] and
+         line["student_bytes"] > 0 and line["student_gflops"] > 0, f"bench train: {line}")
+    line = json.loads(limbeck("bench", "kd", "--teacher", "cnn-wide", "--student", "cnn-tiny", "--image", "8x8x1", "--batch",
+                              "16", "--steps", "3", "--schedule", "serial", "--json")[0])
+    need(line["teacher_ms"] > 0 and line["student_ms"] > 0 and line["images_per_s"] > 0, f"bench kd: {line}")
+    refused("usage: limbeck bench kd --teacher M", "bench", "kd", "--teacher", "cnn-wide")
+    refused("bench: expected ops, train or kd", "bench", "oops")
     refused("there is no op 'rleu'", "bench", "ops", "--op", "rleu")
     refused("--shape: expected sizes like 128x32x32x16", "bench", "ops", "--op", "relu", "--shape", "3x")
     refused("usage: limbeck bench", "bench", "nothing")
