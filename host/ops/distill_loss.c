@@ -1,6 +1,6 @@
 /* distill_loss: the loss of Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network" (2015), with its derivative,
  * in one pass over the logits. Weights and temperature are read when the kernel runs, so schedules need no new plan. */
-#include "ops/support.h"
+#include "ops/loss.h"
 
 #include <math.h>
 
@@ -70,12 +70,7 @@ static lbk_status distill_differentiate(lbk_gradient *g) {
             return lbk_fail(LBK_ERR_UNSUPPORTED, "no derivative with respect to %s", inputs[i]);
     if (!g->wanted[STUDENT] || g->output_grad[TOTAL] == LBK_NONE)
         return LBK_OK;
-    if (g->output_grad[TOTAL] == LBK_ONE) {
-        g->input_grad[STUDENT] = g->output[DSTUDENT];
-        return LBK_OK;
-    }
-    const lbk_value factors[] = {g->output[DSTUDENT], g->output_grad[TOTAL]};
-    return lbk_gradient_emit(g, "scale_by", NULL, 2, factors, &g->input_grad[STUDENT]);
+    return lbk_loss_scale(g, g->output[DSTUDENT], &g->input_grad[STUDENT]);
 }
 
 static lbk_status emit_rows(lbk_emit *e, const char *file, int row_loss, size_t group, bool per_group) {
