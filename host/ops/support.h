@@ -12,6 +12,14 @@ static inline bool lbk_ops_present(const lbk_tensor_desc *desc) {
     return desc->shape.rank >= 0;
 }
 
+/* Element i of a tensor by its coordinates, the last running fastest, and back. For references. */
+void lbk_ops_coordinates(const lbk_shape *shape, int64_t i, int64_t *at);
+int64_t lbk_ops_place(const lbk_shape *shape, const int64_t *at);
+/* Dimension that `axis` means in a tensor of this rank; negative ones count from the end, as in Python. */
+static inline int lbk_ops_axis(int axis, int rank) {
+    return axis < 0 ? axis + rank : axis;
+}
+
 static inline bool lbk_infer_has(const lbk_infer *infer, int input) {
     return input < infer->input_count && lbk_ops_present(&infer->input[input]);
 }
@@ -20,6 +28,8 @@ void lbk_infer_output(lbk_infer *infer, lbk_dtype dtype, lbk_shape shape);
 /* LBK_ERR_INPUT unless input `input` has this rank; `name` ("x") goes into the message. Messages of infer need not name
  * the op: whoever calls it does. */
 lbk_status lbk_infer_rank(const lbk_infer *infer, int input, const char *name, int rank);
+/* LBK_ERR_INPUT unless input `input` has a dimension `axis` in the sense of lbk_ops_axis(). */
+lbk_status lbk_infer_axis(const lbk_infer *infer, int input, const char *name, int axis);
 /* LBK_ERR_INPUT unless input `input` has this shape. */
 lbk_status lbk_infer_shape(const lbk_infer *infer, int input, const char *name, lbk_shape shape);
 
