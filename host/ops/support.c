@@ -25,6 +25,15 @@ int64_t lbk_ops_place(const lbk_shape *shape, const int64_t *at) {
     return place;
 }
 
+lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis, int *out) {
+    char text[LBK_SHAPE_TEXT];
+    *out = lbk_ops_axis(axis, shape->rank);
+    if (*out >= 0 && *out < shape->rank)
+        return LBK_OK;
+    return lbk_fail(LBK_ERR_INPUT, "%s (%s) has no axis %d, expected %d to %d", name, lbk_shape_print(shape, text),
+                    axis, -shape->rank, shape->rank - 1);
+}
+
 void lbk_infer_output(lbk_infer *infer, lbk_dtype dtype, lbk_shape shape) {
     infer->output[infer->output_count++] = (lbk_tensor_desc){dtype, shape};
 }
@@ -36,16 +45,6 @@ lbk_status lbk_infer_rank(const lbk_infer *infer, int input, const char *name, i
     char text[LBK_SHAPE_TEXT];
     return lbk_fail(LBK_ERR_INPUT, "%s has %d dimensions (%s), expected %d", name, shape->rank,
                     lbk_shape_print(shape, text), rank);
-}
-
-lbk_status lbk_infer_axis(const lbk_infer *infer, int input, const char *name, int axis) {
-    const lbk_shape *shape = &infer->input[input].shape;
-    int d = lbk_ops_axis(axis, shape->rank);
-    if (d >= 0 && d < shape->rank)
-        return LBK_OK;
-    char text[LBK_SHAPE_TEXT];
-    return lbk_fail(LBK_ERR_INPUT, "%s (%s) has no axis %d, expected %d to %d", name, lbk_shape_print(shape, text),
-                    axis, -shape->rank, shape->rank - 1);
 }
 
 lbk_status lbk_infer_shape(const lbk_infer *infer, int input, const char *name, lbk_shape shape) {

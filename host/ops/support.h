@@ -19,6 +19,8 @@ int64_t lbk_ops_place(const lbk_shape *shape, const int64_t *at);
 static inline int lbk_ops_axis(int axis, int rank) {
     return axis < 0 ? axis + rank : axis;
 }
+/* The same with a check: LBK_ERR_INPUT when tensor `name` has no such dimension. */
+lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis, int *out);
 
 static inline bool lbk_infer_has(const lbk_infer *infer, int input) {
     return input < infer->input_count && lbk_ops_present(&infer->input[input]);
@@ -28,8 +30,6 @@ void lbk_infer_output(lbk_infer *infer, lbk_dtype dtype, lbk_shape shape);
 /* LBK_ERR_INPUT unless input `input` has this rank; `name` ("x") goes into the message. Messages of infer need not name
  * the op: whoever calls it does. */
 lbk_status lbk_infer_rank(const lbk_infer *infer, int input, const char *name, int rank);
-/* LBK_ERR_INPUT unless input `input` has a dimension `axis` in the sense of lbk_ops_axis(). */
-lbk_status lbk_infer_axis(const lbk_infer *infer, int input, const char *name, int axis);
 /* LBK_ERR_INPUT unless input `input` has this shape. */
 lbk_status lbk_infer_shape(const lbk_infer *infer, int input, const char *name, lbk_shape shape);
 

@@ -1,0 +1,134 @@
+/* y[n,i,j,c] = sum over r, s of h(i, r) w(j, s) x[n,r,s,c], and its derivative dx[n,r,s,c] = sum over i, j of h(i, r) w(j, s)
+ * dy[n,i,j,c]: one kernel for both, since each knows the range of the other side's pixels that have a weight. Along an axis
+ * of `in` pixels of x and `out` of y the weight is, by `kind`:
+ *
+ *   NEAREST, LINEAR, REFLECT, REPLICATE: y's pixel i lies at (i * mul + add) / den of x and takes from one or two pixels there
+ *   WINDOW: it is the mean of pixels floor(i * in / out) to ceil((i + 1) * in / out) - 1
+ *
+ * Positions are whole numbers over `den`, hence exact. Macro: VW 4, floats per vector of resample_rows: 4, 8 or 16. */
+#ifndef VW
+#define VW 4
+#endif
+
+#if VW == 16
+typedef float16 vec;
+#define LOAD(p) vload16(0, p)
+#define STORE(v, p) vstore16(v, 0, p)
+#elif VW == 8
+typedef float8 vec;
+#define LOAD(p) vload8(0, p)
+#define STORE(v, p) vstore8(v, 0, p)
+#else
+typedef float4 vec;
+#define LOAD(p) vload4(0, p)
+#define STORE(v, p) vstore4(v, 0, p)
+#endif
+
+enum { NEAREST, LINEAR, REFLECT, REPLICATE, WINDOW };
+
+typedef struct axis {
+    int in, out, mul, add, den;
+} axis;
+
+/* Position of y's pixel i among x's pixels, in units of 1 / den. */
+static int position(int kind, axis a, int i) {
+    int at = i * a.mul + a.add;
+    if (kind == REFLECT)
+        at = min(max(at, -at), 2 * (a.in - 1) - at);
+    return clamp(at, 0, (a.in - 1) * a.den);
+}
+
+/* Of x's pixel r in y's pixel i. */
+static float weight(int kind, axis a, int i, int r) {
+    if (kind == WINDOW) {
+        int first = i * a.in / a.out, last = ((i + 1) * a.in - 1) / a.out;
+        return r < first || r > last ? 0.0f : 1.0f / (float)(last - first + 1);
+    }
+    int at = position(kind, a, i), low = at / a.den;
+    float next = kind == LINEAR ? (float)(at - low * a.den) / (float)a.den : 0.0f;
+    return r == low ? 1.0f - next : r == low + 1 ? next : 0.0f;
+}
+
+/* Pixels of x, from .x to .y, that may have a weight in y's pixel i. */
+static int2 sources(int kind, axis a, int i) {
+    if (kind == WINDOW)
+        return (int2)(i * a.in / a.out, ((i + 1) * a.in - 1) / a.out);
+    int low = position(kind, a, i) / a.den;
+    return (int2)(low, kind == LINEAR ? min(low + 1, a.in - 1) : low);
+}
+
+/* Pixels of y in which x's pixel r may have a weight. */
+static int2 targets(int kind, axis a, int r) {
+    if (kind == WINDOW)
+        return (int2)(r * a.out / a.in, ((r + 1) * a.out - 1) / a.in);
+    if (kind == REFLECT) { /* r itself and, near an end, its mirror image beyond it */
+        int near = r - a.add, low = -a.add - r, high = 2 * (a.in - 1) - r - a.add;
+        return (int2)(low >= 0 ? low : near, high < a.out ? high : near);
+    }
+    int first = r == 0 ? 0 : max(((r - 1) * a.den - a.add) / a.mul, 0);
+    return (int2)(first, r == a.in - 1 ? a.out - 1 : min(((r + 1) * a.den - a.add) / a.mul, a.out - 1));
+}
+
+static float weight_of(int kind, int backward, axis a, int mine, int other) {
+    return backward ? weight(kind, a, other, mine) : weight(kind, a, mine, other);
+}
+
+static int2 others(int kind, int backward, axis a, int mine) {
+    return backward ? targets(kind, a, mine) : sources(kind, a, mine);
+}
+
+/* x is dy and y is dx if backward. Work-item per number of y: global size (count). */
+__kernel void resample(__global const float *x, __global float *y, int kind, int backward, int c, int count, int h_in,
+                       int h_out, int h_mul, int h_add, int h_den, int w_in, int w_out, int w_mul, int w_add,
+                       int w_den) {
+    int at = (int)get_global_id(0);
+    if (at >= count)
+        return;
+    axis h = {h_in, h_out, h_mul, h_add, h_den}, w = {w_in, w_out, w_mul, w_add, w_den};
+    int height = backward ? h_in : h_out, width = backward ? w_in : w_out;
+    int other_height = backward ? h_out : h_in, other_width = backward ? w_out : w_in;
+    int pixel = at / c, i = pixel / width % height, j = pixel % width;
+    int2 rows = others(kind, backward, h, i), columns = others(kind, backward, w, j);
+    __global const float *image = x + (size_t)(pixel / width / height) * other_height * other_width * c + at % c;
+    float sum = 0.0f;
+    for (int r = rows.x; r <= rows.y; r++) {
+        float of_row = weight_of(kind, backward, h, i, r);
+        for (int s = columns.x; of_row != 0.0f && s <= columns.y; s++)
+            sum += of_row * weight_of(kind, backward, w, j, s) * image[(size_t)(r * other_width + s) * c];
+    }
+    y[at] = sum;
+}
+
+/* y[c] += weight * x[c] */
+static void accumulate(__global const float *restrict x, __global float *restrict y, int c, float factor) {
+    int k = 0;
+    for (; k + VW <= c; k += VW)
+        STORE(LOAD(y + k) + factor * LOAD(x + k), y + k);
+    for (; k < c; k++)
+        y[k] += factor * x[k];
+}
+
+/* The same for class cpu: work-item per row of pixels of y; local size (1), global size (N * rows). */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+resample_rows(__global const float *restrict x, __global float *restrict y, int kind, int backward, int c, int count,
+              int h_in, int h_out, int h_mul, int h_add, int h_den, int w_in, int w_out, int w_mul, int w_add,
+              int w_den) {
+    axis h = {h_in, h_out, h_mul, h_add, h_den}, w = {w_in, w_out, w_mul, w_add, w_den};
+    int height = backward ? h_in : h_out, width = backward ? w_in : w_out;
+    int other_height = backward ? h_out : h_in, other_width = backward ? w_out : w_in;
+    int at = (int)get_global_id(0), i = at % height;
+    int2 rows = others(kind, backward, h, i);
+    __global const float *image = x + (size_t)(at / height) * other_height * other_width * c;
+    for (int j = 0; j < width; j++) {
+        __global float *target = y + ((size_t)at * width + j) * c;
+        int2 columns = others(kind, backward, w, j);
+        for (int k = 0; k < c; k++)
+            target[k] = 0.0f;
+        for (int r = rows.x; r <= rows.y; r++)
+            for (int s = columns.x; s <= columns.y; s++) {
+                float factor = weight_of(kind, backward, h, i, r) * weight_of(kind, backward, w, j, s);
+                if (factor != 0.0f)
+                    accumulate(image + (size_t)(r * other_width + s) * c, target, c, factor);
+            }
+    }
+}
