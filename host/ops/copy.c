@@ -4,7 +4,7 @@ enum {
     TILE = 32,        /* gpu/copy.cl: numbers along each side of a tile */
     TILE_GROUP = 256, /* and its work-group */
     NARROW = 16,      /* sides below this leave a tile mostly empty */
-    BLOCK = 16,       /* cpu/copy.cl: numbers of y that copy_tiles writes next to each other */
+    RUN = 64,         /* cpu/copy.cl: numbers of y that copy_tiles writes next to each other, a multiple of its vectors */
     CHUNK = 16384     /* numbers a work-item of class cpu moves, about: a few microseconds */
 };
 
@@ -134,9 +134,9 @@ static lbk_status emit_gpu(lbk_emit *e, int input, const lbk_copy *copy) {
     return LBK_OK;
 }
 
-/* Work-item: `each` numbers across, a multiple of BLOCK, by all of `down`. */
+/* Work-item: `each` numbers across by all of `down`. */
 static lbk_status emit_cpu_tiles(lbk_emit *e, int input, const lbk_copy *copy, const plane *p) {
-    int64_t each = div_up(CHUNK, p->down.size * BLOCK) * BLOCK;
+    int64_t each = div_up(CHUNK, p->down.size * RUN) * RUN;
     lbk_call *call;
     LBK_TRY(begin(e, "cpu/copy", "copy_tiles", input, copy, &call));
     LBK_TRY(lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e)));
@@ -173,7 +173,7 @@ static lbk_status emit_cpu(lbk_emit *e, int input, const lbk_copy *copy) {
         return emit_elements(e, input, copy, 1);
     if (inner(copy, 0).from == 1 || !plane_find(copy, &p))
         return emit_cpu_rows(e, input, copy);
-    if (p.down.size >= BLOCK / 4 && p.across.size >= BLOCK / 4)
+    if (p.down.size >= lbk_emit_vector_width(e) && p.across.size >= lbk_emit_vector_width(e))
         return emit_cpu_tiles(e, input, copy, &p);
     bool longer = p.down.size > p.across.size;
     lbk_copy turned = {.rank = 4, .x_start = copy->x_start, .y_start = copy->y_start};

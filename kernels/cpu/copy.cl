@@ -39,37 +39,57 @@ copy_rows(__global const float *restrict x, __global float *restrict y, int x_st
     }
 }
 
-#define BLOCK 16 /* numbers of y next to each other: a cache line */
+/* Row by row of a VW x VW block: element j of the first, then of the second, j running. */
+#if VW == 16
+#define FIRST_HALVES(a, b) shuffle2(a, b, (uint16)(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23))
+#define LAST_HALVES(a, b) shuffle2(a, b, (uint16)(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31))
+#elif VW == 8
+#define FIRST_HALVES(a, b) shuffle2(a, b, (uint8)(0, 8, 1, 9, 2, 10, 3, 11))
+#define LAST_HALVES(a, b) shuffle2(a, b, (uint8)(4, 12, 5, 13, 6, 14, 7, 15))
+#else
+#define FIRST_HALVES(a, b) shuffle2(a, b, (uint4)(0, 4, 1, 5))
+#define LAST_HALVES(a, b) shuffle2(a, b, (uint4)(2, 6, 3, 7))
+#endif
 
-/* Four numbers of y along `across` from each of four places along `down`. */
+/* One block, in registers, so that each line of x and y is touched once, however far apart the rows are: interleaving row i with row
+ * i + VW / 2, log2(VW) times, transposes. */
 static void turn(__global const float *restrict x, __global float *restrict y, int across_from, int down_to) {
-    float4 a = vload4(0, x), b = vload4(0, x + across_from), c = vload4(0, x + 2 * across_from),
-           d = vload4(0, x + 3 * across_from);
-    vstore4((float4)(a.x, b.x, c.x, d.x), 0, y);
-    vstore4((float4)(a.y, b.y, c.y, d.y), 0, y + down_to);
-    vstore4((float4)(a.z, b.z, c.z, d.z), 0, y + 2 * down_to);
-    vstore4((float4)(a.w, b.w, c.w, d.w), 0, y + 3 * down_to);
+    vec rows[VW], mixed[VW];
+    #pragma unroll
+    for (int i = 0; i < VW; i++)
+        rows[i] = LOAD(x + i * across_from);
+    #pragma unroll
+    for (int step = 1; step < VW; step *= 2) {
+        #pragma unroll
+        for (int i = 0; i < VW / 2; i++) {
+            mixed[2 * i] = FIRST_HALVES(rows[i], rows[i + VW / 2]);
+            mixed[2 * i + 1] = LAST_HALVES(rows[i], rows[i + VW / 2]);
+        }
+        #pragma unroll
+        for (int i = 0; i < VW; i++)
+            rows[i] = mixed[i];
+    }
+    #pragma unroll
+    for (int i = 0; i < VW; i++)
+        STORE(rows[i], y + i * down_to);
 }
 
 /* A transposition: `down` is contiguous in x, `across` in y. Global size (across / each, a * b), rounded up. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 copy_tiles(__global const float *restrict x, __global float *restrict y, int x_start, int y_start, int down,
            int down_to, int across, int across_from, int a_size, int a_from, int a_to, int b_from, int b_to, int each) {
-    int first = (int)get_global_id(0) * each, last = min(first + each, across);
+    int first = (int)get_global_id(0) * each, last = min(first + each, across), whole = last - (last - first) % VW, k = 0;
     int a = (int)get_global_id(1) % a_size, b = (int)get_global_id(1) / a_size;
     x += x_start + a * a_from + b * b_from;
     y += y_start + a * a_to + b * b_to;
-    for (int block = first; block < last; block += BLOCK) {
-        int end = min(block + BLOCK, last), whole = block + (end - block) / 4 * 4, k = 0;
-        for (; k + 4 <= down; k += 4) {
-            for (int i = block; i < whole; i += 4)
-                turn(x + i * across_from + k, y + k * down_to + i, across_from, down_to);
-            for (int i = whole; i < end; i++)
-                for (int j = k; j < k + 4; j++)
-                    y[j * down_to + i] = x[i * across_from + j];
-        }
-        for (; k < down; k++)
-            for (int i = block; i < end; i++)
-                y[k * down_to + i] = x[i * across_from + k];
+    for (; k + VW <= down; k += VW) {
+        for (int i = first; i < whole; i += VW)
+            turn(x + i * across_from + k, y + k * down_to + i, across_from, down_to);
+        for (int i = whole; i < last; i++)
+            for (int j = k; j < k + VW; j++)
+                y[j * down_to + i] = x[i * across_from + j];
     }
+    for (; k < down; k++)
+        for (int i = first; i < last; i++)
+            y[k * down_to + i] = x[i * across_from + k];
 }
