@@ -18,20 +18,17 @@ lbk_shape lbk_resample_shape(const lbk_resample *map, bool out) {
     return lbk_shape_4(map->n, out ? h->out : h->in, out ? w->out : w->in, map->c);
 }
 
-lbk_status lbk_resample_emit(lbk_emit *e, lbk_class cls, const lbk_resample *map, bool backward) {
-    bool cpu = cls == LBK_CLASS_CPU;
-    lbk_shape y = lbk_resample_shape(map, !backward);
-    int64_t items = cpu ? y.dim[0] * y.dim[1] : lbk_shape_count(&y);
-    lbk_call *call;
-    LBK_TRY(lbk_emit_kernel(e, "generic/resample", cpu ? "resample_rows" : "resample", &call));
-    if (cpu)
-        LBK_TRY(lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e)));
-    lbk_call_input(call, 0);
-    lbk_call_output(call, 0);
-    lbk_call_int(call, map->kind);
-    lbk_call_int(call, backward);
-    lbk_call_int(call, map->c);
-    lbk_call_int(call, items);
+static lbk_status begin(lbk_emit *e, const char *name, const lbk_resample *map, bool backward, lbk_call **call) {
+    LBK_TRY(lbk_emit_kernel(e, "generic/resample", name, call));
+    lbk_call_input(*call, 0);
+    lbk_call_output(*call, 0);
+    lbk_call_int(*call, map->kind);
+    lbk_call_int(*call, backward);
+    lbk_call_int(*call, map->c);
+    return LBK_OK;
+}
+
+static void call_axes(lbk_call *call, const lbk_resample *map) {
     for (int d = 0; d < 2; d++) {
         const lbk_resample_axis *a = &map->axis[d];
         lbk_call_int(call, a->in);
@@ -40,8 +37,36 @@ lbk_status lbk_resample_emit(lbk_emit *e, lbk_class cls, const lbk_resample *map
         lbk_call_int(call, a->add);
         lbk_call_int(call, a->den);
     }
-    lbk_call_range_1d(call, (size_t)items, cpu ? 1 : lbk_emit_local(e));
+}
+
+/* A work-item per row of pixels of several images, as long as there are enough to share among the device's cores. */
+static lbk_status emit_rows(lbk_emit *e, const lbk_resample *map, bool backward) {
+    enum { MOST_IMAGES = 8, ITEMS_PER_CORE = 16 };
+    int64_t rows = backward ? map->axis[0].in : map->axis[0].out;
+    int64_t each = map->n * rows / (ITEMS_PER_CORE * (int64_t)e->caps->compute_units);
+    lbk_call *call;
+    each = each < 1 ? 1 : each > MOST_IMAGES ? MOST_IMAGES : each;
+    LBK_TRY(begin(e, "resample_rows", map, backward, &call));
+    LBK_TRY(lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e)));
+    lbk_call_int(call, map->n);
+    lbk_call_int(call, each);
+    call_axes(call, map);
+    lbk_call_range_2d(call, (size_t)rows, (size_t)((map->n + each - 1) / each), 1, 1);
     return LBK_OK;
+}
+
+static lbk_status emit_elements(lbk_emit *e, const lbk_resample *map, bool backward) {
+    lbk_shape y = lbk_resample_shape(map, !backward);
+    lbk_call *call;
+    LBK_TRY(begin(e, "resample", map, backward, &call));
+    lbk_call_int(call, lbk_shape_count(&y));
+    call_axes(call, map);
+    lbk_call_range_1d(call, (size_t)lbk_shape_count(&y), lbk_emit_local(e));
+    return LBK_OK;
+}
+
+lbk_status lbk_resample_emit(lbk_emit *e, lbk_class cls, const lbk_resample *map, bool backward) {
+    return cls == LBK_CLASS_CPU ? emit_rows(e, map, backward) : emit_elements(e, map, backward);
 }
 
 static double place(lbk_resample_kind kind, const lbk_resample_axis *a, int64_t i) {

@@ -99,36 +99,57 @@ __kernel void resample(__global const float *x, __global float *y, int kind, int
     y[at] = sum;
 }
 
-/* y[c] += weight * x[c] */
-static void accumulate(__global const float *restrict x, __global float *restrict y, int c, float factor) {
+#define TAPS 16 /* pixels with a weight that are gathered at once */
+
+/* y[k] = sum of factor[t] * x[at[t] + k], or that added to what is in y; k < c. */
+static void gather(__global const float *restrict x, __global float *restrict y, int c, const int *at,
+                   const float *factor, int count, int add) {
     int k = 0;
-    for (; k + VW <= c; k += VW)
-        STORE(LOAD(y + k) + factor * LOAD(x + k), y + k);
-    for (; k < c; k++)
-        y[k] += factor * x[k];
+    for (; k + VW <= c; k += VW) {
+        vec sum = add ? LOAD(y + k) : (vec)(0.0f);
+        for (int t = 0; t < count; t++)
+            sum += factor[t] * LOAD(x + at[t] + k);
+        STORE(sum, y + k);
+    }
+    for (; k < c; k++) {
+        float sum = add ? y[k] : 0.0f;
+        for (int t = 0; t < count; t++)
+            sum += factor[t] * x[at[t] + k];
+        y[k] = sum;
+    }
 }
 
-/* The same for class cpu: work-item per row of pixels of y; local size (1), global size (N * rows). */
+/* The same for class cpu: a work-item takes a row of pixels of `each` images, since finding weights takes longer than using
+ * them. Local size (1,1), global size (rows of y, images / each), rounded up. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-resample_rows(__global const float *restrict x, __global float *restrict y, int kind, int backward, int c, int count,
-              int h_in, int h_out, int h_mul, int h_add, int h_den, int w_in, int w_out, int w_mul, int w_add,
+resample_rows(__global const float *restrict x, __global float *restrict y, int kind, int backward, int c, int images,
+              int each, int h_in, int h_out, int h_mul, int h_add, int h_den, int w_in, int w_out, int w_mul, int w_add,
               int w_den) {
     axis h = {h_in, h_out, h_mul, h_add, h_den}, w = {w_in, w_out, w_mul, w_add, w_den};
-    int height = backward ? h_in : h_out, width = backward ? w_in : w_out;
-    int other_height = backward ? h_out : h_in, other_width = backward ? w_out : w_in;
-    int at = (int)get_global_id(0), i = at % height;
+    int width = backward ? w_in : w_out, other_width = backward ? w_out : w_in;
+    int size = (backward ? h_in : h_out) * width * c, other_size = (backward ? h_out : h_in) * other_width * c;
+    int i = (int)get_global_id(0), first = (int)get_global_id(1) * each, last = min(first + each, images);
     int2 rows = others(kind, backward, h, i);
-    __global const float *image = x + (size_t)(at / height) * other_height * other_width * c;
+    int at[TAPS], count = 0;
+    float factor[TAPS];
     for (int j = 0; j < width; j++) {
-        __global float *target = y + ((size_t)at * width + j) * c;
         int2 columns = others(kind, backward, w, j);
-        for (int k = 0; k < c; k++)
-            target[k] = 0.0f;
-        for (int r = rows.x; r <= rows.y; r++)
+        int add = 0;
+        for (int r = rows.x; r <= rows.y; r++) {
+            float of_row = weight_of(kind, backward, h, i, r);
             for (int s = columns.x; s <= columns.y; s++) {
-                float factor = weight_of(kind, backward, h, i, r) * weight_of(kind, backward, w, j, s);
-                if (factor != 0.0f)
-                    accumulate(image + (size_t)(r * other_width + s) * c, target, c, factor);
+                bool end = r == rows.y && s == columns.y;
+                at[count] = (r * other_width + s) * c;
+                factor[count] = of_row * weight_of(kind, backward, w, j, s);
+                count += factor[count] != 0.0f;
+                if (count < TAPS && !end)
+                    continue;
+                for (int n = first; n < last; n++)
+                    gather(x + (size_t)n * other_size, y + (size_t)n * size + (i * width + j) * c, c, at, factor, count,
+                           add);
+                count = 0;
+                add = 1;
             }
+        }
     }
 }
