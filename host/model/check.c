@@ -10,8 +10,7 @@ static lbk_status expression_check(const lbk_model *model, const lbk_net_line *l
     return lbk_net_context(status, &model->ini, line->entry);
 }
 
-/* "a" or "a,b", commas inside parentheses not counted; writes the comma's place or NULL. */
-const char *lbk_net_pair_comma(const char *text) {
+static const char *comma_find(const char *text) {
     int depth = 0;
     for (const char *c = text; *c; c++) {
         depth += (*c == '(') - (*c == ')');
@@ -21,13 +20,25 @@ const char *lbk_net_pair_comma(const char *text) {
     return NULL;
 }
 
-static lbk_status pair_check(lbk_model *model, const lbk_net_line *line, const lbk_net_arg *arg, lbk_scope *scope) {
-    const char *comma = lbk_net_pair_comma(arg->text), *first = NULL;
-    if (!comma)
-        return expression_check(model, line, arg->key, arg->text, scope);
-    LBK_TRY(lbk_arena_printf(&model->ini.arena, &first, "%.*s", (int)(comma - arg->text), arg->text));
-    LBK_TRY(expression_check(model, line, arg->key, first, scope));
-    return expression_check(model, line, arg->key, comma + 1, scope);
+lbk_status lbk_net_expression(lbk_arena *arena, const lbk_param *param, int index, const char **rest,
+                              const char **out) {
+    int most = param->type == LBK_TYPE_INTS ? LBK_MAX_INTS : param->type == LBK_TYPE_PAIR ? 2 : 1;
+    const char *comma = index + 1 < most ? comma_find(*rest) : NULL;
+    *out = *rest;
+    if (comma)
+        LBK_TRY(lbk_arena_printf(arena, out, "%.*s", (int)(comma - *rest), *rest));
+    *rest = comma ? comma + 1 : NULL;
+    return LBK_OK;
+}
+
+static lbk_status expressions_check(lbk_model *model, const lbk_net_line *line, const lbk_net_arg *arg,
+                                    lbk_scope *scope) {
+    const char *rest = arg->text, *expression = NULL;
+    for (int i = 0; rest; i++) {
+        LBK_TRY(lbk_net_expression(&model->ini.arena, arg->param, i, &rest, &expression));
+        LBK_TRY(expression_check(model, line, arg->key, expression, scope));
+    }
+    return LBK_OK;
 }
 
 static lbk_status op_args_check(lbk_model *model, const lbk_net_line *line, lbk_scope *scope) {
@@ -36,7 +47,7 @@ static lbk_status op_args_check(lbk_model *model, const lbk_net_line *line, lbk_
     for (int i = 0; i < line->arg_count; i++) {
         const lbk_net_arg *arg = &line->args[i];
         if (lbk_net_param_is_expression(arg->param))
-            LBK_TRY(pair_check(model, line, arg, scope));
+            LBK_TRY(expressions_check(model, line, arg, scope));
         else
             LBK_TRY(lbk_net_context(lbk_param_set(arg->param, arg->text, &model->ini.arena, values), &model->ini,
                                     line->entry));

@@ -12,7 +12,7 @@ bool lbk_net_param_is_built(const lbk_param *param) {
 }
 
 bool lbk_net_param_is_expression(const lbk_param *param) {
-    return param->type == LBK_TYPE_INT || param->type == LBK_TYPE_PAIR;
+    return param->type == LBK_TYPE_INT || param->type == LBK_TYPE_PAIR || param->type == LBK_TYPE_INTS;
 }
 
 static int scalar_inputs(const lbk_op *op) {

@@ -68,7 +68,7 @@ struct lbk_model_network {
 
 /* Parameters that an op may have but the builder sets: "training", "seed", "node" (see model.h). */
 bool lbk_net_param_is_built(const lbk_param *param);
-/* INT and PAIR values are expressions; all others are literal. */
+/* INT, PAIR and INTS values are expressions; all others are literal. */
 bool lbk_net_param_is_expression(const lbk_param *param);
 /* How many tensors `from` may name for this op: its inputs without weights and run-time scalars. */
 void lbk_net_data_inputs(const lbk_op *op, int *least, int *most);
@@ -90,8 +90,9 @@ lbk_status lbk_net_source_parse(lbk_model *model, lbk_net_block *block, const lb
 lbk_status lbk_net_line_parse(lbk_model *model, lbk_net_block *block, lbk_net_line *line);
 /* Words that stand before '=' in a line and mean the same for every op and block. */
 bool lbk_net_is_reserved(const char *word);
-/* The comma of "a,b" outside parentheses; NULL: there is none. */
-const char *lbk_net_pair_comma(const char *text);
+/* Cuts expression number `index` (from 0) of a parameter's value off the front of *rest, up to a comma outside parentheses;
+ * *rest is NULL behind the last one, which takes whatever is left: an integer is one expression, a pair at most two. */
+lbk_status lbk_net_expression(lbk_arena *arena, const lbk_param *param, int index, const char **rest, const char **out);
 /* The number of the data that a parameter called `name` is set to by "data"; without `use`, some pointer that tells that there is
  * one. NULL: there is none. */
 const int *lbk_model_data_number(const lbk_model_use *use, const char *name);

@@ -7,19 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An integer or a pair: evaluated, written out as numbers and read by the ordinary, range-checking way. */
-static lbk_status expression_set(lbk_builder *b, const lbk_net_arg *arg, lbk_scope *scope, void *values) {
-    const char *comma = arg->param->type == LBK_TYPE_PAIR ? lbk_net_pair_comma(arg->text) : NULL;
-    const char *first = arg->text, *numbers = NULL;
-    long long a = 0, c = 0;
-    if (comma)
-        LBK_TRY(lbk_arena_printf(&b->graph->arena, &first, "%.*s", (int)(comma - arg->text), arg->text));
-    LBK_TRY(lbk_context(lbk_scope_eval(scope, first, &a), "%s", arg->key));
-    if (comma)
-        LBK_TRY(lbk_context(lbk_scope_eval(scope, comma + 1, &c), "%s", arg->key));
-    LBK_TRY(comma ? lbk_arena_printf(&b->graph->arena, &numbers, "%lld,%lld", a, c)
-                  : lbk_arena_printf(&b->graph->arena, &numbers, "%lld", a));
-    lbk_status status = lbk_param_set(arg->param, numbers, &b->graph->arena, values);
+/* One integer or several: evaluated, written out as numbers and read by the ordinary, range-checking way. */
+static lbk_status expressions_set(lbk_builder *b, const lbk_net_arg *arg, lbk_scope *scope, void *values) {
+    lbk_arena *arena = &b->graph->arena;
+    const char *rest = arg->text, *expression = NULL, *numbers = "";
+    for (int i = 0; rest; i++) {
+        long long value = 0;
+        LBK_TRY(lbk_net_expression(arena, arg->param, i, &rest, &expression));
+        LBK_TRY(lbk_context(lbk_scope_eval(scope, expression, &value), "%s", arg->key));
+        LBK_TRY(lbk_arena_printf(arena, &numbers, "%s%s%lld", numbers, i ? "," : "", value));
+    }
+    lbk_status status = lbk_param_set(arg->param, numbers, arena, values);
     return strcmp(numbers, arg->text) == 0 ? status : lbk_context(status, "%s=%s", arg->key, arg->text);
 }
 
@@ -47,7 +45,7 @@ static lbk_status params_fill(lbk_builder *b, const lbk_net_line *line, lbk_scop
         LBK_TRY(lbk_param_defaults(line->op->params, arena, values));
     for (int i = 0; i < line->arg_count; i++) {
         const lbk_net_arg *arg = &line->args[i];
-        LBK_TRY(lbk_net_param_is_expression(arg->param) ? expression_set(b, arg, scope, values)
+        LBK_TRY(lbk_net_param_is_expression(arg->param) ? expressions_set(b, arg, scope, values)
                                                         : lbk_param_set(arg->param, arg->text, arena, values));
     }
     return built_params_set(b, line->op, values);

@@ -86,10 +86,9 @@ static lbk_status parameter_differentiate(lbk_gradient *g) {
 
 static lbk_status backward_differentiate(lbk_gradient *g) {
     const lbk_shape *shape = &g->output_desc[0].shape;
-    int dims[LBK_MAX_RANK];
+    parameter_params forward = {.shape = {.count = shape->rank}, .batch = ((const backward_params *)g->params)->batch};
     for (int i = 0; i < shape->rank; i++)
-        dims[i] = (int)shape->dim[i];
-    const parameter_params forward = {{shape->rank, dims}, ((const backward_params *)g->params)->batch, 0};
+        forward.shape.items[i] = (int)shape->dim[i];
     const lbk_value inputs[] = {g->input[0], g->output_grad[0]};
     return lbk_gradient_emit(g, "parameter", &forward, 2, inputs, &g->input_grad[0]);
 }

@@ -11,6 +11,29 @@ int64_t lbk_ops_count(const lbk_tensor_desc *desc) {
     return lbk_shape_count(&desc->shape);
 }
 
+void lbk_ops_coordinates(const lbk_shape *shape, int64_t i, int64_t *at) {
+    for (int d = shape->rank - 1; d >= 0; d--) {
+        at[d] = i % shape->dim[d];
+        i /= shape->dim[d];
+    }
+}
+
+int64_t lbk_ops_place(const lbk_shape *shape, const int64_t *at) {
+    int64_t place = 0;
+    for (int d = 0; d < shape->rank; d++)
+        place = place * shape->dim[d] + at[d];
+    return place;
+}
+
+lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis, int *out) {
+    char text[LBK_SHAPE_TEXT];
+    *out = lbk_ops_axis(axis, shape->rank);
+    if (*out >= 0 && *out < shape->rank)
+        return LBK_OK;
+    return lbk_fail(LBK_ERR_INPUT, "%s (%s) has no axis %d, expected %d to %d", name, lbk_shape_print(shape, text),
+                    axis, -shape->rank, shape->rank - 1);
+}
+
 void lbk_infer_output(lbk_infer *infer, lbk_dtype dtype, lbk_shape shape) {
     infer->output[infer->output_count++] = (lbk_tensor_desc){dtype, shape};
 }

@@ -12,6 +12,16 @@ static inline bool lbk_ops_present(const lbk_tensor_desc *desc) {
     return desc->shape.rank >= 0;
 }
 
+/* Element i of a tensor by its coordinates, the last running fastest, and back. For references. */
+void lbk_ops_coordinates(const lbk_shape *shape, int64_t i, int64_t *at);
+int64_t lbk_ops_place(const lbk_shape *shape, const int64_t *at);
+/* Dimension that `axis` means in a tensor of this rank; negative ones count from the end, as in Python. */
+static inline int lbk_ops_axis(int axis, int rank) {
+    return axis < 0 ? axis + rank : axis;
+}
+/* The same with a check: LBK_ERR_INPUT when tensor `name` has no such dimension. */
+lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis, int *out);
+
 static inline bool lbk_infer_has(const lbk_infer *infer, int input) {
     return input < infer->input_count && lbk_ops_present(&infer->input[input]);
 }

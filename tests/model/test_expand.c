@@ -259,3 +259,14 @@ Test(expand, values_that_are_not_integers_are_literal) {
     expect_param(&n, "b", "momentum", "0.25");
     network_release(&n);
 }
+
+Test(expand, lists_are_as_many_expressions) {
+    network n;
+    network_digits(&n);
+    build_text(&n, HEAD "[parameters]\nk = 2\n[network]\na = reshape shape=0,k*(k+2),-1,k>1?k:1\n"
+                        "b = reshape shape=0,8,8,1\n" TAIL);
+    expect_param(&n, "a", "shape", "0, 8, -1, 2");
+    const lbk_shape *a = &lbk_graph_desc(n.graph, lbk_model_tap(&n.built, "a"))->shape;
+    cr_expect(a->rank == 4 && a->dim[1] == 8 && a->dim[2] == 4 && a->dim[3] == 2);
+    network_release(&n);
+}

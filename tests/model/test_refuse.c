@@ -108,6 +108,13 @@ Test(refuse, expressions) {
         {HEAD "a = conv2d out=1.5\n" TAIL, "@:4: [network] a: out: expression \"1.5\", column 1: not an integer"},
         {HEAD "a = conv2d out=4 kernel=3,\n" TAIL,
          "@:4: [network] a: kernel: expression \"\", column 1: ends where a value is expected"},
+        {HEAD "a = conv2d out=4 kernel=3,3,3\n" TAIL,
+         "@:4: [network] a: kernel: expression \"3,3\", column 2: expected an operator or the end"},
+        {HEAD "a = reshape shape=0,8,(8,1\n" TAIL,
+         "@:4: [network] a: shape: expression \"(8,1\", column 1: this '(' is not closed"},
+        {HEAD "a = reshape shape=0,in-3,8,8\n" TAIL,
+         "@:4: a: shape=0,in-3,8,8: shape: expected at most 16 comma-separated integers, each in [-1, 1073741824], got "
+         "\"0,-2,8,8\""},
         {HEAD "a = conv2d out=in-1\n" TAIL, "@:4: a: out=in-1: out: expected integer in [1, 1048576], got \"0\""},
         {HEAD "a = conv2d out=-3\n" TAIL, "@:4: a: out: expected integer in [1, 1048576], got \"-3\""},
         {HEAD "a = conv2d out=4/(in-1)\n" TAIL, "@:4: a: out: expression \"4/(in-1)\", column 2: division by zero"},
@@ -188,6 +195,7 @@ Test(refuse, shapes) {
          "@:5: fc: the last node's shape is 1x11, expected batch x classes, 1x10"},
         {HEAD "a = conv2d out=4\nb = add from=a,input\n" TAIL, "@:5: b: add: *"},
         {HEAD "a = b repeat=2\n" TAIL "[block b]\nc = conv2d out=4 kernel=5 stride=2\n", "@:8: a.1.c: conv2d: *"},
+        {HEAD "a = reshape shape=0,-1,9\n" TAIL, "@:4: a: reshape: x (1x8x8x1) does not fit the shape 1x-1x9"},
     };
     EXPECT_REFUSED(cases);
 }
