@@ -81,6 +81,7 @@ static lbk_status differentiate_node(pass *p, size_t index) {
     const lbk_node node = graph->nodes[index]; /* a copy: emitting may move graph->nodes */
     lbk_tensor_desc input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS];
     lbk_gradient g = {.graph = graph,
+                      .op = node.op,
                       .params = node.params,
                       .input_count = node.input_count,
                       .output_count = node.output_count,

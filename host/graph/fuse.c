@@ -80,6 +80,9 @@ static bool absorb_add(lbk_graph *g, const uses *u, size_t n) {
     if (m < 0 || g->nodes[m].input_count != 2)
         return false;
     lbk_value other = g->nodes[m].input[g->nodes[m].input[0] == node->output[0]];
+    const lbk_shape *shape = &g->values[node->output[0]].desc.shape;
+    if (!lbk_shape_equal(shape, &g->values[other].desc.shape))
+        return false; /* repeats one of them */
     while (node->input_count <= at)
         node->input[node->input_count++] = LBK_NONE;
     node->input[at] = other;

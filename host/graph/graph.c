@@ -185,7 +185,7 @@ lbk_cost lbk_graph_node_cost(const lbk_graph *graph, const lbk_node *node) {
     if (!node->op->cost)
         return cost;
     lbk_tensor_desc input[LBK_MAX_INPUTS];
-    lbk_infer infer = {.params = node->params, .input_count = node->input_count, .input = input};
+    lbk_infer infer = {.op = node->op, .params = node->params, .input_count = node->input_count, .input = input};
     lbk_graph_node_descs(graph, node, input, infer.output);
     infer.output_count = node->output_count;
     node->op->cost(&infer, &cost);

@@ -32,7 +32,8 @@ lbk_status lbk_graph_interpret(const lbk_graph *graph, double **memory, lbk_aren
         }
         for (int i = 0; i < node->output_count; i++)
             out[i] = memory[node->output[i]];
-        lbk_reference reference = {.params = node->params,
+        lbk_reference reference = {.op = node->op,
+                                   .params = node->params,
                                    .input_count = node->input_count,
                                    .output_count = node->output_count,
                                    .input = input,

@@ -99,6 +99,9 @@ static void initial_values(const lbk_weights_entry *e, uint64_t seed, float *out
         case LBK_INIT_ONE:
             out[i] = 1.0f;
             break;
+        case LBK_INIT_QUARTER:
+            out[i] = 0.25f;
+            break;
         case LBK_INIT_KAIMING_NORMAL_FAN_OUT:
             out[i] = (float)(deviation * lbk_rng_normal(&rng));
             break;

@@ -17,6 +17,7 @@ typedef int lbk_value; /* a tensor of a graph; LBK_NONE: none */
 
 struct lbk_gradient {
     void *graph; /* lbk_graph, seen from below */
+    const lbk_op *op;
     const void *params;
     int input_count, output_count;
     lbk_value input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS];

@@ -19,12 +19,14 @@
 #define LBK_MAX_INPUTS 8
 #define LBK_MAX_OUTPUTS 6
 
+typedef struct lbk_op lbk_op;
 typedef struct lbk_emit lbk_emit;         /* ops/emit.h: turns a node into kernel calls */
 typedef struct lbk_gradient lbk_gradient; /* ops/gradient.h: emits the nodes of a derivative */
 
 /* One node's inputs and parameters, seen while its output shapes are found. Fill output[] and output_count; refuse what
  * does not fit with lbk_fail(LBK_ERR_INPUT, ...) saying the shapes and what was expected; no input is empty. */
 typedef struct lbk_infer {
+    const lbk_op *op; /* set by lbk_op_infer() */
     const void *params;
     int input_count;
     const lbk_tensor_desc *input; /* an absent optional input has shape.rank == -1 */
@@ -40,6 +42,7 @@ typedef struct lbk_cost {
 /* The float64 reference: plain loops, obviously right, no OpenCL. Integer tensors hold whole doubles. Scalars included.
  * `in[i]` is NULL for an absent optional input. Inputs named in op->updates may be written through `in`. */
 typedef struct lbk_reference {
+    const lbk_op *op;
     const void *params;
     int input_count, output_count;
     const lbk_tensor_desc *input, *output;
@@ -57,6 +60,7 @@ typedef enum lbk_weight_kind {
 typedef enum lbk_init {
     LBK_INIT_ZERO,
     LBK_INIT_ONE,
+    LBK_INIT_QUARTER,                /* 0.25: slopes of PReLU, He et al. 2015 */
     LBK_INIT_KAIMING_NORMAL_FAN_OUT, /* N(0, 2/fan_out): He et al. 2015, eq. 14; RepDistiller's ResNets */
     LBK_INIT_NORMAL_SMALL,           /* N(0, 0.02^2): embeddings of BERT (Devlin et al. 2019) and ViT */
     LBK_INIT_UNIFORM_FAN_IN,         /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for conv and linear */
@@ -94,7 +98,7 @@ typedef struct lbk_op_example {
     int integer_below; /* I32 inputs: uniform in [0, this) */
 } lbk_op_example;
 
-typedef struct lbk_op {
+struct lbk_op {
     const char *name;    /* "conv2d" */
     const char *summary; /* one line */
     const char *formula; /* y[n,h,w,k] = ... */
@@ -123,7 +127,8 @@ typedef struct lbk_op {
     int example_count;
     /* Layer ops with weights: what they are for input x. `input` is the desc of input 0. NULL: none. */
     lbk_status (*weights)(const void *params, const lbk_tensor_desc *input, lbk_weight_list *list);
-} lbk_op;
+    const void *family; /* what tells ops with common functions apart (host/ops/unary.c); NULL: none */
+};
 
 /* All ops of all files in registry order, NULL-terminated; find returns NULL when unknown. */
 const lbk_op *const *lbk_op_all(void);

@@ -16,7 +16,7 @@ static const lbk_op *const *const op_files[] = {
     NULL};
 #undef LBK_OP
 
-#define MAX_OPS 256
+#define MAX_OPS 512
 static const lbk_op *op_table[MAX_OPS + 1];
 static pthread_once_t op_table_once = PTHREAD_ONCE_INIT;
 

@@ -63,6 +63,7 @@ lbk_status lbk_op_infer(const lbk_op *op, lbk_infer *infer) {
             return lbk_fail(LBK_ERR_INPUT, "input %d has no elements (%s)", i,
                             lbk_shape_print(&infer->input[i].shape, text));
     }
+    infer->op = op;
     return op->infer(infer);
 }
 

@@ -40,6 +40,23 @@ void lbk_cost_elementwise(const lbk_infer *shapes, double flops_per_element, lbk
  * arguments may be added to *call. */
 lbk_status lbk_emit_elementwise(lbk_emit *e, const char *file, const char *name, int64_t count, lbk_call **call);
 
+/* The variants, by these names, of an op whose launches depend on the class only by numbers: prefix_emit(e, cls) must
+ * exist, prefix_variants is defined. */
+#define LBK_VARIANTS_BY_CLASS(prefix, cpu, gpu, generic)                                                               \
+    static lbk_status prefix##_emit_cpu(lbk_emit *e) {                                                                 \
+        return prefix##_emit(e, LBK_CLASS_CPU);                                                                        \
+    }                                                                                                                  \
+    static lbk_status prefix##_emit_gpu(lbk_emit *e) {                                                                 \
+        return prefix##_emit(e, LBK_CLASS_GPU);                                                                        \
+    }                                                                                                                  \
+    static lbk_status prefix##_emit_generic(lbk_emit *e) {                                                             \
+        return prefix##_emit(e, LBK_CLASS_GENERIC);                                                                    \
+    }                                                                                                                  \
+    static const lbk_variant prefix##_variants[] = {{LBK_CLASS_CPU, cpu, prefix##_emit_cpu},                           \
+                                                    {LBK_CLASS_GPU, gpu, prefix##_emit_gpu},                           \
+                                                    {LBK_CLASS_GENERIC, generic, prefix##_emit_generic},               \
+                                                    {.emit = NULL}};
+
 /* Vector width that class cpu's kernels are compiled for: 4, 8 or 16 floats. */
 int lbk_emit_vector_width(const lbk_emit *e);
 

@@ -65,6 +65,7 @@ static bool differentiate(check *c, bool one) {
     if (!one)
         must(lbk_graph_input(c->graph, "seed", LBK_F32, output[0].shape, &c->seed), c);
     lbk_gradient g = {.graph = c->graph,
+                      .op = node.op,
                       .params = node.params,
                       .input_count = c->input_count,
                       .output_count = c->output_count,

@@ -51,7 +51,7 @@ static void expect_refused(const refusal *cases, size_t count) {
 Test(refuse, lines) {
     static const refusal cases[] = {
         {HEAD "a = conv2 out=4\n" TAIL, "@:4: [network] a: unknown op or block \"conv2\"; did you mean \"conv2d\"?"},
-        {HEAD "a = blob out=4\n" TAIL, "@:4: [network] a: unknown op or block \"blob\", expected one of: *"},
+        {HEAD "a = quux out=4\n" TAIL, "@:4: [network] a: unknown op or block \"quux\", expected one of: *"},
         {HEAD "a = relu_backward\n" TAIL,
          "@:4: [network] a: the op \"relu_backward\" is no layer: it cannot stand in a model file"},
         {HEAD "a =\n" TAIL, "@:4: [network] a: expected an op or a block and its parameters"},
@@ -193,7 +193,7 @@ Test(refuse, shapes) {
         {HEAD "a = conv2d out=4\n", "@:4: a: the last node's shape is 1x8x8x4, expected batch x classes, 1x10"},
         {HEAD "pool = global_avg_pool\nfc = dense out=11\n",
          "@:5: fc: the last node's shape is 1x11, expected batch x classes, 1x10"},
-        {HEAD "a = conv2d out=4\nb = add from=a,input\n" TAIL, "@:5: b: add: *"},
+        {HEAD "a = conv2d out=4 kernel=3\nb = add from=a,input\n" TAIL, "@:5: b: add: *"},
         {HEAD "a = b repeat=2\n" TAIL "[block b]\nc = conv2d out=4 kernel=5 stride=2\n", "@:8: a.1.c: conv2d: *"},
         {HEAD "a = reshape shape=0,-1,9\n" TAIL, "@:4: a: reshape: x (1x8x8x1) does not fit the shape 1x-1x9"},
     };

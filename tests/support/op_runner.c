@@ -123,7 +123,7 @@ static void reference_run(runner *r) {
         in[i] = r->in[i].used ? r->in[i].expected : NULL;
     for (int i = 0; i < r->infer.output_count; i++)
         out[i] = r->out[i].expected;
-    lbk_reference reference = {r->params, r->c->input_count, r->infer.output_count, r->inputs, r->infer.output, in,
+    lbk_reference reference = {r->c->op, r->params, r->c->input_count, r->infer.output_count, r->inputs, r->infer.output, in,
                                out};
     r->c->op->reference(&reference);
 }
