@@ -155,16 +155,15 @@ static lbk_status emit_launches(lbk_emit *e, launches l) {
 }
 
 static lbk_status cross_entropy_emit_generic(lbk_emit *e) {
-    return emit_launches(e, (launches){.file = "generic/cross_entropy",
-                                       .share_file = "generic/cross_entropy",
-                                       .group = lbk_emit_local(e)});
+    return emit_launches(
+        e,
+        (launches){.file = "generic/cross_entropy", .share_file = "generic/cross_entropy", .group = lbk_emit_local(e)});
 }
 
 static lbk_status cross_entropy_emit_cpu(lbk_emit *e) {
-    return emit_launches(e, (launches){.file = "cpu/cross_entropy",
-                                       .share_file = "generic/cross_entropy",
-                                       .group = 1,
-                                       .per_group = true});
+    return emit_launches(
+        e,
+        (launches){.file = "cpu/cross_entropy", .share_file = "generic/cross_entropy", .group = 1, .per_group = true});
 }
 
 static lbk_status cross_entropy_emit_gpu(lbk_emit *e) {
@@ -200,14 +199,20 @@ static const lbk_op_example cross_entropy_examples[] = {
      .low = 0.1,
      .high = 4,
      .integer_below = 21},
-    {.params = "", .input = {{3, {2, 520, 3}}, {2, {2, 520}}}, .input_count = 2, .low = -4, .high = 4, .integer_below = 3},
+    {.params = "",
+     .input = {{3, {2, 520, 3}}, {2, {2, 520}}},
+     .input_count = 2,
+     .low = -4,
+     .high = 4,
+     .integer_below = 3},
 };
 
 static const lbk_op cross_entropy_op = {
     .name = "cross_entropy",
     .summary = "cross-entropy of logits against class labels, as torch.nn.CrossEntropyLoss",
-    .formula = "loss = sum of w_k t_ik (-ln softmax(z_i)_k) over rows that count / sum of their w_label, t = (1-s) onehot + "
-               "s/K, s = label_smoothing, w = weight or 1; labels < 0 do not count; dlogits = dloss/dz",
+    .formula =
+        "loss = sum of w_k t_ik (-ln softmax(z_i)_k) over rows that count / sum of their w_label, t = (1-s) onehot + "
+        "s/K, s = label_smoothing, w = weight or 1; labels < 0 do not count; dlogits = dloss/dz",
     .inputs = "logits[...,K] labels[...]:i32 weight[K]?",
     .outputs = "loss[1] dlogits[...,K]",
     .params = cross_entropy_table,

@@ -160,8 +160,9 @@ static const lbk_op_example backward_examples[] = {
 static const lbk_op gru_op = {
     .name = "gru",
     .summary = "one direction of one GRU layer, as torch.nn.GRU; zero behind a sample's length",
-    .formula = "h' = (1 - z) n + z h; r, z = sigmoid(x W_ih + b_ih + h W_hh + b_hh), n = tanh(x W_ih + b_ih + r q), q = "
-               "h W_hh + b_hh, in the order r, z, n; y = h'",
+    .formula =
+        "h' = (1 - z) n + z h; r, z = sigmoid(x W_ih + b_ih + h W_hh + b_hh), n = tanh(x W_ih + b_ih + r q), q = "
+        "h W_hh + b_hh, in the order r, z, n; y = h'",
     .inputs = "x[N,T,C] lengths[N]:i32? weight_ih[C,3H] weight_hh[H,3H] bias_ih[3H]? bias_hh[3H]?",
     .outputs = "y[N,T,H] gates[N,T,4H]: r, z, n, q",
     .params = lbk_rnn_table,
@@ -183,10 +184,12 @@ static const lbk_op gru_op = {
 
 static const lbk_op backward_op = {
     .name = "gru_backward",
-    .summary = "derivative of gru with respect to what its gates get from x and from h; dskip is what reaches the state "
-               "before the first step past the gates",
-    .formula = "backwards in time: dh = dy + dhidden' W_hh^T + z' dh'; dinput = (da, db, dn), dhidden = (da, db, r dn); "
-               "dn = dh (1-z) (1-n^2), da = dn q r(1-r), db = dh (h - n) z(1-z)",
+    .summary =
+        "derivative of gru with respect to what its gates get from x and from h; dskip is what reaches the state "
+        "before the first step past the gates",
+    .formula =
+        "backwards in time: dh = dy + dhidden' W_hh^T + z' dh'; dinput = (da, db, dn), dhidden = (da, db, r dn); "
+        "dn = dh (1-z) (1-n^2), da = dn q r(1-r), db = dh (h - n) z(1-z)",
     .inputs = "dy[N,T,H] gates[N,T,4H] y[N,T,H] weight_hh[H,3H] lengths[N]:i32?",
     .outputs = "dinput[N,T,3H] dhidden[N,T,3H] dskip[N,H]",
     .params = lbk_direction_table,

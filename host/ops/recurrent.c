@@ -30,7 +30,8 @@ lbk_status lbk_rnn_infer(lbk_infer *infer, int gates) {
     LBK_TRY(lbk_infer_rank(infer, LBK_RNN_X, "x", 3));
     lbk_rnn_sizes s = lbk_rnn_forward_sizes(p, infer->input, gates);
     if (infer->input_count <= LBK_RNN_WEIGHT_HH)
-        return lbk_fail(LBK_ERR_INPUT, "%d inputs, expected x, lengths (may be absent), weight_ih and weight_hh at least",
+        return lbk_fail(LBK_ERR_INPUT,
+                        "%d inputs, expected x, lengths (may be absent), weight_ih and weight_hh at least",
                         infer->input_count);
     if (lbk_infer_has(infer, LBK_RNN_LENGTHS))
         LBK_TRY(lbk_infer_shape(infer, LBK_RNN_LENGTHS, "lengths", lbk_shape_1(s.samples)));

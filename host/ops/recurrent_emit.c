@@ -84,8 +84,8 @@ static lbk_status cpu_forward(lbk_emit *e, const lbk_rnn_sizes *s, const lbk_rnn
     LBK_TRY(cpu_pack(e, s, LBK_RNN_WEIGHT_HH, false, &panels));
     LBK_TRY(cpu_kernel(e, s, "forward", &call));
     call_forward(call, e, s, panels);
-    call_ints(call,
-              (int64_t[]){s->samples, s->steps, s->hidden, p->reverse, p->bias, lbk_emit_has(e, LBK_RNN_LENGTHS)}, 6);
+    call_ints(call, (int64_t[]){s->samples, s->steps, s->hidden, p->reverse, p->bias, lbk_emit_has(e, LBK_RNN_LENGTHS)},
+              6);
     lbk_call_range_1d(call, (size_t)div_up(s->samples, cpu_tile(e, s)), 1);
     return LBK_OK;
 }

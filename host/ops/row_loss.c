@@ -47,12 +47,14 @@ static double factor_of(const lbk_loss_params *p, const lbk_shape *shape, bool c
     return 1 / (double)(p->reduction == LBK_LOSS_MEAN && !cosine ? lbk_shape_count(shape) : rows);
 }
 
-/* ln softmax(z / temperature)[k] */
-static double log_softmax(const double *z, int64_t width, double temperature, int64_t k) {
-    double sum = 0;
-    for (int64_t i = 0; i < width; i++)
-        sum += exp((z[i] - z[k]) / temperature);
-    return -log(sum);
+/* ln sum_k exp(z_k / temperature) */
+static double log_partition(const double *z, int64_t width, double temperature) {
+    double top = z[0], sum = 0;
+    for (int64_t k = 1; k < width; k++)
+        top = fmax(top, z[k]);
+    for (int64_t k = 0; k < width; k++)
+        sum += exp((z[k] - top) / temperature);
+    return top / temperature + log(sum);
 }
 
 static void kl_reference(const lbk_reference *r) {
@@ -61,17 +63,16 @@ static void kl_reference(const lbk_reference *r) {
     double t = r->in[TEMPERATURE][0], factor = factor_of(p, &r->input[0].shape, false);
     for (int64_t row = 0; row < rows; row++) {
         const double *zs = r->in[0] + row * width, *zt = r->in[1] + row * width;
+        double *d = r->out[1] + row * width, ln_s = log_partition(zs, width, t), ln_t = log_partition(zt, width, t);
         double kl = 0;
         for (int64_t k = 0; k < width; k++) {
-            double ln_p = log_softmax(zt, width, t, k), ln_q = log_softmax(zs, width, t, k);
+            double ln_p = zt[k] / t - ln_t, ln_q = zs[k] / t - ln_s;
             kl += exp(ln_p) * (ln_p - ln_q);
+            d[k] = t * factor * (p->operand == 0 ? exp(ln_q) - exp(ln_p) : exp(ln_p) * (ln_p - ln_q));
         }
         r->out[0][0] += t * t * factor * kl;
-        for (int64_t k = 0; k < width; k++) {
-            double ln_p = log_softmax(zt, width, t, k), ln_q = log_softmax(zs, width, t, k);
-            double d = p->operand == 0 ? exp(ln_q) - exp(ln_p) : exp(ln_p) * (ln_p - ln_q - kl);
-            r->out[1][row * width + k] = t * factor * d;
-        }
+        for (int64_t k = 0; k < width && p->operand == 1; k++)
+            d[k] -= t * factor * exp(zt[k] / t - ln_t) * kl;
     }
 }
 

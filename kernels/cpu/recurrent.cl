@@ -251,8 +251,9 @@ backward(__global float *dgates, __global float *dhidden, __global float *carry,
                 __global float *skip = carry + (size_t)(first + r) * hidden + j;
                 const vec carried = s > 0 ? load(skip, count) : (vec)(0.0f);
                 if (!has_lengths || step < lengths[first + r]) {
+                    const bool begins = has_lengths && reverse && step + 1 >= lengths[first + r];
                     backward_units(d, e, skip, load(dy + at, count), carried, gates + row * 4 * hidden + j, state + at,
-                                   sums + r * VW, past, hidden, count);
+                                   sums + r * VW, begins ? 0 : past, hidden, count);
                 } else {
                     clear(d, GATES, hidden, count);
                     clear(e, GATES, hidden, count);

@@ -93,7 +93,8 @@ static vec loss_of(vec a, vec b, vec pos_weight, int second, float beta, vec *d)
     return inner * (size - 0.5f * inner) / beta;
 #else
     /* low = sigmoid(-a), soft = -ln(sigmoid(a)) */
-    const vec e = exp(-fabs(a)), low = (a < 0.0f ? (vec)(1.0f) : e) / (1.0f + e), soft = log1p(e) + fmax(-a, (vec)(0.0f));
+    const vec e = exp(-fabs(a)), low = (a < 0.0f ? (vec)(1.0f) : e) / (1.0f + e),
+              soft = log1p(e) + fmax(-a, (vec)(0.0f));
     const vec scale = 1.0f + (pos_weight - 1.0f) * b;
     *d = second ? (pos_weight - 1.0f) * soft - a : (1.0f - b) - scale * low;
     return (1.0f - b) * a + scale * soft;

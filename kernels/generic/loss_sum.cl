@@ -4,8 +4,8 @@
 #define GROUP 1
 #endif
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-loss_sum(__global const float *part, __global float *loss, int count) {
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void loss_sum(__global const float *part,
+                                                                          __global float *loss, int count) {
 #if GROUP > 1
     __local float space[GROUP];
     const int me = (int)get_local_id(0);

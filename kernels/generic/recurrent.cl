@@ -219,7 +219,8 @@ __kernel void backward_step(__global float *dgates, __global float *dhidden, __g
         carry[sample * hidden + unit] = carried;
         return;
     }
-    const float earlier = before >= 0 ? state[(row + before) * hidden + unit] : 0.0f;
+    const bool begins = before < 0 || has_lengths && before >= lengths[sample];
+    const float earlier = begins ? 0.0f : state[(row + before) * hidden + unit];
     carry[sample * hidden + unit] = backward_unit(d, e, gates + (row + step) * 4 * hidden + unit, state[at], earlier,
                                                   dy[at] + dout[0], carried, hidden);
 }

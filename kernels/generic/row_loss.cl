@@ -156,9 +156,9 @@ __kernel void cosine(__global const float *a, __global const float *b, __global 
         squares_b += y * y;
     }
     const float4 sum = reduce(SPACE_ARG(float4)(total(dots), total(squares_a), total(squares_b), 0.0f), 0);
-    const float square_a = sum.y + 1e-12f, scale = 1.0f / (sqrt(square_a) * sqrt(sum.z + 1e-12f));
+    const float square_a = sum.y + 1e-12f, norms = sqrt(square_a * (sum.z + 1e-12f)), scale = 1.0f / norms;
     if (ME == 0)
-        row_loss[row] = factor * (1.0f - sum.x * scale);
+        row_loss[row] = factor * (1.0f - sum.x / norms); /* 0 for equal rows */
     for (int k = ME * VW; k < width; k += GROUP * VW)
         store(factor * scale * (load(ra, k, width, 0.0f) * (sum.x / square_a) - load(rb, k, width, 0.0f)),
               derivative + (size_t)row * width, k, width);

@@ -54,6 +54,29 @@ static void check_loss(const char *op, int inputs, int saved) {
 Test(gradient, losses) {
     check_loss("cross_entropy", 2, 1);
     check_loss("distill_loss", 6, 3);
+    check_loss("mse_loss", 2, 1);
+    check_loss("bce_with_logits", 3, 1);
+    check_loss("kl_div", 3, 1);
+}
+
+/* The derivative that the pass did not save is that of the same loss with the other operand. */
+Test(gradient, losses_of_the_second_operand) {
+    lbk_gradient g = gradient_of("kl_div", "reduction=sum", 3, 2, NULL);
+    g.output_grad[0] = LBK_ONE;
+    g.wanted[1] = true;
+    cr_assert(differentiate("kl_div", &g) == LBK_OK, "%s", lbk_error_message());
+    cr_expect(fake_node_count == 1 && fake_nodes[0].input_count == 3 && fake_nodes[0].input[1] == 1);
+    cr_expect_str_eq(fake_nodes[0].op, "kl_div");
+    cr_expect(g.input_grad[0] == 101 && g.input_grad[1] == FAKE_OUTPUT(0, 1));
+    g = gradient_of("bce_with_logits", "", 3, 2, NULL);
+    g.output_grad[0] = LBK_ONE;
+    g.wanted[2] = true;
+    cr_expect(differentiate("bce_with_logits", &g) == LBK_ERR_UNSUPPORTED);
+    g = gradient_of("cross_entropy", "", 3, 2, NULL);
+    g.output_grad[0] = LBK_ONE;
+    g.wanted[2] = true;
+    cr_expect(differentiate("cross_entropy", &g) == LBK_ERR_UNSUPPORTED);
+    cr_expect_str_eq(lbk_error_message(), "no derivative with respect to weight");
 }
 
 Test(gradient, distill_loss_refuses_the_teacher) {
@@ -124,4 +147,25 @@ Test(gradient, dropout_repeats_itself) {
     cr_assert(differentiate("dropout", &g) == LBK_OK);
     cr_expect_str_eq(fake_nodes[0].op, "dropout");
     cr_expect(fake_nodes[0].input[0] == 77 && fake_nodes[0].input[1] == 1);
+}
+
+/* The recurrence first, then one product each; what is not wanted costs no node, absent lengths are not passed on. */
+Test(gradient, lstm) {
+    lbk_gradient g = gradient_of("lstm", "hidden=3", 6, 3, NULL);
+    g.output_grad[0] = 77;
+    cr_assert(differentiate("lstm", &g) == LBK_OK, "%s", lbk_error_message());
+    cr_expect(fake_node_count == 2 && fake_nodes[0].input_count == 5 && fake_nodes[0].input[4] == 1);
+    cr_expect_str_eq(fake_nodes[0].op, "lstm_backward");
+    cr_expect_str_eq(fake_nodes[1].op, "dense_backward_data");
+    g = gradient_of("lstm", "hidden=3 bias=no", 4, 3, NULL);
+    g.output_grad[0] = 77;
+    g.input[1] = LBK_NONE;
+    g.wanted[0] = false;
+    g.wanted[3] = true;
+    cr_assert(differentiate("lstm", &g) == LBK_OK, "%s", lbk_error_message());
+    cr_expect(fake_node_count == 3 && fake_nodes[0].input_count == 4);
+    cr_expect_str_eq(fake_nodes[1].op, "shift_steps");
+    cr_expect(fake_nodes[2].input[0] == FAKE_OUTPUT(1, 0) && fake_nodes[2].input[1] == FAKE_OUTPUT(0, 0));
+    g.output_grad[2] = 78;
+    cr_expect(differentiate("lstm", &g) == LBK_ERR_UNSUPPORTED);
 }

@@ -3,6 +3,7 @@
 #include "support/op_runner.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 
 static const char *const classes[] = {"generic", "cpu", "gpu"};
 
@@ -99,4 +100,69 @@ Test(special, batch_norm_many_rows) {
                  .low = 0.05,
                  .high = 2};
     check_classes(&c);
+}
+
+/* Negative labels, an ignored one, weights, and so many rows that they share one count. */
+Test(special, cross_entropy_of_few_labels) {
+    op_case c = {.op = lbk_op_find("cross_entropy"),
+                 .params = "ignore_index=4 label_smoothing=0.1",
+                 .input = {{3, {7, 200, 11}}, {2, {7, 200}}, {1, {11}}},
+                 .input_count = 3,
+                 .low = 0.1,
+                 .high = 5,
+                 .integer_from = -3,
+                 .integer_below = 11};
+    check_classes(&c);
+    c.input[0] = lbk_shape_2(9, 37);
+    c.input[1] = lbk_shape_1(9);
+    c.input[2] = lbk_shape_1(37);
+    check_classes(&c);
+    c.integer_below = -1; /* no label at all */
+    check_classes(&c);
+}
+
+/* Equal tensors: every difference is 0. Zero rows: 1e-12 stands for their squares. */
+Test(special, losses_of_equals) {
+    static const char *const ops[] = {"mse_loss", "l1_loss", "smooth_l1_loss", "cosine_loss"};
+    for (int i = 0; i < 4; i++)
+        for (int zero = 0; zero < 2; zero++) {
+            op_case c = {.op = lbk_op_find(ops[i]),
+                         .params = "",
+                         .input = {lbk_shape_2(3, 37), lbk_shape_2(3, 37)},
+                         .input_count = 2,
+                         .low_of = {zero ? 1e-30 : 0.5, zero ? 1e-30 : 0.5},
+                         .high_of = {zero ? 1e-30 : 0.5, zero ? 1e-30 : 0.5}};
+            check_classes(&c);
+        }
+}
+
+/* Lengths below 0, of 0, and beyond the last step; more steps than a work-group of samples. */
+Test(special, lengths_of_any_size) {
+    static const struct {
+        const char *op, *params;
+        lbk_shape input[LBK_MAX_INPUTS];
+        int inputs;
+    } cases[] = {
+        {"lstm", "hidden=5", {{3, {11, 6, 4}}, {1, {11}}, {2, {4, 20}}, {2, {5, 20}}, {1, {20}}, {1, {20}}}, 6},
+        {"gru",
+         "hidden=20 reverse=yes",
+         {{3, {11, 6, 4}}, {1, {11}}, {2, {4, 60}}, {2, {20, 60}}, {1, {60}}, {1, {60}}},
+         6},
+        {"lstm_backward",
+         "reverse=yes",
+         {{3, {11, 6, 20}}, {3, {11, 6, 80}}, {3, {11, 6, 20}}, {2, {20, 80}}, {1, {11}}},
+         5},
+        {"gru_backward", "", {{3, {11, 6, 5}}, {3, {11, 6, 20}}, {3, {11, 6, 5}}, {2, {5, 15}}, {1, {11}}}, 5},
+        {"last_step", "", {{3, {11, 6, 5}}, {1, {11}}}, 2},
+        {"last_step_backward", "steps=6", {{2, {11, 5}}, {1, {11}}}, 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        op_case c = {.op = lbk_op_find(cases[i].op),
+                     .params = cases[i].params,
+                     .input_count = cases[i].inputs,
+                     .integer_from = -2,
+                     .integer_below = 9};
+        memcpy(c.input, cases[i].input, sizeof c.input);
+        check_classes(&c);
+    }
 }

@@ -16,7 +16,7 @@ lbk_status lbk_gradient_emit(lbk_gradient *g, const char *op, const void *params
     node->input_count = input_count;
     for (int i = 0; i < input_count; i++)
         node->input[i] = inputs[i];
-    int count = strcmp(op, "batch_norm_backward") == 0 ? input_count == 7 ? 4 : 3 : 1;
+    int count = strcmp(op, "batch_norm_backward") == 0 ? input_count == 7 ? 4 : 3 : strcmp(op, "kl_div") == 0 ? 2 : 1;
     for (int i = 0; i < count; i++)
         outputs[i] = FAKE_OUTPUT(fake_node_count, i);
     fake_node_count++;
