@@ -98,15 +98,15 @@ static bool read_choice(const lbk_param *param, const char *text, int *out) {
     return false;
 }
 
-static bool read_ints(const lbk_param *param, char *text, int *items, int *count) {
-    *count = 0;
+static bool read_ints(const lbk_param *param, char *text, lbk_ints *out) {
+    *out = (lbk_ints){0};
     if (!*trim(text))
         return true;
     for (char *comma; text; text = comma ? comma + 1 : NULL) {
         comma = strchr(text, ',');
         if (comma)
             *comma = '\0';
-        if (!read_int(param, text, &items[(*count)++]))
+        if (out->count == LBK_MAX_INTS || !read_int(param, text, &out->items[out->count++]))
             return false;
     }
     return true;
@@ -139,15 +139,6 @@ static size_t list_limit(const char *text) {
     return count;
 }
 
-static lbk_status set_ints(const lbk_param *param, const char *text, char *scratch, lbk_arena *arena, lbk_ints *out) {
-    int *items, count;
-    LBK_TRY(lbk_arena_alloc(arena, list_limit(text) * sizeof *items, &items));
-    if (!read_ints(param, scratch, items, &count))
-        return refuse(param, text);
-    *out = (lbk_ints){count, items};
-    return LBK_OK;
-}
-
 static lbk_status set_words(const lbk_param *param, const char *text, char *scratch, lbk_arena *arena, lbk_words *out) {
     const char **items;
     int count;
@@ -166,12 +157,15 @@ static bool read_scalar(const lbk_param *param, char *text, void *field) {
         double number;
         lbk_ramp ramp;
         bool flag;
+        lbk_ints ints;
     } value;
     size_t bytes = 0;
     if (param->type == LBK_TYPE_INT && read_int(param, text, value.pair))
         bytes = sizeof(int);
     else if (param->type == LBK_TYPE_PAIR && read_pair(param, text, value.pair))
         bytes = sizeof value.pair;
+    else if (param->type == LBK_TYPE_INTS && read_ints(param, text, &value.ints))
+        bytes = sizeof value.ints;
     else if (param->type == LBK_TYPE_FLOAT && read_float(param, text, &value.number))
         bytes = sizeof value.number;
     else if (param->type == LBK_TYPE_SCHEDULE && read_ramp(param, text, &value.ramp))
@@ -193,8 +187,6 @@ lbk_status lbk_param_set(const lbk_param *param, const char *text, lbk_arena *ar
     case LBK_TYPE_TEXT:
         *(const char **)field = copy;
         return LBK_OK;
-    case LBK_TYPE_INTS:
-        return set_ints(param, text, scratch, arena, field);
     case LBK_TYPE_WORDS:
         return set_words(param, text, scratch, arena, field);
     default:

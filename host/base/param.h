@@ -25,7 +25,7 @@ typedef enum lbk_param_type {
     LBK_TYPE_CHOICE,   /* int: index into `choices` */
     LBK_TYPE_TEXT,     /* const char *: owned by the arena given to lbk_param_set() */
     LBK_TYPE_SCHEDULE, /* lbk_ramp */
-    LBK_TYPE_INTS,     /* lbk_ints: comma-separated list */
+    LBK_TYPE_INTS,     /* lbk_ints: comma-separated list; may be empty */
     LBK_TYPE_WORDS,    /* lbk_words: comma- or space-separated list */
 } lbk_param_type;
 
@@ -37,9 +37,11 @@ typedef struct lbk_ramp {
 /* The ramp's value at `progress` in [0, 1] of the run. */
 double lbk_ramp_at(lbk_ramp ramp, double progress);
 
+/* The items lie in the struct, so that parameters of ops stay plain data, which a rule of differentiation fills and copies. */
+#define LBK_MAX_INTS 16
 typedef struct lbk_ints {
     int count;
-    const int *items;
+    int items[LBK_MAX_INTS];
 } lbk_ints;
 
 typedef struct lbk_words {
@@ -82,7 +84,7 @@ typedef struct lbk_param {
 
 const lbk_param *lbk_param_find(const lbk_param *table, const char *name);
 
-/* Parses `text` wholly into the field of `values` (a pointer to the struct). Lists and text live in `arena`.
+/* Parses `text` wholly into the field of `values` (a pointer to the struct). Words and text live in `arena`.
  * LBK_ERR_INPUT names the parameter, the text, what was expected and its range; the caller prepends file and line. */
 lbk_status lbk_param_set(const lbk_param *param, const char *text, lbk_arena *arena, void *values);
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(LBK_MAX_INTS == 16, "the noun below says so");
+
 static const char *type_noun(lbk_param_type type) {
     switch (type) {
     case LBK_TYPE_INT:
@@ -18,7 +20,7 @@ static const char *type_noun(lbk_param_type type) {
     case LBK_TYPE_SCHEDULE:
         return "number or \"from -> to\", each";
     case LBK_TYPE_INTS:
-        return "comma-separated integers, each";
+        return "at most 16 comma-separated integers, each";
     case LBK_TYPE_BOOL:
         return "yes or no";
     case LBK_TYPE_CHOICE:

@@ -105,6 +105,7 @@ static const struct {
     {"steps", "", ""},
     {"steps", "5", "5"},
     {"steps", "150,180 , 210", "150, 180, 210"},
+    {"steps", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"},
     {"taps", "", ""},
     {"taps", "layer1.0, layer2 ,fc", "layer1.0, layer2, fc"},
     {"taps", "x y\tz", "x, y, z"},
@@ -133,7 +134,7 @@ Test(param, good_values_print_and_round_trip) {
 #define RATE_RANGE "rate: expected number in [0, 10], got "
 #define RAMP "temperature: expected number or \"from -> to\", each in [0.5, 100], got "
 #define PAIR "kernel: expected one integer or two, \"a,b\", each in [1, 99], got "
-#define STEPS "steps: expected comma-separated integers, each in [0, 1000], got "
+#define STEPS "steps: expected at most 16 comma-separated integers, each in [0, 1000], got "
 #define OPTIM "optim: expected one of sgd, adam, adamw, got "
 #define WORDS "taps: expected words separated by commas or spaces, got "
 
@@ -194,6 +195,8 @@ static const struct {
     {"steps", ",", STEPS "\",\""},
     {"steps", "1 2", STEPS "\"1 2\""},
     {"steps", "1,1001", STEPS "\"1,1001\""},
+    {"steps", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
+     STEPS "\"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17\""},
     {"taps", "a,,b", WORDS "\"a,,b\""},
     {"taps", ",a", WORDS "\",a\""},
     {"taps", "a,", WORDS "\"a,\""},
@@ -228,7 +231,7 @@ Test(param, expectations) {
     } rows[] = {{1, 99, LBK_TYPE_INT, "integer in [1, 99]"},
                 {1, INT_MAX, LBK_TYPE_INT, "integer >= 1"},
                 {INT_MIN, 5, LBK_TYPE_INT, "integer <= 5"},
-                {INT_MIN, INT_MAX, LBK_TYPE_INTS, "comma-separated integers"},
+                {INT_MIN, INT_MAX, LBK_TYPE_INTS, "at most 16 comma-separated integers"},
                 {0, INFINITY, LBK_TYPE_FLOAT, "number >= 0"},
                 {-INFINITY, INFINITY, LBK_TYPE_FLOAT, "number"},
                 {0.25, 1e-3, LBK_TYPE_FLOAT, "number in [0.25, 0.001]"},
