@@ -71,6 +71,13 @@ size_t lbk_emit_group(const lbk_emit *e, int64_t length) {
     return size < limit ? size : limit;
 }
 
+int64_t lbk_emit_rows_each(const lbk_emit *e, int64_t rows, int64_t length) {
+    int64_t units = e->caps->compute_units > 0 ? 4 * (int64_t)e->caps->compute_units : 4;
+    int64_t each = 4096 / length, share = (rows + units - 1) / units;
+    each = each < share ? each : share;
+    return each > 1 ? each : 1;
+}
+
 int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding) {
     int64_t room = extent + 2 * (int64_t)padding - kernel;
     return room < 0 ? 0 : room / stride + 1;
