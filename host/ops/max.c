@@ -217,20 +217,14 @@ static lbk_status max_emit(lbk_emit *e, lbk_class cls) {
 }
 
 static lbk_status top_k_emit(lbk_emit *e, lbk_class cls) {
-    int64_t length = lbk_shape_last(&e->input[0].shape), rows = lbk_ops_rows(&e->input[0].shape);
-    size_t group = cls == LBK_CLASS_CPU ? 1 : cls == LBK_CLASS_GPU ? lbk_emit_group(e, length) : lbk_emit_local(e);
+    const lbk_shape *x = &e->input[0].shape;
     lbk_call *call;
     LBK_TRY(lbk_emit_kernel(e, files[cls], "top_k", &call));
     lbk_call_input(call, 0);
     lbk_call_output(call, 0);
     lbk_call_output(call, 1);
-    lbk_call_int(call, rows);
-    lbk_call_int(call, length);
     lbk_call_int(call, ((const top_k_params *)e->params)->k);
-    lbk_call_range_1d(call, (size_t)rows * (cls == LBK_CLASS_GPU ? group : 1), group);
-    if (cls == LBK_CLASS_CPU)
-        return lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e));
-    return cls == LBK_CLASS_GPU ? lbk_call_option(call, "-DGROUP=%zu", group) : LBK_OK;
+    return lbk_rows_call(call, e, cls, lbk_ops_rows(x), lbk_shape_last(x));
 }
 
 /* Class cpu scatters, a work-item per piece of `outer`; generic gathers, a work-item per element of dx. */

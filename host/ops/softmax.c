@@ -131,26 +131,15 @@ static lbk_status logsumexp_differentiate(lbk_gradient *g) {
     return lbk_gradient_emit(g, "logsumexp_backward", g->params, 3, inputs, &g->input_grad[0]);
 }
 
-/* Generic kernels take a row per work-item, those for GPUs a row per work-group, those for CPUs some rows. */
 static lbk_status softmax_emit(lbk_emit *e, lbk_class cls) {
     static const char *const files[] = {"generic/softmax", "cpu/softmax", "gpu/softmax"};
     const lbk_shape *x = &e->input[e->input_count == 3 ? 1 : 0].shape;
-    int64_t rows = lbk_ops_rows(x), length = lbk_shape_last(x), each = lbk_emit_rows_each(e, rows, length);
-    size_t group = cls == LBK_CLASS_GPU ? lbk_emit_group(e, length) : lbk_emit_local(e);
     lbk_call *call;
     LBK_TRY(lbk_emit_kernel(e, files[cls], e->op->name, &call));
     for (int i = 0; i < e->input_count; i++)
         lbk_call_input(call, i);
     lbk_call_output(call, 0);
-    lbk_call_int(call, rows);
-    lbk_call_int(call, length);
-    if (cls == LBK_CLASS_CPU) {
-        lbk_call_int(call, each);
-        lbk_call_range_1d(call, (size_t)((rows + each - 1) / each), 1);
-        return lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e));
-    }
-    lbk_call_range_1d(call, (size_t)rows * (cls == LBK_CLASS_GPU ? group : 1), group);
-    return cls == LBK_CLASS_GPU ? lbk_call_option(call, "-DGROUP=%zu", group) : LBK_OK;
+    return lbk_rows_call(call, e, cls, lbk_ops_rows(x), lbk_shape_last(x));
 }
 
 LBK_CLASS_VARIANTS(softmax, "vector", "group", "row")

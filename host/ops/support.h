@@ -57,8 +57,10 @@ size_t lbk_emit_group(const lbk_emit *e, int64_t length);
         return NAME##_emit(e, CLASS);                                                                                  \
     }
 
-/* Rows of `length` elements that one work-item of class cpu takes, so that it is worth its launch and all cores have some. */
-int64_t lbk_emit_rows_each(const lbk_emit *e, int64_t rows, int64_t length);
+/* Trailing arguments, sizes and build options of a kernel over rows[rows][length]: int rows, length; class generic has a
+ * work-item per row, gpu a work-group (option GROUP), cpu a work-item per `each` rows (int each; option VW), so many that it
+ * is worth its launch and all cores have some. */
+lbk_status lbk_rows_call(lbk_call *call, const lbk_emit *e, lbk_class cls, int64_t rows, int64_t length);
 
 /* Pooling windows: `extent` input pixels, output pixels of one dimension; 0 when the kernel does not fit. */
 int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding);

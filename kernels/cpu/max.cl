@@ -119,12 +119,7 @@ largest(__global const float *restrict x, __global float *restrict y, __global i
 
 #define CHUNKS 32
 
-/* As generic/max.cl's. Work-item per row. */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-top_k(__global const float *restrict x, __global float *restrict y, __global int *restrict where, int rows, int length,
-      int k) {
-    size_t row = get_group_id(0);
-    __global const float *p = x + row * length;
+static void row_top_k(__global const float *p, __global float *y, __global int *where, int k, int length) {
     float best[CHUNKS];
     int at[CHUNKS], full = (length + CHUNKS - 1) / CHUNKS;
     for (int c = 0; c < CHUNKS; c++)
@@ -136,10 +131,19 @@ top_k(__global const float *restrict x, __global float *restrict y, __global int
                 c = other;
         float taken = best[c];
         int place = at[c];
-        y[row * k + j] = taken;
-        where[row * k + j] = place;
+        y[j] = taken;
+        where[j] = place;
         scan(p, min(c * full, length), min((c + 1) * full, length), taken, place, &best[c], &at[c]);
     }
+}
+
+/* As generic/max.cl's. A work-item takes `each` rows. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+top_k(__global const float *restrict x, __global float *restrict y, __global int *restrict where, int k, int rows,
+      int length, int each) {
+    int first = (int)get_group_id(0) * each;
+    for (int row = first; row < min(first + each, rows); row++)
+        row_top_k(x + (size_t)row * length, y + (size_t)row * k, where + (size_t)row * k, k, length);
 }
 
 /* Work-item per piece of `outer`: zeroes its part of dx, then adds in the order of j. */

@@ -61,7 +61,7 @@ static void scan(__global const float *p, int from, int to, float last, int last
 
 /* y[rows, k] of x[rows, length], best first. Work-item per row: it remembers the best of each chunk of the row; when one is
  * taken only its chunk is searched again. */
-__kernel void top_k(__global const float *x, __global float *y, __global int *where, int rows, int length, int k) {
+__kernel void top_k(__global const float *x, __global float *y, __global int *where, int k, int rows, int length) {
     int row = (int)get_global_id(0);
     if (row >= rows)
         return;

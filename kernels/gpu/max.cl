@@ -70,7 +70,7 @@ static void scan(__global const float *p, int from, int length, float last, int 
 
 /* Every work-item remembers the best of its own elements; the one whose best is taken searches again. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-top_k(__global const float *x, __global float *y, __global int *where, int rows, int length, int k) {
+top_k(__global const float *x, __global float *y, __global int *where, int k, int rows, int length) {
     __local float best[GROUP];
     __local int at[GROUP];
     int me = (int)get_local_id(0), place;
