@@ -136,6 +136,8 @@ static lbk_status emit_moments(lbk_emit *e, const lbk_norm_split *s, lbk_class c
         LBK_TRY(lbk_norm_option_group(call, s));
     lbk_call_input(call, X);
     lbk_call_scratch(call, partial);
+    if (cls != LBK_CLASS_CPU)
+        lbk_call_int(call, s->rows);
     lbk_norm_call_pass(call, s, cls, true);
     return LBK_OK;
 }

@@ -1,5 +1,5 @@
 /* global_avg_pool: the mean over all pixels, [N,H,W,C] -> [N,C]. */
-#include "ops/support.h"
+#include "ops/reduce.h"
 
 /* The pooled input's size, which dy alone does not tell. */
 typedef struct backward_params {
@@ -54,43 +54,22 @@ static lbk_status backward_differentiate(lbk_gradient *g) {
     return lbk_gradient_emit(g, "global_avg_pool", NULL, 1, &g->output_grad[0], &g->input_grad[0]);
 }
 
-/* Class cpu takes an image per work-item, generic a number. */
-static lbk_status emit_call(lbk_emit *e, lbk_class cls, const char *name, const lbk_shape *x) {
-    int64_t items = cls == LBK_CLASS_CPU ? x->dim[0] : lbk_ops_count(&e->output[0]);
-    lbk_call *call;
-    LBK_TRY(lbk_emit_kernel(e, cls == LBK_CLASS_CPU ? "cpu/global_avg_pool" : "generic/global_avg_pool", name, &call));
-    if (cls == LBK_CLASS_CPU)
-        LBK_TRY(lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e)));
-    lbk_call_input(call, 0);
-    lbk_call_output(call, 0);
-    lbk_call_int(call, x->dim[1] * x->dim[2]);
-    lbk_call_int(call, x->dim[3]);
-    lbk_call_int(call, items);
-    lbk_call_range_1d(call, (size_t)items, cls == LBK_CLASS_CPU ? 1 : lbk_emit_local(e));
-    return LBK_OK;
+static lbk_slices slices_of(const lbk_shape *x) {
+    return (lbk_slices){x->dim[0], x->dim[1] * x->dim[2], x->dim[3]};
 }
 
-static lbk_status pool_emit_cpu(lbk_emit *e) {
-    return emit_call(e, LBK_CLASS_CPU, "global_avg_pool", &e->input[0].shape);
+static lbk_status pool_emit(lbk_emit *e, lbk_class cls) {
+    lbk_slices slices = slices_of(&e->input[0].shape);
+    return lbk_sum_emit(e, cls, &slices, 1 / (double)slices.length);
 }
 
-static lbk_status pool_emit_generic(lbk_emit *e) {
-    return emit_call(e, LBK_CLASS_GENERIC, "global_avg_pool", &e->input[0].shape);
+static lbk_status backward_emit(lbk_emit *e, lbk_class cls) {
+    lbk_slices slices = slices_of(&e->output[0].shape);
+    return lbk_spread_emit(e, cls, &slices, 1 / (double)slices.length);
 }
 
-static lbk_status backward_emit_cpu(lbk_emit *e) {
-    return emit_call(e, LBK_CLASS_CPU, "global_avg_pool_backward", &e->output[0].shape);
-}
-
-static lbk_status backward_emit_generic(lbk_emit *e) {
-    return emit_call(e, LBK_CLASS_GENERIC, "global_avg_pool_backward", &e->output[0].shape);
-}
-
-static const lbk_variant pool_variants[] = {
-    {LBK_CLASS_CPU, "images", pool_emit_cpu}, {LBK_CLASS_GENERIC, "columns", pool_emit_generic}, {.emit = NULL}};
-static const lbk_variant backward_variants[] = {{LBK_CLASS_CPU, "images", backward_emit_cpu},
-                                                {LBK_CLASS_GENERIC, "elementwise", backward_emit_generic},
-                                                {.emit = NULL}};
+LBK_CLASS_VARIANTS(pool, "vector", "tree", "columns")
+LBK_CPU_VARIANTS(backward, "rows", "elementwise")
 
 static const lbk_op_example pool_examples[] = {
     {.params = "", .input = {{4, {4, 8, 8, 64}}}, .input_count = 1},

@@ -1,126 +1,192 @@
-/* mean: over all elements, to a scalar {1}; in two stages of fixed order. */
-#include "ops/support.h"
+/* sum and mean along neighbouring axes or over all elements, and their derivatives, which spread dy evenly. */
+#include "ops/reduce.h"
 
-#define MAX_PARTS 1024 /* numbers left by the first stage */
-#define PART 64        /* elements one work-item sums at least */
+typedef struct reduce_params {
+    lbk_ints axes;
+    bool keepdims;
+} reduce_params;
 
-static lbk_status mean_infer(lbk_infer *infer) {
-    lbk_infer_output(infer, LBK_F32, lbk_shape_1(1));
+typedef struct backward_params {
+    lbk_ints axes;
+    bool keepdims;
+    lbk_ints shape;
+} backward_params;
+
+#define REDUCE_ROWS(S)                                                                                                 \
+    LBK_PARAM_INTS(S, axes, "", -LBK_MAX_RANK, LBK_MAX_RANK - 1, NULL,                                                 \
+                   "neighbouring axes, negative ones from the end; none: all", NULL),                                  \
+        LBK_PARAM_BOOL(S, keepdims, "no", "keep the axes with size 1", NULL)
+static const lbk_param reduce_table[] = {REDUCE_ROWS(reduce_params), LBK_PARAM_END};
+static const lbk_param backward_table[] = {REDUCE_ROWS(backward_params), LBK_SHAPE_ROW(backward_params), LBK_PARAM_END};
+
+static lbk_status forward_slices(const void *params, const lbk_shape *x, lbk_slices *slices, lbk_shape *y) {
+    const reduce_params *p = params;
+    return lbk_slices_init(slices, x, &p->axes, p->keepdims, y);
+}
+
+static lbk_status backward_slices(const void *params, lbk_slices *slices, lbk_shape *dy, lbk_shape *x) {
+    const backward_params *p = params;
+    LBK_TRY(lbk_shape_of_ints(&p->shape, x));
+    return lbk_slices_init(slices, x, &p->axes, p->keepdims, dy);
+}
+
+static lbk_status forward_infer(lbk_infer *infer) {
+    lbk_slices slices;
+    lbk_shape y;
+    LBK_TRY(forward_slices(infer->params, &infer->input[0].shape, &slices, &y));
+    lbk_infer_output(infer, LBK_F32, y);
     return LBK_OK;
 }
 
-static lbk_status mean_backward_infer(lbk_infer *infer) {
-    if (lbk_infer_has(infer, 1))
-        LBK_TRY(lbk_infer_shape(infer, 1, "dy", lbk_shape_1(1)));
-    lbk_infer_output(infer, LBK_F32, infer->input[0].shape);
+static lbk_status backward_infer(lbk_infer *infer) {
+    lbk_slices slices;
+    lbk_shape dy, x;
+    LBK_TRY(backward_slices(infer->params, &slices, &dy, &x));
+    if (lbk_infer_has(infer, 0))
+        LBK_TRY(lbk_infer_shape(infer, 0, "dy", dy));
+    lbk_infer_output(infer, LBK_F32, x);
     return LBK_OK;
 }
 
-static void mean_cost(const lbk_infer *shapes, lbk_cost *cost) {
+static void forward_cost(const lbk_infer *shapes, lbk_cost *cost) {
     lbk_cost_elementwise(shapes, 1, cost);
 }
 
-static void mean_backward_cost(const lbk_infer *shapes, lbk_cost *cost) {
+static void backward_cost(const lbk_infer *shapes, lbk_cost *cost) {
     *cost = (lbk_cost){0, (double)lbk_tensor_bytes(&shapes->output[0])};
+    if (lbk_infer_has(shapes, 0))
+        cost->bytes += (double)lbk_tensor_bytes(&shapes->input[0]);
 }
 
-static void mean_reference(const lbk_reference *r) {
-    int64_t count = lbk_ops_count(&r->input[0]);
-    for (int64_t i = 0; i < count; i++)
-        r->out[0][0] += r->in[0][i] / (double)count;
+static void forward_reference(const lbk_reference *r, bool mean) {
+    lbk_slices slices;
+    lbk_shape y;
+    if (forward_slices(r->params, &r->input[0].shape, &slices, &y) != LBK_OK)
+        return;
+    for (int64_t s = 0; s < slices.outer * slices.inner; s++) {
+        for (int64_t k = 0; k < slices.length; k++)
+            r->out[0][s] += r->in[0][lbk_slices_at(&slices, s, k)];
+        r->out[0][s] /= mean ? (double)slices.length : 1;
+    }
 }
 
-static void mean_backward_reference(const lbk_reference *r) {
-    int64_t count = lbk_ops_count(&r->input[0]);
-    for (int64_t i = 0; i < count; i++)
-        r->out[0][i] = (r->input_count > 1 ? r->in[1][0] : 1) / (double)count;
+static void backward_reference(const lbk_reference *r, bool mean) {
+    lbk_slices slices;
+    lbk_shape dy, x;
+    if (backward_slices(r->params, &slices, &dy, &x) != LBK_OK)
+        return;
+    for (int64_t s = 0; s < slices.outer * slices.inner; s++)
+        for (int64_t k = 0; k < slices.length; k++)
+            r->out[0][lbk_slices_at(&slices, s, k)] =
+                (r->input_count > 0 ? r->in[0][s] : 1) / (mean ? (double)slices.length : 1);
 }
 
-static lbk_status mean_differentiate(lbk_gradient *g) {
-    const lbk_value inputs[] = {g->input[0], g->output_grad[0]};
-    return lbk_gradient_emit(g, "mean_backward", NULL, g->output_grad[0] == LBK_ONE ? 1 : 2, inputs, &g->input_grad[0]);
+static lbk_status forward_differentiate(lbk_gradient *g, const char *backward) {
+    const reduce_params *p = g->params;
+    backward_params params = {
+        .axes = p->axes, .keepdims = p->keepdims, .shape = lbk_ints_of_shape(&g->input_desc[0].shape)};
+    return lbk_gradient_emit(g, backward, &params, g->output_grad[0] == LBK_ONE ? 0 : 1, &g->output_grad[0],
+                             &g->input_grad[0]);
 }
 
-static lbk_status mean_emit(lbk_emit *e) {
-    int64_t count = lbk_ops_count(&e->input[0]), parts = (count + PART - 1) / PART;
-    lbk_call *call;
-    parts = parts < MAX_PARTS ? parts : MAX_PARTS;
-    int partial = lbk_emit_scratch(e, (size_t)parts * sizeof(float));
-    LBK_TRY(lbk_emit_kernel(e, "generic/mean", "partial_sums", &call));
-    lbk_call_input(call, 0);
-    lbk_call_scratch(call, partial);
-    lbk_call_int(call, count);
-    lbk_call_int(call, parts);
-    lbk_call_range_1d(call, (size_t)parts, lbk_emit_local(e));
-    LBK_TRY(lbk_emit_kernel(e, "generic/mean", "finish", &call));
-    lbk_call_scratch(call, partial);
-    lbk_call_output(call, 0);
-    lbk_call_int(call, count);
-    lbk_call_int(call, parts);
-    lbk_call_range_1d(call, 1, 1);
-    return LBK_OK;
+static lbk_status backward_differentiate(lbk_gradient *g, const char *forward) {
+    const backward_params *p = g->params;
+    const reduce_params params = {.axes = p->axes, .keepdims = p->keepdims};
+    if (g->input_count == 0 || !g->wanted[0])
+        return LBK_OK;
+    return lbk_gradient_emit(g, forward, &params, 1, &g->output_grad[0], &g->input_grad[0]);
 }
 
-static lbk_status mean_backward_emit(lbk_emit *e) {
-    int64_t count = lbk_ops_count(&e->input[0]);
-    lbk_call *call;
-    LBK_TRY(lbk_emit_kernel(e, "generic/mean", lbk_emit_has(e, 1) ? "fill_from" : "fill", &call));
-    if (lbk_emit_has(e, 1))
-        lbk_call_input(call, 1);
-    lbk_call_output(call, 0);
-    lbk_call_float(call, 1 / (double)count);
-    lbk_call_int(call, count);
-    lbk_call_range_1d(call, (size_t)count, lbk_emit_local(e));
-    return LBK_OK;
+static lbk_status forward_emit(lbk_emit *e, lbk_class cls, bool mean) {
+    lbk_slices slices;
+    lbk_shape y;
+    LBK_TRY(forward_slices(e->params, &e->input[0].shape, &slices, &y));
+    return lbk_sum_emit(e, cls, &slices, mean ? 1 / (double)slices.length : 1);
 }
 
-static const lbk_variant mean_variants[] = {{LBK_CLASS_GENERIC, "two-stage", mean_emit}, {.emit = NULL}};
-static const lbk_variant mean_backward_variants[] = {{LBK_CLASS_GENERIC, "elementwise", mean_backward_emit},
-                                                     {.emit = NULL}};
+static lbk_status backward_emit(lbk_emit *e, lbk_class cls, bool mean) {
+    lbk_slices slices;
+    lbk_shape dy, x;
+    LBK_TRY(backward_slices(e->params, &slices, &dy, &x));
+    return lbk_spread_emit(e, cls, &slices, mean ? 1 / (double)slices.length : 1);
+}
 
-static const lbk_op_example mean_examples[] = {
-    {.params = "", .input = {{2, {7, 10}}}, .input_count = 1},
+static const lbk_op_example forward_examples[] = {
     {.params = "", .input = {{1, {1}}}, .input_count = 1},
-    {.params = "", .input = {{4, {3, 101, 103, 7}}}, .input_count = 1, .low = 0.5, .high = 1.5},
+    {.params = "", .input = {{4, {3, 31, 33, 7}}}, .input_count = 1, .low = 0.5, .high = 1.5},
+    {.params = "axes=-1 keepdims=yes", .input = {{3, {5, 3, 300}}}, .input_count = 1},
+    {.params = "axes=1", .input = {{3, {2, 117, 67}}}, .input_count = 1},
+    {.params = "axes=1,0", .input = {{3, {29, 31, 50}}}, .input_count = 1},
 };
 
-static const lbk_op_example mean_backward_examples[] = {
-    {.params = "", .input = {{2, {7, 10}}, {1, {1}}}, .input_count = 2},
-    {.params = "", .input = {{1, {1}}}, .input_count = 1},
-    {.params = "", .input = {{3, {3, 101, 7}}, {1, {1}}}, .input_count = 2},
+static const lbk_op_example backward_examples[] = {
+    {.params = "shape=7", .input_count = 0},
+    {.params = "axes=1 shape=2,117,67", .input = {{2, {2, 67}}}, .input_count = 1},
+    {.params = "axes=-1,-2 keepdims=yes shape=3,101,31", .input = {{3, {3, 1, 1}}}, .input_count = 1},
 };
 
-static const lbk_op mean_op = {
-    .name = "mean",
-    .summary = "mean over all elements",
-    .formula = "y = sum x / count",
-    .inputs = "x[...]",
-    .outputs = "y[1]",
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .infer = mean_infer,
-    .cost = mean_cost,
-    .differentiate = mean_differentiate,
-    .reference = mean_reference,
-    .variants = mean_variants,
-    .examples = mean_examples,
-    .example_count = 3,
-};
+/* The functions and both ops of one of the two. */
+#define REDUCTION(NAME, MEAN, SUMMARY, FORMULA, BACKWARD_FORMULA)                                                      \
+    static void NAME##_reference(const lbk_reference *r) {                                                             \
+        forward_reference(r, MEAN);                                                                                    \
+    }                                                                                                                  \
+    static void NAME##_backward_reference(const lbk_reference *r) {                                                    \
+        backward_reference(r, MEAN);                                                                                   \
+    }                                                                                                                  \
+    static lbk_status NAME##_differentiate(lbk_gradient *g) {                                                          \
+        return forward_differentiate(g, #NAME "_backward");                                                            \
+    }                                                                                                                  \
+    static lbk_status NAME##_backward_differentiate(lbk_gradient *g) {                                                 \
+        return backward_differentiate(g, #NAME);                                                                       \
+    }                                                                                                                  \
+    static lbk_status NAME##_emit(lbk_emit *e, lbk_class cls) {                                                        \
+        return forward_emit(e, cls, MEAN);                                                                             \
+    }                                                                                                                  \
+    static lbk_status NAME##_backward_emit(lbk_emit *e, lbk_class cls) {                                               \
+        return backward_emit(e, cls, MEAN);                                                                            \
+    }                                                                                                                  \
+    LBK_CLASS_VARIANTS(NAME, "vector", "tree", "columns")                                                              \
+    LBK_CPU_VARIANTS(NAME##_backward, "rows", "elementwise")                                                           \
+    static const lbk_op NAME##_op = {                                                                                  \
+        .name = #NAME,                                                                                                 \
+        .summary = SUMMARY,                                                                                            \
+        .formula = FORMULA,                                                                                            \
+        .inputs = "x[...]",                                                                                            \
+        .outputs = "y[...]",                                                                                           \
+        .params = reduce_table,                                                                                        \
+        .params_size = sizeof(reduce_params),                                                                          \
+        .min_inputs = 1,                                                                                               \
+        .max_inputs = 1,                                                                                               \
+        .layer = true,                                                                                                 \
+        .infer = forward_infer,                                                                                        \
+        .cost = forward_cost,                                                                                          \
+        .differentiate = NAME##_differentiate,                                                                         \
+        .reference = NAME##_reference,                                                                                 \
+        .variants = NAME##_variants,                                                                                   \
+        .examples = forward_examples,                                                                                  \
+        .example_count = sizeof forward_examples / sizeof *forward_examples,                                           \
+    };                                                                                                                 \
+    static const lbk_op NAME##_backward_op = {                                                                         \
+        .name = #NAME "_backward",                                                                                     \
+        .summary = "derivative of " #NAME,                                                                             \
+        .formula = BACKWARD_FORMULA,                                                                                   \
+        .inputs = "dy[...]?",                                                                                          \
+        .outputs = "dx[...]",                                                                                          \
+        .params = backward_table,                                                                                      \
+        .params_size = sizeof(backward_params),                                                                        \
+        .max_inputs = 1,                                                                                               \
+        .infer = backward_infer,                                                                                       \
+        .cost = backward_cost,                                                                                         \
+        .differentiate = NAME##_backward_differentiate,                                                                \
+        .reference = NAME##_backward_reference,                                                                        \
+        .variants = NAME##_backward_variants,                                                                          \
+        .examples = backward_examples,                                                                                 \
+        .example_count = sizeof backward_examples / sizeof *backward_examples,                                         \
+    };
 
-static const lbk_op mean_backward_op = {
-    .name = "mean_backward",
-    .summary = "derivative of mean; only the shape of x is used",
-    .formula = "dx = dy / count (dy = 1 when absent)",
-    .inputs = "x[...] dy[1]?",
-    .outputs = "dx[...]",
-    .min_inputs = 1,
-    .max_inputs = 2,
-    .infer = mean_backward_infer,
-    .cost = mean_backward_cost,
-    .reference = mean_backward_reference,
-    .variants = mean_backward_variants,
-    .examples = mean_backward_examples,
-    .example_count = 3,
-};
+REDUCTION(sum, false, "sum along neighbouring axes, or over all elements", "y[o,i] = sum_k x[o,k,i]",
+          "dx[o,k,i] = dy[o,i] (dy = 1 when absent)")
+REDUCTION(mean, true, "mean along neighbouring axes, or over all elements", "y[o,i] = sum_{k<K} x[o,k,i] / K",
+          "dx[o,k,i] = dy[o,i] / K (dy = 1 when absent)")
 
-const lbk_op *const lbk_ops_mean[] = {&mean_op, &mean_backward_op, NULL};
+const lbk_op *const lbk_ops_mean[] = {&sum_op, &sum_backward_op, &mean_op, &mean_backward_op, NULL};

@@ -95,6 +95,27 @@ size_t lbk_emit_group(const lbk_emit *e, int64_t length) {
     return size < limit ? size : limit;
 }
 
+static int64_t rows_each(const lbk_emit *e, int64_t rows, int64_t length) {
+    int64_t units = e->caps->compute_units > 0 ? 4 * (int64_t)e->caps->compute_units : 4;
+    int64_t each = 4096 / length, share = (rows + units - 1) / units;
+    each = each < share ? each : share;
+    return each > 1 ? each : 1;
+}
+
+lbk_status lbk_rows_call(lbk_call *call, const lbk_emit *e, lbk_class cls, int64_t rows, int64_t length) {
+    size_t group = cls == LBK_CLASS_GPU ? lbk_emit_group(e, length) : lbk_emit_local(e);
+    lbk_call_int(call, rows);
+    lbk_call_int(call, length);
+    if (cls == LBK_CLASS_CPU) {
+        int64_t each = rows_each(e, rows, length);
+        lbk_call_int(call, each);
+        lbk_call_range_1d(call, (size_t)((rows + each - 1) / each), 1);
+        return lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e));
+    }
+    lbk_call_range_1d(call, (size_t)rows * (cls == LBK_CLASS_GPU ? group : 1), group);
+    return cls == LBK_CLASS_GPU ? lbk_call_option(call, "-DGROUP=%zu", group) : LBK_OK;
+}
+
 int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding) {
     int64_t room = extent + 2 * (int64_t)padding - kernel;
     return room < 0 ? 0 : room / stride + 1;

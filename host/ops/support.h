@@ -64,6 +64,31 @@ int lbk_emit_vector_width(const lbk_emit *e);
  * lbk_emit_local(). */
 size_t lbk_emit_group(const lbk_emit *e, int64_t length);
 
+/* The table NAME_variants of an op whose NAME_emit(e, cls) serves several classes; the strings name the variants. */
+#define LBK_CLASS_VARIANTS(NAME, CPU, GPU, GENERIC)                                                                    \
+    LBK_CLASS_EMIT_(NAME, cpu, LBK_CLASS_CPU)                                                                          \
+    LBK_CLASS_EMIT_(NAME, gpu, LBK_CLASS_GPU)                                                                          \
+    LBK_CLASS_EMIT_(NAME, generic, LBK_CLASS_GENERIC)                                                                  \
+    static const lbk_variant NAME##_variants[] = {{LBK_CLASS_CPU, CPU, NAME##_emit_cpu},                               \
+                                                  {LBK_CLASS_GPU, GPU, NAME##_emit_gpu},                               \
+                                                  {LBK_CLASS_GENERIC, GENERIC, NAME##_emit_generic},                   \
+                                                  {.emit = NULL}};
+/* The same where the generic kernel is as good as any on a GPU. */
+#define LBK_CPU_VARIANTS(NAME, CPU, GENERIC)                                                                           \
+    LBK_CLASS_EMIT_(NAME, cpu, LBK_CLASS_CPU)                                                                          \
+    LBK_CLASS_EMIT_(NAME, generic, LBK_CLASS_GENERIC)                                                                  \
+    static const lbk_variant NAME##_variants[] = {                                                                     \
+        {LBK_CLASS_CPU, CPU, NAME##_emit_cpu}, {LBK_CLASS_GENERIC, GENERIC, NAME##_emit_generic}, {.emit = NULL}};
+#define LBK_CLASS_EMIT_(NAME, SUFFIX, CLASS)                                                                           \
+    static lbk_status NAME##_emit_##SUFFIX(lbk_emit *e) {                                                              \
+        return NAME##_emit(e, CLASS);                                                                                  \
+    }
+
+/* Trailing arguments, sizes and build options of a kernel over rows[rows][length]: int rows, length; class generic has a
+ * work-item per row, gpu a work-group (option GROUP), cpu a work-item per `each` rows (int each; option VW), so many that it
+ * is worth its launch and all cores have some. */
+lbk_status lbk_rows_call(lbk_call *call, const lbk_emit *e, lbk_class cls, int64_t rows, int64_t length);
+
 /* Pooling windows: `extent` input pixels, output pixels of one dimension; 0 when the kernel does not fit. */
 int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding);
 

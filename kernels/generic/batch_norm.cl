@@ -26,12 +26,13 @@ __kernel void tables(__global const float *mean, __global const float *spread, _
     table[2 * lanes + lane] = bias[c];
 }
 
-/* Work-item (channel, block): rows [block * full, +full). */
-__kernel void moments(__global const float *x, __global float *partial, int rows, int channels, int full, int blocks) {
-    int c = (int)get_global_id(0), block = (int)get_global_id(1);
+/* Work-item (channel, block): `full` rows, fewer in the last block of each `image` rows (group_norm.cl; here image = rows). */
+__kernel void moments(__global const float *x, __global float *partial, int image, int rows, int channels, int full,
+                      int blocks) {
+    int c = (int)get_global_id(0), block = (int)get_global_id(1), parts = (image + full - 1) / full;
     if (c >= channels || block >= blocks)
         return;
-    int first = block * full, end = min(first + full, rows);
+    int first = block / parts * image + block % parts * full, end = min(first + full, (block / parts + 1) * image);
     float shift = x[(size_t)first * channels + c], sum = 0.0f, square = 0.0f;
     for (int row = first + 1; row < end; row++) {
         float d = x[(size_t)row * channels + c] - shift;

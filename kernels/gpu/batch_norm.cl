@@ -16,13 +16,16 @@ static void merge(float *n, float *mean, float *q, float nb, float mb, float qb)
     }
 }
 
-/* Work-group: local (channels, strands); strand s of block b sums rows b * full + s, + strands, ... */
-__kernel void moments(__global const float *x, __global float *partial, int rows, int channels, int full, int blocks) {
+/* Work-group: local (channels, strands); strand s of a block sums its rows s, s + strands, ... Blocks have `full` rows, fewer the
+ * last one of each `image` rows (group_norm.cl; here image = rows). */
+__kernel void moments(__global const float *x, __global float *partial, int image, int rows, int channels, int full,
+                      int blocks) {
     __local float count[GROUP], means[GROUP], squares[GROUP];
     int c = (int)get_global_id(0), block = (int)get_group_id(1);
     int width = (int)get_local_size(0), strands = (int)get_local_size(1), strand = (int)get_local_id(1);
-    int me = strand * width + (int)get_local_id(0);
-    int first = block * full + strand, end = min((block + 1) * full, rows);
+    int me = strand * width + (int)get_local_id(0), parts = (image + full - 1) / full;
+    int start = block / parts * image + block % parts * full, first = start + strand;
+    int end = min(start + full, (block / parts + 1) * image);
     float n = 0.0f, mean = 0.0f, q = 0.0f;
     if (c < channels && first < end) {
         float shift = x[(size_t)first * channels + c], sum = 0.0f;
