@@ -86,20 +86,6 @@ double lbk_attention_dot(const double *a, const double *b, int64_t d) {
     return sum;
 }
 
-void lbk_attention_call_inputs(lbk_call *call, const lbk_attention_sizes *s) {
-    lbk_call_input(call, s->q);
-    lbk_call_input(call, s->k);
-    lbk_call_input(call, s->v);
-    lbk_call_input(call, s->masked ? s->mask : s->q); /* q: not read */
-}
-
-void lbk_attention_call_sizes(lbk_call *call, const lbk_attention_sizes *s) {
-    const int64_t all[] = {s->heads, s->d, s->tq, s->tk, s->packed, s->causal, s->masked};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        lbk_call_int(call, all[i]);
-    lbk_call_float(call, s->scale);
-}
-
 bool lbk_attention_fits(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s) {
     bool group = e->caps->max_group >= WIDE * WIDE && e->caps->max_item[0] >= WIDE * WIDE;
     bool local = e->caps->local_bytes >= sizeof(float) * (3 * TILE * (TILE + 4) + TILE * (WIDE + 1));
@@ -114,13 +100,19 @@ lbk_status lbk_attention_begin(lbk_emit *e, lbk_class cls, const lbk_attention_s
         LBK_TRY(lbk_call_option(*call, "-DVW=%d", lbk_emit_vector_width(e)));
     if (cls == LBK_CLASS_GPU)
         LBK_TRY(lbk_call_option(*call, "-DBLOCKS=%d", s->d <= 32 ? 1 : s->d <= 64 ? 2 : 4));
-    lbk_attention_call_inputs(*call, s);
+    lbk_call_input(*call, s->q);
+    lbk_call_input(*call, s->k);
+    lbk_call_input(*call, s->v);
+    lbk_call_input(*call, s->masked ? s->mask : s->q); /* q: not read */
     return LBK_OK;
 }
 
-void lbk_attention_call_range(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s, int64_t rows,
-                              lbk_call *call) {
+void lbk_attention_end(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s, int64_t rows, lbk_call *call) {
+    const int64_t numbers[] = {s->heads, s->d, s->tq, s->tk, s->packed, s->causal, s->masked};
     int64_t heads = s->n * s->heads, width = lbk_emit_vector_width(e);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        lbk_call_int(call, numbers[i]);
+    lbk_call_float(call, s->scale);
     if (cls == LBK_CLASS_CPU) {
         lbk_call_range_2d(call, (size_t)heads, (size_t)((rows + width - 1) / width), 1, 1);
     } else if (cls == LBK_CLASS_GPU) {
@@ -200,11 +192,10 @@ static lbk_status attention_emit(lbk_emit *e, lbk_class cls) {
     lbk_call *call;
     if (!lbk_attention_fits(e, cls, &s))
         return lbk_emit_decline(e);
-    LBK_TRY(lbk_attention_begin(e, cls, &s, "attention", &call));
+    LBK_TRY(lbk_attention_begin(e, cls, &s, "attention_forward", &call));
     lbk_call_output(call, 0);
     lbk_call_output(call, 1);
-    lbk_attention_call_sizes(call, &s);
-    lbk_attention_call_range(e, cls, &s, s.tq, call);
+    lbk_attention_end(e, cls, &s, s.tq, call);
     return LBK_OK;
 }
 

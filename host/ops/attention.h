@@ -37,18 +37,13 @@ int64_t lbk_attention_at(const lbk_attention_sizes *s, char tensor, int64_t n, i
 bool lbk_attention_sees(const lbk_attention_sizes *s, const double *mask, int64_t n, int64_t i, int64_t j);
 double lbk_attention_dot(const double *a, const double *b, int64_t d);
 
-/* What every attention kernel begins with, q, k, v and mask; and the numbers it ends with: heads, d, tq, tk, packed,
- * causal, masked, scale. */
-void lbk_attention_call_inputs(lbk_call *call, const lbk_attention_sizes *s);
-void lbk_attention_call_sizes(lbk_call *call, const lbk_attention_sizes *s);
-/* Begins the call of kernel `name` of class `cls`'s file. *fits is false when the class has no kernel for these sizes on
- * this device. */
+/* Begins a call of kernel `name` of class `cls`, with the arguments that every such kernel begins with: q, k, v, mask. */
 lbk_status lbk_attention_begin(lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s, const char *name,
                                lbk_call **call);
+/* Whether the class's kernels take these sizes on this device. */
 bool lbk_attention_fits(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s);
-/* One work-item or work-group per head and rows that its class's kernel takes together. */
-void lbk_attention_call_range(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s, int64_t rows,
-                              lbk_call *call);
+/* Ends it: the numbers heads, d, tq, tk, packed, causal, masked, scale, and a global size for `rows` rows of every head. */
+void lbk_attention_end(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s, int64_t rows, lbk_call *call);
 
 /* The variants of an op whose name##_emit(e, class) exists. */
 #define LBK_ATTENTION_VARIANTS(name)                                                                                   \

@@ -71,8 +71,7 @@ static lbk_status backward_emit(lbk_emit *e, lbk_class cls) {
     lbk_call_input(call, LSE);
     lbk_call_scratch(call, delta);
     lbk_call_output(call, 0);
-    lbk_attention_call_sizes(call, &s);
-    lbk_attention_call_range(e, cls, &s, s.tq, call);
+    lbk_attention_end(e, cls, &s, s.tq, call);
 
     LBK_TRY(lbk_attention_begin(e, cls, &s, "attention_backward_kv", &call));
     lbk_call_input(call, DY);
@@ -80,8 +79,7 @@ static lbk_status backward_emit(lbk_emit *e, lbk_class cls) {
     lbk_call_scratch(call, delta);
     lbk_call_output(call, s.k - FIRST);
     lbk_call_output(call, s.v - FIRST);
-    lbk_attention_call_sizes(call, &s);
-    lbk_attention_call_range(e, cls, &s, s.tk, call);
+    lbk_attention_end(e, cls, &s, s.tk, call);
     return LBK_OK;
 }
 

@@ -114,9 +114,9 @@ INLINE void accumulate(float *own, vec keep, const float *s, const __global floa
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-attention(const __global float *q, const __global float *k, const __global float *v, const __global int *mask,
-          __global float *y, __global float *lse, int heads, int d, int tq, int tk, int packed, int causal, int masked,
-          float scale)
+attention_forward(const __global float *q, const __global float *k, const __global float *v, const __global int *mask,
+                  __global float *y, __global float *lse, int heads, int d, int tq, int tk, int packed, int causal,
+                  int masked, float scale)
 {
     const int at = get_global_id(0), n = at / heads, h = at % heads, first = get_global_id(1) * VW;
     const int count = min(VW, tq - first), seen = causal ? min(tk, first + count) : tk;

@@ -31,8 +31,8 @@ typedef float4 vec;
 
 INLINE float sample(const __global float *x, int i, int samples)
 {
-    i = i < 0 ? -i : i;
-    return x[i < samples ? i : 2 * (samples - 1) - i];
+    i = max(i, -i);
+    return x[min(i, 2 * (samples - 1) - i)];
 }
 
 INLINE int reversed(int i)
@@ -46,16 +46,24 @@ INLINE int reversed(int i)
 }
 
 /* re, im[HALF][VW]: samples 2i and 2i+1 of every lane's frame, windowed, in bit-reversed order. */
-INLINE void load_frames(float *re, float *im, const __global float *x, const __global float *window, int first, int count,
-                        int samples, int frames, int hop, int offset)
+INLINE void load_frames(float *re, float *im, const __global float *x, const __global float *window, int first,
+                        int count, int samples, int frames, int hop, int offset)
 {
+    int order[HALF];
+    for (int i = 0; i < HALF; ++i) order[i] = reversed(i) * VW;
     for (int l = 0; l < VW; ++l) {
         const int frame = min(first + l, count - 1), start = frame % frames * hop - offset;
         const __global float *wave = x + (size_t)(frame / frames) * samples;
-        for (int i = 0; i < HALF; ++i) {
-            const int at = reversed(i) * VW + l;
-            re[at] = window[2 * i] * sample(wave, start + 2 * i, samples);
-            im[at] = window[2 * i + 1] * sample(wave, start + 2 * i + 1, samples);
+        if (start >= 0 && start + N_FFT <= samples) {
+            for (int i = 0; i < HALF; ++i) {
+                re[order[i] + l] = window[2 * i] * wave[start + 2 * i];
+                im[order[i] + l] = window[2 * i + 1] * wave[start + 2 * i + 1];
+            }
+        } else {
+            for (int i = 0; i < HALF; ++i) {
+                re[order[i] + l] = window[2 * i] * sample(wave, start + 2 * i, samples);
+                im[order[i] + l] = window[2 * i + 1] * sample(wave, start + 2 * i + 1, samples);
+            }
         }
     }
 }
@@ -82,8 +90,10 @@ INLINE void powers(float *re, float *im, const __global float *turn)
 {
     for (int k = 0; k <= HALF / 2; ++k) {
         const int mirror = (HALF - k) & (HALF - 1);
-        const vec ar = LOAD(re + k * VW), ai = LOAD(im + k * VW), br = LOAD(re + mirror * VW), bi = LOAD(im + mirror * VW);
-        const vec even_r = 0.5f * (ar + br), even_i = 0.5f * (ai - bi), odd_r = 0.5f * (ai + bi), odd_i = 0.5f * (br - ar);
+        const vec ar = LOAD(re + k * VW), ai = LOAD(im + k * VW);
+        const vec br = LOAD(re + mirror * VW), bi = LOAD(im + mirror * VW);
+        const vec even_r = 0.5f * (ar + br), even_i = 0.5f * (ai - bi);
+        const vec odd_r = 0.5f * (ai + bi), odd_i = 0.5f * (br - ar);
         const float c = turn[2 * k], s = turn[2 * k + 1];
         const vec tr = odd_r * c + odd_i * s, ti = odd_i * c - odd_r * s;
         const vec here_r = even_r + tr, here_i = even_i + ti, there_r = even_r - tr, there_i = even_i - ti;

@@ -30,9 +30,9 @@ static int sees(__global const int *mask, int n, int i, int j, int tk, int causa
     return (!causal || j <= i) && (!masked || mask[n * tk + j] != 0);
 }
 
-__kernel void attention(__global const float *q, __global const float *k, __global const float *v,
-                        __global const int *mask, __global float *y, __global float *lse, int heads, int d, int tq,
-                        int tk, int packed, int causal, int masked, float scale, int count) {
+__kernel void attention_forward(__global const float *q, __global const float *k, __global const float *v,
+                                __global const int *mask, __global float *y, __global float *lse, int heads, int d,
+                                int tq, int tk, int packed, int causal, int masked, float scale, int count) {
     int at = (int)get_global_id(0), i = at % tq, h = at / tq % heads, n = at / tq / heads;
     size_t width = (size_t)heads * d, step = packed ? 3 * width : width;
     float top = -INFINITY, sum = 0.0f;

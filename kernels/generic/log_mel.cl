@@ -37,8 +37,8 @@ __kernel void log_mel_tables(__global float *table, int n_fft, int window, int m
 }
 
 static float sample(__global const float *x, int i, int samples) {
-    i = i < 0 ? -i : i;
-    return x[i < samples ? i : 2 * (samples - 1) - i];
+    i = max(i, -i);
+    return x[min(i, 2 * (samples - 1) - i)];
 }
 
 /* The lowest bits of i, half_way = 2^bits, in the opposite order. */

@@ -123,7 +123,8 @@ static void clear_sums(float4 sum[4][BLOCKS])
 }
 
 /* rows = factor[i] * sum[i], those below count. */
-static void store_sums(float4 sum[4][BLOCKS], const float factor[4], __global float *rows, size_t step, int count, int d)
+static void store_sums(float4 sum[4][BLOCKS], const float factor[4], __global float *rows, size_t step, int count,
+                       int d)
 {
     const int tm = (int)get_local_id(0) / WIDE, tn = (int)get_local_id(0) % WIDE;
 #pragma unroll
@@ -169,9 +170,9 @@ static int sees(__global const int *mask, int n, int i, int j, int tq, int tk, i
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
-attention(__global const float *q, __global const float *k, __global const float *v, __global const int *mask,
-          __global float *y, __global float *lse, int heads, int d, int tq, int tk, int packed, int causal, int masked,
-          float scale)
+attention_forward(__global const float *q, __global const float *k, __global const float *v, __global const int *mask,
+                  __global float *y, __global float *lse, int heads, int d, int tq, int tk, int packed, int causal,
+                  int masked, float scale)
 {
     __local float4 a[TILE * LD / 4], b[TILE * LD / 4], p[TILE * LD / 4];
     __local float part[TILE * PART];
