@@ -233,8 +233,9 @@ static const lbk_op_example self_examples[] = {
 static const lbk_op attention_op = {
     .name = "attention",
     .summary = "multi-head scaled dot-product attention that keeps no table of scores",
-    .formula = "y_i = sum over j seen of exp(s_ij - lse_i) v_j, s_ij = scale * q_i . k_j, lse_i = log sum_j exp(s_ij); "
-               "0 where no j is seen (mask 0, causal: j > i)",
+    .formula =
+        "y_i = sum over j of exp(s_ij - lse_i) v_j, s_ij = scale * q_i . k_j, lse_i = log sum over j of exp(s_ij), "
+        "over the keys j that i sees: mask_j not 0 and, with causal, j <= i; y_i = 0 where there is none",
     .inputs = "q[N,TQ,H*D] k[N,TK,H*D] v[N,TK,H*D] mask[N,TK]:i32?",
     .outputs = "y[N,TQ,H*D] lse[N,H,TQ]",
     .params = lbk_attention_table,
@@ -256,7 +257,7 @@ static const lbk_op self_op = {
     .name = "self_attention",
     .summary =
         "attention with q, k and v side by side in one tensor, as torch.nn.MultiheadAttention's in_proj makes them",
-    .formula = "attention(q, k, v) of qkv = (q, k, v), each [N,T,H*D]",
+    .formula = "attention(q, k, v), qkv[n,t] = q[n,t] k[n,t] v[n,t]",
     .inputs = "qkv[N,T,3*H*D] mask[N,T]:i32?",
     .outputs = "y[N,T,H*D] lse[N,H,T]",
     .params = lbk_attention_table,

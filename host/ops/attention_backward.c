@@ -88,7 +88,7 @@ LBK_ATTENTION_VARIANTS(backward)
 /* One line each: parameters, heads, n, tq, tk, features. */
 #define EXAMPLE(text, h, n, tq, tk, c)                                                                                 \
     {                                                                                                                  \
-        .params = "heads=" #h " " text, .input_count = 6, .input = {                                                   \
+        .params = "heads=" #h text, .input_count = 6, .input = {                                                       \
             {3, {n, tq, c}},                                                                                           \
             {3, {n, tq, c}},                                                                                           \
             {3, {n, h, tq}},                                                                                           \
@@ -99,7 +99,7 @@ LBK_ATTENTION_VARIANTS(backward)
     }
 #define EXAMPLE_MASK(text, h, n, tq, tk, c)                                                                            \
     {                                                                                                                  \
-        .params = "heads=" #h " " text, .input_count = 7, .integer_below = 2, .input = {                               \
+        .params = "heads=" #h text, .input_count = 7, .integer_below = 2, .input = {                                   \
             {3, {n, tq, c}},                                                                                           \
             {3, {n, tq, c}},                                                                                           \
             {3, {n, h, tq}},                                                                                           \
@@ -111,16 +111,16 @@ LBK_ATTENTION_VARIANTS(backward)
     }
 static const lbk_op_example backward_examples[] = {
     EXAMPLE("", 1, 3, 35, 66, 21),
-    EXAMPLE("scale=0.7", 1, 1, 1, 1, 1),
-    EXAMPLE("causal=yes", 2, 2, 19, 33, 80),
+    EXAMPLE(" scale=0.7", 1, 1, 1, 1, 1),
+    EXAMPLE(" causal=yes", 2, 2, 19, 33, 80),
     EXAMPLE_MASK("", 3, 2, 70, 41, 48),
-    EXAMPLE_MASK("causal=yes", 1, 3, 13, 7, 12),
+    EXAMPLE_MASK(" causal=yes", 1, 3, 13, 7, 12),
     EXAMPLE("", 1, 1, 5, 9, 131),
 };
 
 #define PACKED(text, h, n, t, c)                                                                                       \
     {                                                                                                                  \
-        .params = "heads=" #h " " text, .input_count = 4, .input = {                                                   \
+        .params = "heads=" #h text, .input_count = 4, .input = {                                                       \
             {3, {n, t, c}},                                                                                            \
             {3, {n, t, c}},                                                                                            \
             {3, {n, h, t}},                                                                                            \
@@ -129,7 +129,7 @@ static const lbk_op_example backward_examples[] = {
     }
 static const lbk_op_example self_examples[] = {
     PACKED("", 3, 2, 65, 96),
-    PACKED("causal=yes", 1, 2, 80, 5),
+    PACKED(" causal=yes", 1, 2, 80, 5),
     PACKED("", 1, 1, 1, 1),
     {.params = "heads=2 scale=0.3",
      .input = {{3, {2, 37, 18}}, {3, {2, 37, 18}}, {3, {2, 2, 37}}, {3, {2, 37, 54}}, {2, {2, 37}}},

@@ -87,13 +87,12 @@ Test(attention, equals_its_parts) {
 static size_t plan_bytes(bool fused, const lbk_caps *caps, int64_t batch, int64_t t, int64_t d) {
     net n;
     lbk_arena arena = {0};
-    lbk_program_request *requests;
-    size_t count, bytes;
+    lbk_plan_estimate estimate;
     build(&n, fused, batch, t, t, d);
-    must(lbk_plan_measure(n.graph, caps, &bytes, &requests, &count, &arena));
+    must(lbk_plan_measure(n.graph, caps, &arena, &estimate));
     lbk_graph_destroy(n.graph);
     lbk_arena_release(&arena);
-    return bytes;
+    return estimate.bytes;
 }
 
 /* Forward and backward together stay below one table of scores in every class; the parts need more than one. */
