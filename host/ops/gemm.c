@@ -14,6 +14,10 @@ lbk_gemm lbk_gemm_of(int64_t m, int64_t n, int64_t k, bool trans_a, bool trans_b
                       .lda = trans_a ? m : k,
                       .ldb = trans_b ? k : n,
                       .ldc = n,
+                      .batch = 1,
+                      .step_a = m * k,
+                      .step_b = k * n,
+                      .step_c = m * n,
                       .trans_a = trans_a,
                       .trans_b = trans_b,
                       .alpha = 1,
@@ -55,14 +59,19 @@ static void call_whole(lbk_call *call, const lbk_gemm *g) {
     if (g->has_bias)
         call_buffer(call, g->bias);
     call_epilogue(call, g);
-    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, g->ldc}, 6);
+    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->step_a, g->step_b, g->step_c}, 9);
+}
+
+/* `batch` work-groups deep. */
+static void call_range(lbk_call *call, const lbk_gemm *g, size_t items0, size_t items1, size_t local0) {
+    lbk_call_range_3d(call, (size_t[]){items0, items1, (size_t)g->batch}, (size_t[]){local0, 1, 1});
 }
 
 static lbk_status emit_generic(lbk_emit *e, const lbk_gemm *g) {
     lbk_call *call;
     LBK_TRY(begin(e, g, "generic/gemm", "gemm", &call));
     call_whole(call, g);
-    lbk_call_range_1d(call, (size_t)(g->m * g->n), lbk_emit_local(e));
+    call_range(call, g, (size_t)(g->m * g->n), 1, lbk_emit_local(e));
     return LBK_OK;
 }
 
@@ -96,7 +105,7 @@ static lbk_status emit_cpu_direct(lbk_emit *e, const lbk_gemm *g) {
     lbk_call *call;
     LBK_TRY(begin_cpu(e, g, "gemm_direct", &call));
     call_whole(call, g);
-    lbk_call_range_2d(call, (size_t)div_up(g->m, ROWS), (size_t)div_up(g->n, cpu_tile_of(e).width), 1, 1);
+    call_range(call, g, (size_t)div_up(g->m, ROWS), (size_t)div_up(g->n, cpu_tile_of(e).width), 1);
     return LBK_OK;
 }
 
@@ -107,24 +116,24 @@ static lbk_status emit_cpu_pack(lbk_emit *e, const lbk_gemm *g, int a, int b) {
     LBK_TRY(begin_cpu(e, g, "gemm_pack_a", &call));
     lbk_call_scratch(call, a);
     call_buffer(call, g->a);
-    call_ints(call, (int64_t[]){g->m, g->k, g->lda}, 3);
-    lbk_call_range_1d(call, (size_t)div_up(g->m, tile.rows), 1);
+    call_ints(call, (int64_t[]){g->m, g->k, g->lda, g->step_a}, 4);
+    call_range(call, g, (size_t)div_up(g->m, tile.rows), 1, 1);
 
     LBK_TRY(begin_cpu(e, g, "gemm_pack_b", &call));
     lbk_call_scratch(call, b);
     call_buffer(call, g->b);
-    call_ints(call, (int64_t[]){g->n, g->k, g->ldb}, 3);
-    lbk_call_range_2d(call, (size_t)div_up(g->n, tile.columns), (size_t)div_up(g->k, DEPTH), 1, 1);
+    call_ints(call, (int64_t[]){g->n, g->k, g->ldb, g->step_b}, 4);
+    call_range(call, g, (size_t)div_up(g->n, tile.columns), (size_t)div_up(g->k, DEPTH), 1);
     return LBK_OK;
 }
 
 static lbk_status emit_cpu_packed(lbk_emit *e, const lbk_gemm *g) {
     cpu_tile tile = cpu_tile_of(e);
     int64_t rows = div_up(g->m, tile.rows), columns = div_up(g->n, tile.columns); /* panels */
-    int a = lbk_emit_scratch(e, (size_t)(rows * tile.rows * div_up(g->k, 16) * 16) * sizeof(float));
-    int b = lbk_emit_scratch(e, (size_t)(columns * tile.columns * g->k) * sizeof(float));
+    int a = lbk_emit_scratch(e, (size_t)(g->batch * rows * tile.rows * div_up(g->k, 16) * 16) * sizeof(float));
+    int b = lbk_emit_scratch(e, (size_t)(g->batch * columns * tile.columns * g->k) * sizeof(float));
     int64_t high = 12, wide = 4, wanted = 4 * (int64_t)e->caps->compute_units; /* panels per work-group */
-    while ((wide > 1 || high > 1) && div_up(rows, high) * div_up(columns, wide) < wanted) {
+    while ((wide > 1 || high > 1) && g->batch * div_up(rows, high) * div_up(columns, wide) < wanted) {
         if (wide > 1)
             wide /= 2;
         else
@@ -139,14 +148,15 @@ static lbk_status emit_cpu_packed(lbk_emit *e, const lbk_gemm *g) {
     if (g->has_bias)
         call_buffer(call, g->bias);
     call_epilogue(call, g);
-    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->ldc, high, wide, 256}, 7);
-    lbk_call_range_2d(call, (size_t)div_up(rows, high), (size_t)div_up(columns, wide), 1, 1);
+    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->ldc, g->step_c, high, wide, 256}, 8);
+    call_range(call, g, (size_t)div_up(rows, high), (size_t)div_up(columns, wide), 1);
     return LBK_OK;
 }
 
 /* Whether kernels/gpu/gemm.cl may use four-wide accesses. */
 static int gpu_vec(const lbk_gemm *g) {
     int64_t all = g->lda | g->ldb | g->ldc | g->n;
+    all |= g->batch == 1 ? 0 : g->step_a | g->step_b | g->step_c;
     all |= g->trans_a && !g->trans_b ? 0 : g->k;
     all |= g->trans_a ? g->m : 0;
     return all % 4 == 0 ? 4 : 1;
@@ -162,8 +172,8 @@ static lbk_status emit_gpu_reduce(lbk_emit *e, const lbk_gemm *g, const lbk_conv
         call_buffer(call, g->bias);
     lbk_call_scratch(call, scratch);
     call_epilogue(call, g);
-    call_ints(call, (int64_t[]){g->m, g->n, g->ldc, parts}, 4);
-    lbk_call_range_1d(call, (size_t)(g->m * g->n), lbk_emit_local(e));
+    call_ints(call, (int64_t[]){g->m, g->n, g->ldc, g->step_c, parts}, 5);
+    call_range(call, g, (size_t)(g->m * g->n), 1, lbk_emit_local(e));
     return LBK_OK;
 }
 
@@ -176,10 +186,10 @@ static lbk_status emit_gpu(lbk_emit *e, const lbk_gemm *g) {
         return lbk_emit_decline(e);
     tile.vec = gpu_vec(g);
     int64_t tiles = (int64_t)lbk_conv_tile_count(&tile, g->m, g->n);
-    int64_t parts = 2 * (int64_t)e->caps->compute_units / tiles, most = g->k / 128;
+    int64_t parts = 2 * (int64_t)e->caps->compute_units / (tiles * g->batch), most = g->k / 128;
     parts = parts > most ? most : parts;
     parts = parts < 1 ? 1 : parts;
-    int scratch = lbk_emit_scratch(e, (parts > 1 ? (size_t)(parts * g->m * g->n) : 1) * sizeof(float));
+    int scratch = lbk_emit_scratch(e, (parts > 1 ? (size_t)(g->batch * parts * g->m * g->n) : 1) * sizeof(float));
     LBK_TRY(begin(e, g, "gpu/gemm", "gemm", &call));
     LBK_TRY(lbk_conv_tile_options(call, &tile));
     call_buffer(call, g->c);
@@ -189,15 +199,15 @@ static lbk_status emit_gpu(lbk_emit *e, const lbk_gemm *g) {
         call_buffer(call, g->bias);
     lbk_call_scratch(call, scratch);
     call_epilogue(call, g);
-    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, g->ldc, parts}, 7);
-    lbk_call_range_2d(call, tile.group * (size_t)tiles, (size_t)parts, tile.group, 1);
+    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->step_a, g->step_b, g->step_c, parts}, 10);
+    call_range(call, g, tile.group * (size_t)tiles, (size_t)parts, tile.group);
     return parts > 1 ? emit_gpu_reduce(e, g, &tile, scratch, parts) : LBK_OK;
 }
 
-/* The library has no epilogue. */
+/* The library has no epilogue, and its batched product allocates memory with each call. */
 static lbk_status emit_clblast(lbk_emit *e, const lbk_gemm *g) {
     lbk_call *call;
-    if (g->has_bias || g->relu)
+    if (g->has_bias || g->relu || g->batch > 1)
         return lbk_emit_decline(e);
     LBK_TRY(lbk_emit_kernel(e, "clblast", "Sgemm", &call));
     call->kind = LBK_CALL_CLBLAST_GEMM;

@@ -1,4 +1,5 @@
-/* C = relu( alpha * op(A) * op(B) + beta * C + bias ): the launches of one matrix product, for ops that are one. */
+/* C = relu( alpha * op(A) * op(B) + beta * C + bias ): the launches of one matrix product, or of a batch of products of
+ * one size, for ops that are one. */
 #ifndef LBK_OPS_GEMM_H
 #define LBK_OPS_GEMM_H
 
@@ -7,13 +8,14 @@
 /* Row-major: op(A)[m,k], op(B)[k,n], C[m,n]; ld*: elements from one row of the stored matrix to the next. */
 typedef struct lbk_gemm {
     int64_t m, n, k, lda, ldb, ldc;
-    bool trans_a, trans_b; /* A is stored [k,m], B is stored [n,k] */
-    double alpha, beta;    /* with beta 0, C is not read */
-    lbk_arg c, a, b, bias; /* kind INPUT, OUTPUT or SCRATCH and index; bias[n] only if has_bias */
+    int64_t batch, step_a, step_b, step_c; /* products; elements from one's matrix to the next one's. bias is common */
+    bool trans_a, trans_b;                 /* A is stored [k,m], B is stored [n,k] */
+    double alpha, beta;                    /* with beta 0, C is not read */
+    lbk_arg c, a, b, bias;                 /* kind INPUT, OUTPUT or SCRATCH and index; bias[n] only if has_bias */
     bool has_bias, relu;
 } lbk_gemm;
 
-/* Dense operands (no padding between rows), alpha 1, beta 0, no bias. */
+/* Dense operands (no padding between rows), alpha 1, beta 0, no bias, one product; its steps suit a dense batch. */
 lbk_gemm lbk_gemm_of(int64_t m, int64_t n, int64_t k, bool trans_a, bool trans_b, lbk_arg c, lbk_arg a, lbk_arg b);
 static inline lbk_arg lbk_gemm_input(int index) {
     return (lbk_arg){LBK_ARG_INPUT, index, 0};

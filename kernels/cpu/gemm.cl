@@ -1,18 +1,21 @@
-/* gemm, class cpu: C = alpha*op(A)*op(B) + beta*C, row-major, with an optional epilogue.
+/* gemm, class cpu: C = alpha*op(A)*op(B) + beta*C, row-major, with an optional epilogue, for a batch of such products.
  *
  *   C[m,n] = epilogue( alpha * sum over k<K of op(A)[m,k]*op(B)[k,n] + beta*C[m,n] )
  *   epilogue, in this order: + bias[n]; negative -> 0 (NaN is kept). With beta == 0, C is not read.
  *
  * Kernels (the parameter in brackets exists only when its macro is 1). Local size (1,1,1), no barriers.
- *   gemm_pack_a(pa, A, int M, K, lda)      global size (ceil(M/TM));  pa: 4 * ceil(M/TM)*TM * ceil(K/16)*16 bytes
- *   gemm_pack_b(pb, B, int N, K, ldb)      global size (ceil(N/TN), ceil(K/KP));  pb: 4 * ceil(N/TN)*TN * K bytes
- *   gemm_packed(C, pa, pb, [bias[N]], float alpha, beta, int M, N, K, ldc, int mpanels, npanels, kblock)
- *       global size (ceil(ceil(M/TM)/mpanels), ceil(ceil(N/TN)/npanels)); kblock is a multiple of 16
- *   gemm_direct(C, A, B, [bias[N]], float alpha, beta, int M, N, K, lda, ldb, ldc)
- *       global size (ceil(M/TD), ceil(N/VW)); for small products, which packing would cost more than it saves
+ *   gemm_pack_a(pa, A, int M, K, lda, step_a)
+ *       global size (ceil(M/TM), 1, products);  pa: 4 * ceil(M/TM)*TM * ceil(K/16)*16 bytes a product
+ *   gemm_pack_b(pb, B, int N, K, ldb, step_b)
+ *       global size (ceil(N/TN), ceil(K/KP), products);  pb: 4 * ceil(N/TN)*TN * K bytes a product
+ *   gemm_packed(C, pa, pb, [bias[N]], float alpha, beta, int M, N, K, ldc, step_c, int mpanels, npanels, kblock)
+ *       global size (ceil(ceil(M/TM)/mpanels), ceil(ceil(N/TN)/npanels), products); kblock is a multiple of 16
+ *   gemm_direct(C, A, B, [bias[N]], float alpha, beta, int M, N, K, lda, ldb, ldc, step_a, step_b, step_c)
+ *       global size (ceil(M/TD), ceil(N/VW), products); for small ones, which packing would cost more than it saves
  *     C[M,N], row stride ldc >= N; overlaps nothing
  *     A: TA 0: A[M,K], row stride lda >= K;   TA 1: A[K,M], row stride lda >= M
  *     B: TB 0: B[K,N], row stride ldb >= N;   TB 1: B[N,K], row stride ldb >= K
+ *     step_a, step_b, step_c: elements from one product's A, B, C to the next one's
  *
  * Mapping of gemm_packed: work-group -> mpanels*TM x npanels*TN of C; register tile TM x TQ vectors. Panels of A are kept
  * as [K/16][TM][16] (TA 0: packing copies whole cache lines) or [K][TM] (TA 1), panels of B as [K][TN]; both zero padded.
@@ -60,6 +63,7 @@
 
 #define TN (TQ * VW)
 #define GROUP 16 /* k per group of A's panels */
+#define ROUND_UP(a, b) (((a) + (b) - 1) / (b) * (b))
 #define INLINE static inline __attribute__((always_inline))
 
 #if VW == 16
@@ -99,10 +103,11 @@ typedef float4 vec;
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_pack_a(__global float *restrict pa, const __global float *restrict A, int M, int K, int lda)
+gemm_pack_a(__global float *restrict pa, const __global float *restrict A, int M, int K, int lda, int step_a)
 {
     const int m0 = get_global_id(0) * TM, rows = min(TM, M - m0), padded = (K + GROUP - 1) / GROUP * GROUP;
-    __global float *dst = pa + (size_t)m0 * padded;
+    __global float *dst = pa + (get_global_id(2) * ROUND_UP(M, TM) + m0) * padded;
+    A += get_global_id(2) * step_a;
 #if TA
     for (int k = 0; k < K; ++k) {
         const __global float *src = A + (size_t)k * lda + m0;
@@ -129,11 +134,12 @@ gemm_pack_a(__global float *restrict pa, const __global float *restrict A, int M
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_pack_b(__global float *restrict pb, const __global float *restrict B, int N, int K, int ldb)
+gemm_pack_b(__global float *restrict pb, const __global float *restrict B, int N, int K, int ldb, int step_b)
 {
     const int n0 = get_global_id(0) * TN, columns = min(TN, N - n0);
     const int begin = get_global_id(1) * KP, end = min(begin + KP, K);
-    __global float *dst = pb + (size_t)n0 * K;
+    __global float *dst = pb + (get_global_id(2) * ROUND_UP(N, TN) + n0) * K;
+    B += get_global_id(2) * step_b;
 #if TB
     int k = begin;
     for (; k + 16 <= end; k += 16) {
@@ -177,11 +183,14 @@ gemm_pack_b(__global float *restrict pb, const __global float *restrict B, int N
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_packed(__global float *restrict C, const __global float *restrict pa, const __global float *restrict pb, BIAS_PARAM
-            float alpha, float beta, int M, int N, int K, int ldc, int mpanels, int npanels, int kblock)
+            float alpha, float beta, int M, int N, int K, int ldc, int step_c, int mpanels, int npanels, int kblock)
 {
     const int m_begin = get_global_id(0) * mpanels * TM, m_end = min(M, m_begin + mpanels * TM);
     const int n_begin = get_global_id(1) * npanels * TN, n_end = min(N, n_begin + npanels * TN);
     const size_t padded = (K + GROUP - 1) / GROUP * GROUP;
+    pa += get_global_id(2) * ROUND_UP(M, TM) * padded;
+    pb += get_global_id(2) * ROUND_UP(N, TN) * K;
+    C += get_global_id(2) * step_c;
 
     for (int k0 = 0; k0 < K; k0 += kblock) {
         const int k1 = min(k0 + kblock, K);
@@ -299,10 +308,13 @@ INLINE void direct_sum(float *sums, const __global float *A, const __global floa
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_direct(__global float *restrict C, const __global float *restrict A, const __global float *restrict B, BIAS_PARAM
-            float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc)
+            float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc, int step_a, int step_b, int step_c)
 {
     const int m0 = get_global_id(0) * TD, n0 = get_global_id(1) * VW;
     float sums[TD * VW];
+    A += get_global_id(2) * step_a;
+    B += get_global_id(2) * step_b;
+    C += get_global_id(2) * step_c;
     direct_sum(sums, A, B, m0, n0, M, N, K, lda, ldb);
     for (int r = 0; r < TD && m0 + r < M; ++r) {
         for (int j = 0; j < VW && n0 + j < N; ++j) {

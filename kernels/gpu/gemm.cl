@@ -1,4 +1,5 @@
-/* gemm, class gpu: C = alpha*op(A)*op(B) + beta*C, row-major, with an optional epilogue. Two kernels:
+/* gemm, class gpu: C = alpha*op(A)*op(B) + beta*C, row-major, with an optional epilogue, for a batch of such products.
+ * Two kernels:
  * gemm         the whole product (S == 1), or, for small M, N and large K, S partial products (split-K)
  * gemm_reduce  for S > 1: adds the parts up in a fixed order, then alpha, beta, epilogue
  *
@@ -6,29 +7,30 @@
  *   epilogue, in this order: + bias[n]; negative -> 0 (NaN is kept). With beta == 0, C is not read.
  *
  * Kernels (the parameter in brackets exists only when its macro is 1):
- *   gemm(C, A, B, [bias[N]], scratch, float alpha, float beta, int M, N, K, lda, ldb, ldc, S)
+ *   gemm(C, A, B, [bias[N]], scratch, float alpha, float beta, int M, N, K, lda, ldb, ldc, step_a, step_b, step_c, S)
  *     S == 1: writes C and leaves scratch alone (NULL or any buffer).
- *     S > 1:  writes scratch[S,M,N] and neither reads nor writes C; alpha, beta, bias and ReLU wait for gemm_reduce.
- *   gemm_reduce(C, [bias[N]], scratch[S,M,N], float alpha, float beta, int M, N, ldc, S)
+ *     S > 1:  writes scratch[products,S,M,N] and neither reads nor writes C; alpha, beta, bias and ReLU wait for gemm_reduce.
+ *   gemm_reduce(C, [bias[N]], scratch[products,S,M,N], float alpha, float beta, int M, N, ldc, step_c, S)
  *     C[M,N], row stride ldc >= N; overlaps nothing
  *     A: TA 0: A[M,K], row stride lda >= K;   TA 1: A[K,M], row stride lda >= M
  *     B: TB 0: B[K,N], row stride ldb >= N;   TB 1: B[N,K], row stride ldb >= K
- *   Scratch: 4*S*M*N bytes when S > 1, else none.
+ *     step_a, step_b, step_c: elements from one product's A, B, C to the next one's
+ *   Scratch: 4*S*M*N bytes a product when S > 1, else none.
  *   Requires: every matrix (rows times stride) and the scratch below 2^31 elements, S >= 1. The result depends on S in
  *   its rounding only; for one S it repeats bit for bit. A good S gives two to four work-groups per compute unit and
  *   leaves every part at least 8*BK of K.
  *
  * gemm: work-group -> BM x BN of C in one part of K; work-item -> TM x TN of it, in blocks of 4 x 4.
- *   local size:  (WG, 1), WG = (BM/TM)*(BN/TN)
- *   global size: (WG * ceil(M/BM) * ceil(N/BN), S)
+ *   local size:  (WG, 1, 1), WG = (BM/TM)*(BN/TN)
+ *   global size: (WG * ceil(M/BM) * ceil(N/BN), S, products)
  *   local memory: 4*STAGES*BK*(LDA+LDB) bytes; LDA = BM, + 4 when TA is 0; LDB = BN, + 4 when TB is 1
  * gemm_reduce: work-item -> one element of C.
- *   local size: (any); global size: (M*N rounded up to the local size)
+ *   local size: (any, 1, 1); global size: (M*N rounded up to the local size, 1, products)
  *
  * Macros:
  *   TA, TB, HAS_BIAS, HAS_RELU  0 or 1, default 0: A, B stored transposed; parameter bias; negative -> 0
  *   VEC    1 (default) or 4: width of global accesses. 4 requires buffers that start on 16 bytes, lda, ldb, ldc, N
- *          multiples of 4, K too unless TA is 1 and TB is 0, and M too when TA is 1.
+ *          and the steps multiples of 4, K too unless TA is 1 and TB is 0, and M too when TA is 1.
  *   BM, BN, BK  128, 128, 16: tile of rows, columns, reduction.  TM, TN  8, 8: register tile.  A smaller tile is
  *          BM 64, BN 64, BK 16, TM 4, TN 4; narrow products: BM 128, BN 16 or 32, TM 4, TN 4.
  *          TM % 4 == 0, TN % 4 == 0, BM % TM == 0, BN % TN == 0, BK % VEC == 0, WG % (BK/VEC) == 0, and WG % (BM/VEC)
@@ -254,7 +256,8 @@ static void tile_product(float4 acc[TM][TN / 4], __local float4 *a4, __local flo
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
 gemm(__global float *restrict C, __global const float *restrict A, __global const float *restrict B, BIAS_PARAM
-     __global float *restrict scratch, float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc, int S)
+     __global float *restrict scratch, float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc,
+     int step_a, int step_b, int step_c, int S)
 {
     __local float4 a4[STAGES * BK * LDA / 4], b4[STAGES * BK * LDB / 4];
     const int lid = (int)get_local_id(0), part = (int)get_group_id(1), columns = (N + BN - 1) / BN;
@@ -262,6 +265,10 @@ gemm(__global float *restrict C, __global const float *restrict A, __global cons
     const int length = ((K + S - 1) / S + BK - 1) / BK * BK; /* whole tiles; the last part perhaps less or none */
     const int k0 = min(part * length, K), k_end = min(k0 + length, K);
     float4 acc[TM][TN / 4];
+    A += get_group_id(2) * step_a;
+    B += get_group_id(2) * step_b;
+    C += get_group_id(2) * step_c;
+    scratch += get_group_id(2) * S * M * N;
     tile_product(acc, a4, b4, A, B, m0, n0, M, N, k0, k_end, lda, ldb);
 
 #pragma unroll
@@ -291,11 +298,13 @@ gemm(__global float *restrict C, __global const float *restrict A, __global cons
 }
 
 __kernel void gemm_reduce(__global float *restrict C, BIAS_PARAM __global const float *restrict scratch,
-                          float alpha, float beta, int M, int N, int ldc, int S)
+                          float alpha, float beta, int M, int N, int ldc, int step_c, int S)
 {
     const int at = (int)get_global_id(0), m = at / N, n = at % N;
     if (m >= M)
         return;
+    C += get_global_id(2) * step_c;
+    scratch += get_global_id(2) * S * M * N;
     float v = 0.0f;
     for (int s = 0; s < S; ++s)
         v += scratch[s * M * N + at];

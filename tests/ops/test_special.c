@@ -166,3 +166,30 @@ Test(special, lengths_of_any_size) {
         check_classes(&c);
     }
 }
+
+/* Whoever sees no key has zeros, and gives none. */
+Test(special, attention_without_keys) {
+    op_case forward = {.op = lbk_op_find("attention"),
+                       .params = "heads=2",
+                       .input = {{3, {2, 35, 14}}, {3, {2, 40, 14}}, {3, {2, 40, 14}}, {2, {2, 40}}},
+                       .input_count = 4,
+                       .integer_below = 1};
+    op_case backward = {.op = lbk_op_find("self_attention_backward"),
+                        .params = "heads=2",
+                        .input = {{3, {2, 35, 14}}, {3, {2, 35, 14}}, {3, {2, 2, 35}}, {3, {2, 35, 42}}, {2, {2, 35}}},
+                        .input_count = 5,
+                        .integer_below = 1};
+    check_classes(&forward);
+    check_classes(&backward);
+}
+
+/* Scores up to 144, whose exponentials no float holds. */
+Test(special, attention_with_large_scores) {
+    op_case c = {.op = lbk_op_find("attention"),
+                 .params = "heads=1 scale=1",
+                 .input = {{3, {2, 40, 1}}, {3, {2, 70, 1}}, {3, {2, 70, 1}}},
+                 .input_count = 3,
+                 .low = -12,
+                 .high = 12};
+    check_classes(&c);
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Compares the float64 references of ops, and of their derivatives, with PyTorch.
+
+usage: check_torch.py PATH/TO/tool_op
+
+The kernels are compared with the references by tests/ops/test_ops.c. Exit status 77 (skipped) without PyTorch.
+"""
+import math
+import subprocess
+import sys
+
+try:
+    import torch
+    from torch.nn import functional
+except ImportError:
+    print("skipped: no PyTorch")
+    sys.exit(77)
+
+
+def index(shape):
+    return torch.arange(math.prod(shape), dtype=torch.float64).reshape(shape)
+
+
+def check(op, params, shapes, theirs, integer=None, bound=1e-13):
+    """theirs(inputs) -> outputs; `integer`: which input is one."""
+    inputs = [(5 * index(s) + 3) % 7 >= 2 if i == integer else torch.sin(0.37 * index(s) + 1.3 * i)
+              for i, s in enumerate(shapes)]
+    floats = [x.requires_grad_() for i, x in enumerate(inputs) if i != integer]
+    expected = theirs(*inputs)
+    (torch.cos(0.11 * index(expected[0].shape)) * expected[0]).sum().backward()
+    command = [sys.argv[1], op, params] + ["x".join(map(str, s)) for s in shapes]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = [torch.tensor([float(word) for word in line.split()], dtype=torch.float64) for line in out.splitlines()]
+    if op != "log_mel":
+        expected = list(expected) + [x.grad for x in floats]
+    if [len(line) for line in lines] != [x.numel() for x in expected]:
+        sys.exit(f"FAILED: {op} {params}: sizes {[len(line) for line in lines]}")
+    errors = [((a - b.flatten()).abs().max() / b.abs().max().clamp(min=1)).item() for a, b in zip(lines, expected)]
+    print(f"{op} {params}: {len(lines)} tensors differ by at most {max(errors):.1e}")
+    if not max(errors) <= bound:
+        sys.exit(f"FAILED: {op} {params}")
+
+
+def matmul(a=None, b=None, factor=1, total=False):
+    """`a`, `b`: how each is turned."""
+    def theirs(x, y):
+        c = factor * torch.matmul(x.transpose(-1, -2) if a else x, y.transpose(-1, -2) if b else y)
+        return [c.sum(0) if total else c]
+    return theirs
+
+
+def attention(heads, causal=False):
+    """PyTorch's own multi-head attention with projections that change nothing; the sums from the definition."""
+    def theirs(q, k, v, mask=None):
+        size, hidden = q.shape[2], None if mask is None else ~mask
+        future = torch.ones(q.shape[1], k.shape[1]).triu(1).bool() if causal else None
+        eye = torch.eye(size, dtype=torch.float64)
+        y, _ = functional.multi_head_attention_forward(
+            *(x.transpose(0, 1) for x in (q, k, v)), size, heads, eye.repeat(3, 1), None, None, None, False, 0.0, eye,
+            None, key_padding_mask=hidden, attn_mask=future)
+        split = [x.reshape(*x.shape[:2], heads, size // heads).transpose(1, 2) for x in (q, k)]
+        s = split[0] @ split[1].transpose(2, 3) / math.sqrt(size // heads)
+        s = s if hidden is None else s.masked_fill(hidden[:, None, None], -math.inf)
+        s = s if future is None else s.masked_fill(future, -math.inf)
+        return [y.transpose(0, 1), s.logsumexp(3)]
+    return theirs
+
+
+def packed(heads, causal=False):
+    return lambda qkv, mask=None: attention(heads, causal)(*qkv.chunk(3, 2), mask)
+
+
+def filters(bins, rate, mels, low, high, slaney, area):
+    """torchaudio.functional.melscale_fbanks; torchaudio itself is rarely installed."""
+    def mel_of(hz):
+        if not slaney:
+            return 2595 * math.log10(1 + hz / 700)
+        return 3 * hz / 200 if hz < 1000 else 15 + math.log(hz / 1000) / (math.log(6.4) / 27)
+    mel = torch.linspace(mel_of(low), mel_of(high), mels + 2, dtype=torch.float64)
+    hz = 700 * (10 ** (mel / 2595) - 1)
+    if slaney:
+        hz = torch.where(mel < 15, 200 * mel / 3, 1000 * torch.exp((mel - 15) * math.log(6.4) / 27))
+    slopes = hz[None] - torch.linspace(0, rate / 2, bins, dtype=torch.float64)[:, None]
+    weights = torch.minimum(-slopes[:, :-2] / (hz[1:-1] - hz[:-2]), slopes[:, 2:] / (hz[2:] - hz[1:-1])).clamp(min=0)
+    return weights * (2 / (hz[2:] - hz[:-2])) if area else weights
+
+
+def log_mel(size, window, hop, mels, rate=16000, low=0, high=8000, slaney=False, area=False, center=True):
+    def theirs(x):
+        hann = torch.hann_window(window, dtype=torch.float64)
+        power = torch.stft(x, size, hop, window, hann, center=center, return_complex=True).abs() ** 2
+        bank = filters(size // 2 + 1, rate, mels, low, high, slaney, area)
+        return [torch.log((power.transpose(1, 2) @ bank).clamp(min=1e-10))]
+    return theirs
+
+
+check("matmul", "", [(3, 5), (5, 4)], matmul())
+check("matmul", "alpha=0.5", [(2, 3, 7, 5), (2, 3, 5, 4)], matmul(factor=0.5))
+check("matmul", "trans_a=yes trans_b=yes", [(4, 5, 3), (4, 6, 5)], matmul(True, True))
+check("matmul", "", [(2, 3, 7, 5), (5, 4)], matmul())
+check("matmul", "trans_b=yes", [(2, 7, 5), (4, 5)], matmul(b=True))
+check("matmul", "trans_a=yes sum=yes", [(3, 5, 7), (3, 5, 4)], matmul(True, total=True))
+check("attention", "heads=2", [(2, 5, 12), (2, 9, 12), (2, 9, 12)], attention(2))
+check("attention", "heads=1 causal=yes", [(2, 9, 3), (2, 6, 3), (2, 6, 3)], attention(1, True))
+check("attention", "heads=3 causal=yes", [(3, 8, 12), (3, 7, 12), (3, 7, 12), (3, 7)], attention(3, True), integer=3)
+check("self_attention", "heads=4", [(2, 6, 24)], packed(4))
+check("self_attention", "heads=2", [(2, 7, 24), (2, 7)], packed(2), integer=1)
+# The logarithm magnifies the rounding of bands that hardly any of this tone is in.
+check("log_mel", "n_fft=256 win_length=200 hop_length=80 mels=20", [(2, 700)], log_mel(256, 200, 80, 20), bound=1e-9)
+check("log_mel", "sample_rate=8000 n_fft=64 mels=9 center=no f_min=60 f_max=3500", [(2, 333)],
+      log_mel(64, 64, 32, 9, 8000, 60, 3500, center=False), bound=1e-9)
+check("log_mel", "n_fft=256 mels=17 mel_scale=slaney norm=slaney", [(1, 700)],
+      log_mel(256, 256, 128, 17, slaney=True, area=True), bound=1e-9)
