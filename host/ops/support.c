@@ -94,11 +94,6 @@ size_t lbk_emit_group(const lbk_emit *e, int64_t length) {
     return size < limit ? size : limit;
 }
 
-int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding) {
-    int64_t room = extent + 2 * (int64_t)padding - kernel;
-    return room < 0 ? 0 : room / stride + 1;
-}
-
 int lbk_emit_vector_width(const lbk_emit *e) {
     return e->caps->vector_width >= 16 ? 16 : e->caps->vector_width >= 8 ? 8 : 4;
 }

@@ -47,7 +47,4 @@ int lbk_emit_vector_width(const lbk_emit *e);
  * lbk_emit_local(). */
 size_t lbk_emit_group(const lbk_emit *e, int64_t length);
 
-/* Pooling windows: `extent` input pixels, output pixels of one dimension; 0 when the kernel does not fit. */
-int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding);
-
 #endif
