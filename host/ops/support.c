@@ -25,6 +25,13 @@ int64_t lbk_ops_place(const lbk_shape *shape, const int64_t *at) {
     return place;
 }
 
+int64_t lbk_ops_run(const lbk_shape *shape, int axis) {
+    int64_t run = 1;
+    for (int d = lbk_ops_axis(axis, shape->rank); d < shape->rank; d++)
+        run *= shape->dim[d];
+    return run;
+}
+
 lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis, int *out) {
     char text[LBK_SHAPE_TEXT];
     *out = lbk_ops_axis(axis, shape->rank);

@@ -21,6 +21,8 @@ static inline int lbk_ops_axis(int axis, int rank) {
 }
 /* The same with a check: LBK_ERR_INPUT when tensor `name` has no such dimension. */
 lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis, int *out);
+/* Elements that are next to each other behind one index of the dimensions before `axis`: the product of the others. */
+int64_t lbk_ops_run(const lbk_shape *shape, int axis);
 
 static inline bool lbk_infer_has(const lbk_infer *infer, int input) {
     return input < infer->input_count && lbk_ops_present(&infer->input[input]);
