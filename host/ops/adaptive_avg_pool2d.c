@@ -20,14 +20,14 @@ static const lbk_param backward_table[] = {
     LBK_PARAM_INT(backward_params, width, NULL, 1, LBK_RESAMPLE_MOST, "pixels", "width of x", NULL), LBK_PARAM_END};
 
 static lbk_resample pool_map(const pool_params *p, const lbk_shape *x) {
-    return (lbk_resample){.kind = LBK_RESAMPLE_WINDOW,
+    return (lbk_resample){.kind = LBK_RESAMPLE_ADAPTIVE,
                           .n = x->dim[0],
                           .c = x->dim[3],
                           .axis = {{x->dim[1], p->size[0], 0, 0, 1}, {x->dim[2], p->size[1], 0, 0, 1}}};
 }
 
 static lbk_resample backward_map(const backward_params *p, const lbk_shape *dy) {
-    return (lbk_resample){.kind = LBK_RESAMPLE_WINDOW,
+    return (lbk_resample){.kind = LBK_RESAMPLE_ADAPTIVE,
                           .n = dy->dim[0],
                           .c = dy->dim[3],
                           .axis = {{p->height, dy->dim[1], 0, 0, 1}, {p->width, dy->dim[2], 0, 0, 1}}};

@@ -55,7 +55,7 @@ static lbk_status shuffle_differentiate(lbk_gradient *g) {
 
 static lbk_status shuffle_emit(lbk_emit *e, lbk_class cls) {
     lbk_copy copy = copy_of(e->params, &e->input[0].shape);
-    return lbk_copy_is_still(&copy) ? LBK_OK : lbk_copy_emit(e, cls, 0, &copy);
+    return lbk_copy_is_still(&copy) ? LBK_OK : lbk_copy_emit(e, cls, 0, 0, &copy);
 }
 
 LBK_COPY_VARIANTS(shuffle)

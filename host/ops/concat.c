@@ -1,16 +1,13 @@
 /* concat: tensors one after the other along an axis, as torch.cat; of images usually the channels, the last axis. */
 #include "ops/slice.h"
 
-typedef struct concat_params {
-    int axis;
-} concat_params;
-
-static const lbk_param concat_table[] = {LBK_PARAM_INT(concat_params, axis, "-1", -LBK_MAX_RANK, LBK_MAX_RANK - 1, NULL,
-                                                       "dimension that grows; negative: counted from the end", NULL),
+static const lbk_param concat_table[] = {LBK_PARAM_INT(lbk_concat_params, axis, "-1", -LBK_MAX_RANK, LBK_MAX_RANK - 1,
+                                                       NULL, "dimension that grows; negative: counted from the end",
+                                                       NULL),
                                          LBK_PARAM_END};
 
 static lbk_status concat_infer(lbk_infer *infer) {
-    const concat_params *p = infer->params;
+    const lbk_concat_params *p = infer->params;
     lbk_shape y = infer->input[0].shape;
     int d;
     LBK_TRY(lbk_ops_axis_find(&y, "input 0", p->axis, &d));
@@ -33,18 +30,11 @@ static void concat_cost(const lbk_infer *shapes, lbk_cost *cost) {
     lbk_cost_elementwise(shapes, 0, cost);
 }
 
-/* Each input's elements by row: all dimensions before the axis number rows, the others are a run in memory. */
-static int64_t run_length(const concat_params *p, const lbk_shape *shape) {
-    int64_t length = 1;
-    for (int d = lbk_ops_axis(p->axis, shape->rank); d < shape->rank; d++)
-        length *= shape->dim[d];
-    return length;
-}
-
 static void concat_reference(const lbk_reference *r) {
-    int64_t total = run_length(r->params, &r->output[0].shape), start = 0;
+    int axis = ((const lbk_concat_params *)r->params)->axis;
+    int64_t total = lbk_ops_run(&r->output[0].shape, axis), start = 0;
     for (int i = 0; i < r->input_count; i++) {
-        int64_t run = run_length(r->params, &r->input[i].shape);
+        int64_t run = lbk_ops_run(&r->input[i].shape, axis);
         for (int64_t k = 0; k < lbk_ops_count(&r->input[i]); k++)
             r->out[0][k / run * total + start + k % run] = r->in[i][k];
         start += run;
@@ -52,7 +42,7 @@ static void concat_reference(const lbk_reference *r) {
 }
 
 static lbk_status concat_differentiate(lbk_gradient *g) {
-    const concat_params *p = g->params;
+    const lbk_concat_params *p = g->params;
     lbk_slice_params params = {.axis = {1, {p->axis}}, .start = {1, {0}}, .count = {1, {0}}};
     for (int i = 0; i < g->input_count; i++) {
         const lbk_shape *x = &g->input_desc[i].shape;
@@ -66,13 +56,14 @@ static lbk_status concat_differentiate(lbk_gradient *g) {
 
 /* A launch per input. */
 static lbk_status concat_emit(lbk_emit *e, lbk_class cls) {
-    int64_t total = run_length(e->params, &e->output[0].shape), start = 0;
+    int axis = ((const lbk_concat_params *)e->params)->axis;
+    int64_t total = lbk_ops_run(&e->output[0].shape, axis), start = 0;
     for (int i = 0; i < e->input_count; i++) {
-        int64_t run = run_length(e->params, &e->input[i].shape);
+        int64_t run = lbk_ops_run(&e->input[i].shape, axis);
         lbk_copy copy = {.y_start = start};
         lbk_copy_add(&copy, lbk_ops_count(&e->input[i]) / run, run, total);
         lbk_copy_add(&copy, run, 1, 1);
-        LBK_TRY(lbk_copy_emit(e, cls, i, &copy));
+        LBK_TRY(lbk_copy_emit(e, cls, i, 0, &copy));
         start += run;
     }
     return LBK_OK;
@@ -97,7 +88,7 @@ static const lbk_op concat_op = {
     .inputs = "x0[...] x1[...] ... x7[...]?",
     .outputs = "y[...]",
     .params = concat_table,
-    .params_size = sizeof(concat_params),
+    .params_size = sizeof(lbk_concat_params),
     .min_inputs = 2,
     .max_inputs = LBK_MAX_INPUTS,
     .layer = true,

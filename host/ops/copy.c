@@ -4,8 +4,8 @@ enum {
     TILE = 32,        /* gpu/copy.cl: numbers along each side of a tile */
     TILE_GROUP = 256, /* and its work-group */
     NARROW = 16,      /* sides below this leave a tile mostly empty */
-    RUN = 64,         /* cpu/copy.cl: numbers of y that copy_tiles writes next to each other, a multiple of its vectors */
-    CHUNK = 16384     /* numbers a work-item of class cpu moves, about: a few microseconds */
+    RUN = 64,     /* cpu/copy.cl: numbers of y that copy_tiles writes next to each other, a multiple of its vectors */
+    CHUNK = 16384 /* numbers a work-item of class cpu moves, about: a few microseconds */
 };
 
 void lbk_copy_add(lbk_copy *copy, int64_t size, int64_t from, int64_t to) {
@@ -40,17 +40,22 @@ static lbk_copy_axis inner(const lbk_copy *copy, int d) {
     return d < copy->rank ? copy->axis[copy->rank - 1 - d] : (lbk_copy_axis){1, 0, 0};
 }
 
+/* Which tensors of the node. */
+typedef struct ends {
+    int input, output;
+} ends;
+
 static void call_axis(lbk_call *call, lbk_copy_axis axis) {
     lbk_call_int(call, axis.size);
     lbk_call_int(call, axis.from);
     lbk_call_int(call, axis.to);
 }
 
-static lbk_status begin(lbk_emit *e, const char *file, const char *name, int input, const lbk_copy *copy,
+static lbk_status begin(lbk_emit *e, const char *file, const char *name, const ends *io, const lbk_copy *copy,
                         lbk_call **call) {
     LBK_TRY(lbk_emit_kernel(e, file, name, call));
-    lbk_call_input(*call, input);
-    lbk_call_output(*call, 0);
+    lbk_call_input(*call, io->input);
+    lbk_call_output(*call, io->output);
     lbk_call_int(*call, copy->x_start);
     lbk_call_int(*call, copy->y_start);
     return LBK_OK;
@@ -66,7 +71,7 @@ static bool is_fours(const lbk_copy *copy) {
 }
 
 /* A work-item per number or, with width 4, per four. */
-static lbk_status emit_elements(lbk_emit *e, int input, const lbk_copy *original, int width) {
+static lbk_status emit_elements(lbk_emit *e, const ends *io, const lbk_copy *original, int width) {
     lbk_copy copy = *original;
     lbk_call *call;
     if (width > 1) {
@@ -75,7 +80,7 @@ static lbk_status emit_elements(lbk_emit *e, int input, const lbk_copy *original
         for (int d = 0; d + 1 < copy.rank; d++)
             copy.axis[d].from /= width, copy.axis[d].to /= width;
     }
-    LBK_TRY(begin(e, "generic/copy", "copy", input, &copy, &call));
+    LBK_TRY(begin(e, "generic/copy", "copy", io, &copy, &call));
     if (width > 1)
         LBK_TRY(lbk_call_option(call, "-DWIDTH=%d", width));
     lbk_call_int(call, copy.rank);
@@ -119,14 +124,14 @@ static int64_t div_up(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
-static lbk_status emit_gpu(lbk_emit *e, int input, const lbk_copy *copy) {
+static lbk_status emit_gpu(lbk_emit *e, const ends *io, const lbk_copy *copy) {
     plane p;
     lbk_call *call;
     bool tiles = plane_find(copy, &p) && p.down.size >= NARROW && p.across.size >= NARROW;
     if (!tiles || e->caps->max_group < TILE_GROUP || e->caps->max_item[0] < TILE_GROUP)
-        return emit_elements(e, input, copy, is_fours(copy) && e->caps->align_bytes % 16 == 0 ? 4 : 1);
+        return emit_elements(e, io, copy, is_fours(copy) && e->caps->align_bytes % 16 == 0 ? 4 : 1);
     int64_t across = div_up(p.across.size, TILE), down = div_up(p.down.size, TILE);
-    LBK_TRY(begin(e, "gpu/copy", "copy_tiles", input, copy, &call));
+    LBK_TRY(begin(e, "gpu/copy", "copy_tiles", io, copy, &call));
     call_plane(call, &p);
     lbk_call_int(call, across);
     lbk_call_int(call, down);
@@ -135,10 +140,10 @@ static lbk_status emit_gpu(lbk_emit *e, int input, const lbk_copy *copy) {
 }
 
 /* Work-item: `each` numbers across by all of `down`. */
-static lbk_status emit_cpu_tiles(lbk_emit *e, int input, const lbk_copy *copy, const plane *p) {
+static lbk_status emit_cpu_tiles(lbk_emit *e, const ends *io, const lbk_copy *copy, const plane *p) {
     int64_t each = div_up(CHUNK, p->down.size * RUN) * RUN;
     lbk_call *call;
-    LBK_TRY(begin(e, "cpu/copy", "copy_tiles", input, copy, &call));
+    LBK_TRY(begin(e, "cpu/copy", "copy_tiles", io, copy, &call));
     LBK_TRY(lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e)));
     call_plane(call, p);
     lbk_call_int(call, each);
@@ -147,11 +152,11 @@ static lbk_status emit_cpu_tiles(lbk_emit *e, int input, const lbk_copy *copy, c
 }
 
 /* Work-item: `each` rows, of each at most CHUNK numbers. */
-static lbk_status emit_cpu_rows(lbk_emit *e, int input, const lbk_copy *copy) {
+static lbk_status emit_cpu_rows(lbk_emit *e, const ends *io, const lbk_copy *copy) {
     lbk_copy_axis run = inner(copy, 0), rows = inner(copy, 1);
     int64_t piece = run.size < CHUNK ? run.size : CHUNK, each = div_up(CHUNK, piece);
     lbk_call *call;
-    LBK_TRY(begin(e, "cpu/copy", "copy_rows", input, copy, &call));
+    LBK_TRY(begin(e, "cpu/copy", "copy_rows", io, copy, &call));
     LBK_TRY(lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e)));
     for (int d = 0; d < 3; d++)
         call_axis(call, inner(copy, d));
@@ -167,25 +172,26 @@ static lbk_status emit_cpu_rows(lbk_emit *e, int input, const lbk_copy *copy) {
 }
 
 /* Narrow transpositions loop along their longer side. */
-static lbk_status emit_cpu(lbk_emit *e, int input, const lbk_copy *copy) {
+static lbk_status emit_cpu(lbk_emit *e, const ends *io, const lbk_copy *copy) {
     plane p;
     if (copy->rank > 4)
-        return emit_elements(e, input, copy, 1);
+        return emit_elements(e, io, copy, 1);
     if (inner(copy, 0).from == 1 || !plane_find(copy, &p))
-        return emit_cpu_rows(e, input, copy);
+        return emit_cpu_rows(e, io, copy);
     if (p.down.size >= lbk_emit_vector_width(e) && p.across.size >= lbk_emit_vector_width(e))
-        return emit_cpu_tiles(e, input, copy, &p);
+        return emit_cpu_tiles(e, io, copy, &p);
     bool longer = p.down.size > p.across.size;
     lbk_copy turned = {.rank = 4, .x_start = copy->x_start, .y_start = copy->y_start};
     turned.axis[0] = p.rest[1];
     turned.axis[1] = p.rest[0];
     turned.axis[2] = longer ? p.across : p.down;
     turned.axis[3] = longer ? p.down : p.across;
-    return emit_cpu_rows(e, input, &turned);
+    return emit_cpu_rows(e, io, &turned);
 }
 
-lbk_status lbk_copy_emit(lbk_emit *e, lbk_class cls, int input, const lbk_copy *copy) {
+lbk_status lbk_copy_emit(lbk_emit *e, lbk_class cls, int input, int output, const lbk_copy *copy) {
+    const ends io = {input, output};
     if (cls == LBK_CLASS_CPU)
-        return emit_cpu(e, input, copy);
-    return cls == LBK_CLASS_GPU ? emit_gpu(e, input, copy) : emit_elements(e, input, copy, 1);
+        return emit_cpu(e, &io, copy);
+    return cls == LBK_CLASS_GPU ? emit_gpu(e, &io, copy) : emit_elements(e, &io, copy, 1);
 }

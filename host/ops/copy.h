@@ -26,8 +26,8 @@ void lbk_copy_strides(const lbk_shape *shape, int64_t *stride);
 /* Whether every element stays where it is: with inputs and outputs of one size, nothing to do. */
 bool lbk_copy_is_still(const lbk_copy *copy);
 
-/* Appends the launch from input `input` to output 0 that suits class `cls`. */
-lbk_status lbk_copy_emit(lbk_emit *e, lbk_class cls, int input, const lbk_copy *copy);
+/* Appends the launch from input `input` to output `output` that suits class `cls`. */
+lbk_status lbk_copy_emit(lbk_emit *e, lbk_class cls, int input, int output, const lbk_copy *copy);
 
 /* The variants of an op made of copies: name##_emit(e, cls) must exist, name##_variants is defined. */
 #define LBK_COPY_VARIANT_(name, suffix, cls)                                                                           \

@@ -1,20 +1,16 @@
 /* flatten: [N, ...] -> [N, rest]. An image [N,H,W,C] becomes C*H*W numbers in channels-first order, as PyTorch's nn.Flatten
  * makes them of [N,C,H,W], so that the dense layer behind it has the same weights there and here. Everything else, and an
  * image of one pixel or one channel, keeps its order and its memory: a node without calls is an alias (op->alias). */
-#include "ops/support.h"
+#include "ops/copy.h"
 
-/* Dimensions behind the first; 0 ends the list. An op cannot read them from a tensor it does not have. */
+/* Dimensions behind the first, which the flattened tensor does not tell. */
 typedef struct unflatten_params {
-    int d1, d2, d3, d4, d5;
+    lbk_ints shape;
 } unflatten_params;
 
-static const lbk_param unflatten_table[] = {
-    LBK_PARAM_INT(unflatten_params, d1, NULL, 1, 1 << 30, NULL, "second dimension (the first is kept)", NULL),
-    LBK_PARAM_INT(unflatten_params, d2, "0", 0, 1 << 30, NULL, "third dimension; 0: none", NULL),
-    LBK_PARAM_INT(unflatten_params, d3, "0", 0, 1 << 30, NULL, "fourth dimension; 0: none", NULL),
-    LBK_PARAM_INT(unflatten_params, d4, "0", 0, 1 << 30, NULL, "fifth dimension; 0: none", NULL),
-    LBK_PARAM_INT(unflatten_params, d5, "0", 0, 1 << 30, NULL, "sixth dimension; 0: none", NULL),
-    LBK_PARAM_END};
+static const lbk_param unflatten_table[] = {LBK_PARAM_INTS(unflatten_params, shape, NULL, 1, 1 << 30, NULL,
+                                                           "all dimensions but the first, which is kept", NULL),
+                                            LBK_PARAM_END};
 
 static lbk_status flatten_infer(lbk_infer *infer) {
     const lbk_shape *x = &infer->input[0].shape;
@@ -26,11 +22,10 @@ static lbk_status flatten_infer(lbk_infer *infer) {
 
 static lbk_status unflatten_infer(lbk_infer *infer) {
     const unflatten_params *p = infer->params;
-    const int dims[] = {p->d1, p->d2, p->d3, p->d4, p->d5};
     LBK_TRY(lbk_infer_rank(infer, 0, "x", 2));
     lbk_shape shape = {.rank = 1, .dim = {infer->input[0].shape.dim[0]}};
-    for (int i = 0; i < 5 && dims[i] != 0; i++)
-        shape.dim[shape.rank++] = dims[i];
+    for (int i = 0; i < p->shape.count && shape.rank < LBK_MAX_RANK; i++)
+        shape.dim[shape.rank++] = p->shape.items[i];
     if (lbk_shape_count(&shape) != lbk_ops_count(&infer->input[0]))
         return lbk_fail(LBK_ERR_INPUT, "x has %lld elements, the new shape %lld",
                         (long long)lbk_ops_count(&infer->input[0]), (long long)lbk_shape_count(&shape));
@@ -69,10 +64,9 @@ static void unflatten_reference(const lbk_reference *r) {
 
 static lbk_status flatten_differentiate(lbk_gradient *g) {
     const lbk_shape *x = &g->input_desc[0].shape;
-    unflatten_params params = {0};
-    int *const dims[] = {&params.d1, &params.d2, &params.d3, &params.d4, &params.d5};
+    unflatten_params params = {.shape = {.count = x->rank - 1}};
     for (int i = 1; i < x->rank; i++)
-        *dims[i - 1] = (int)x->dim[i];
+        params.shape.items[i - 1] = (int)x->dim[i];
     return lbk_gradient_emit(g, "unflatten", &params, 1, &g->output_grad[0], &g->input_grad[0]);
 }
 
@@ -80,27 +74,27 @@ static lbk_status unflatten_differentiate(lbk_gradient *g) {
     return lbk_gradient_emit(g, "flatten", NULL, 1, &g->output_grad[0], &g->input_grad[0]);
 }
 
-static lbk_status emit(lbk_emit *e, const char *name, const lbk_shape *image) {
-    lbk_call *call;
-    if (!is_moved(image))
-        return LBK_OK;
-    LBK_TRY(lbk_emit_elementwise(e, "generic/flatten", name, image->dim[1] * image->dim[2], &call));
-    lbk_call_int(call, image->dim[3]);
-    lbk_call_int(call, lbk_shape_count(image));
-    lbk_call_range_1d(call, (size_t)lbk_shape_count(image), lbk_emit_local(e));
-    return LBK_OK;
+/* A transposition of pixels x channels, per image. */
+static lbk_status emit(lbk_emit *e, lbk_class cls, int64_t images, int64_t rows, int64_t columns) {
+    lbk_copy copy = {.rank = 0};
+    lbk_copy_add(&copy, images, rows * columns, rows * columns);
+    lbk_copy_add(&copy, columns, 1, rows);
+    lbk_copy_add(&copy, rows, columns, 1);
+    return lbk_copy_emit(e, cls, 0, 0, &copy);
 }
 
-static lbk_status flatten_emit(lbk_emit *e) {
-    return emit(e, "flatten", &e->input[0].shape);
+static lbk_status flatten_emit(lbk_emit *e, lbk_class cls) {
+    const lbk_shape *x = &e->input[0].shape;
+    return is_moved(x) ? emit(e, cls, x->dim[0], x->dim[1] * x->dim[2], x->dim[3]) : LBK_OK;
 }
 
-static lbk_status unflatten_emit(lbk_emit *e) {
-    return emit(e, "unflatten", &e->output[0].shape);
+static lbk_status unflatten_emit(lbk_emit *e, lbk_class cls) {
+    const lbk_shape *y = &e->output[0].shape;
+    return is_moved(y) ? emit(e, cls, y->dim[0], y->dim[3], y->dim[1] * y->dim[2]) : LBK_OK;
 }
 
-static const lbk_variant flatten_variants[] = {{LBK_CLASS_GENERIC, "move", flatten_emit}, {.emit = NULL}};
-static const lbk_variant unflatten_variants[] = {{LBK_CLASS_GENERIC, "move", unflatten_emit}, {.emit = NULL}};
+LBK_COPY_VARIANTS(flatten)
+LBK_COPY_VARIANTS(unflatten)
 
 static const lbk_op_example flatten_examples[] = {
     {.params = "", .input = {{4, {3, 2, 5, 7}}}, .input_count = 1},
@@ -109,9 +103,9 @@ static const lbk_op_example flatten_examples[] = {
 };
 
 static const lbk_op_example unflatten_examples[] = {
-    {.params = "d1=2 d2=5 d3=7", .input = {{2, {3, 70}}}, .input_count = 1},
-    {.params = "d1=1", .input = {{2, {1, 1}}}, .input_count = 1},
-    {.params = "d1=13 d2=11", .input = {{2, {2, 143}}}, .input_count = 1},
+    {.params = "shape=2,5,7", .input = {{2, {3, 70}}}, .input_count = 1},
+    {.params = "shape=1", .input = {{2, {1, 1}}}, .input_count = 1},
+    {.params = "shape=13,11", .input = {{2, {2, 143}}}, .input_count = 1},
 };
 
 static const lbk_op flatten_op = {
@@ -138,7 +132,7 @@ static const lbk_op unflatten_op = {
     .summary = "inverse of flatten",
     .formula = "y[n,h,w,c] = x[n, (c * H + h) * W + w]; other ranks keep their order",
     .inputs = "x[N,M]",
-    .outputs = "y[N,d1,...]",
+    .outputs = "y[N,shape]",
     .params = unflatten_table,
     .params_size = sizeof(unflatten_params),
     .min_inputs = 1,

@@ -142,6 +142,7 @@ static const lbk_op_example max_pool_examples[] = {
     {.params = "kernel=3 stride=2 padding=1", .input = {{4, {3, 11, 7, 5}}}, .input_count = 1},
     {.params = "kernel=1", .input = {{4, {1, 1, 1, 1}}}, .input_count = 1},
     {.params = "kernel=2,3 stride=1,2 padding=1,0", .input = {{4, {2, 5, 9, 3}}}, .input_count = 1},
+    {.params = "kernel=3 stride=2 padding=1,0 ceil_mode=yes", .input = {{4, {2, 6, 8, 18}}}, .input_count = 1},
 };
 
 #define POOL_TWICE(...)                                                                                                \
@@ -163,6 +164,10 @@ static const lbk_op_example max_pool_backward_examples[] = {
      .input = POOL_TWICE({4, {2, 6, 4, 3}}),
      .input_count = 2,
      .integer_below = 6},
+    {.params = "kernel=3 stride=2 padding=1,0 ceil_mode=yes height=6 width=8",
+     .input = POOL_TWICE({4, {2, 4, 4, 18}}),
+     .input_count = 2,
+     .integer_below = 4},
 };
 
 static const lbk_op max_pool_op = {
@@ -182,7 +187,7 @@ static const lbk_op max_pool_op = {
     .reference = max_pool_reference,
     .variants = max_pool_variants,
     .examples = max_pool_examples,
-    .example_count = 4,
+    .example_count = sizeof max_pool_examples / sizeof *max_pool_examples,
 };
 
 static const lbk_op max_pool_backward_op = {
@@ -201,7 +206,7 @@ static const lbk_op max_pool_backward_op = {
     .reference = max_pool_backward_reference,
     .variants = max_pool_backward_variants,
     .examples = max_pool_backward_examples,
-    .example_count = 4,
+    .example_count = sizeof max_pool_backward_examples / sizeof *max_pool_backward_examples,
 };
 
 const lbk_op *const lbk_ops_max_pool2d[] = {&max_pool_op, &max_pool_backward_op, NULL};

@@ -78,12 +78,22 @@ static double place(lbk_resample_kind kind, const lbk_resample_axis *a, int64_t 
     return fmin(fmax(at, 0), most);
 }
 
-static double weight(lbk_resample_kind kind, const lbk_resample_axis *a, int64_t i, int64_t r) {
-    if (kind == LBK_RESAMPLE_WINDOW) {
-        double first = floor((double)(i * a->in) / (double)a->out);
-        double end = ceil((double)((i + 1) * a->in) / (double)a->out);
-        return (double)r >= first && (double)r < end ? 1 / (end - first) : 0;
+/* Window [first, end) in which pixels count, and the pixels that are there. */
+static double mean_weight(lbk_resample_kind kind, const lbk_resample_axis *a, int64_t i, int64_t r) {
+    double first = (double)(i * a->mul + a->add), end = fmin(first + (double)a->den, (double)(a->in - a->add));
+    if (kind == LBK_RESAMPLE_ADAPTIVE) {
+        first = floor((double)(i * a->in) / (double)a->out);
+        end = ceil((double)((i + 1) * a->in) / (double)a->out);
+    } else if (kind == LBK_RESAMPLE_AVERAGE_INSIDE) {
+        first = fmax(first, 0);
+        end = fmin(end, (double)a->in);
     }
+    return (double)r >= first && (double)r < end ? 1 / (end - first) : 0;
+}
+
+static double weight(lbk_resample_kind kind, const lbk_resample_axis *a, int64_t i, int64_t r) {
+    if (kind >= LBK_RESAMPLE_AVERAGE)
+        return mean_weight(kind, a, i, r);
     return fmax(0, 1 - fabs(place(kind, a, i) - (double)r));
 }
 
@@ -109,7 +119,7 @@ void lbk_resample_cost(const lbk_resample *map, const lbk_infer *shapes, lbk_cos
     double taps = 1;
     for (int d = 0; d < 2; d++) {
         const lbk_resample_axis *a = &map->axis[d];
-        taps *= map->kind == LBK_RESAMPLE_WINDOW   ? fmax((double)a->out, (double)a->in)
+        taps *= map->kind == LBK_RESAMPLE_ADAPTIVE ? fmax((double)a->out, (double)a->in)
                 : map->kind == LBK_RESAMPLE_LINEAR ? 2 * (double)a->out
                                                    : (double)a->out;
     }

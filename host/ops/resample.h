@@ -2,7 +2,7 @@
  *
  *     y[n,i,j,c] = sum over r, s of h(i, r) w(j, s) x[n,r,s,c]
  *
- * resize2d, adaptive_avg_pool2d and pad2d differ in the weights alone. The derivative is the same sum over i and j, and is
+ * resize2d, avg_pool2d, adaptive_avg_pool2d and pad2d differ in the weights alone. The derivative is the same sum over i and j, and is
  * gathered as well: which i have a weight for r is known, so nothing is added up by several work-items. */
 #ifndef LBK_OPS_RESAMPLE_H
 #define LBK_OPS_RESAMPLE_H
@@ -12,13 +12,16 @@
 /* Largest side of an image, so that positions (i * mul below) fit an int. */
 #define LBK_RESAMPLE_MOST 16384
 
-/* Weights along one axis. NEAREST to REPLICATE: output i lies at (i * mul + add) / den pixels of the input. */
+/* Weights along one axis. NEAREST to REPLICATE: output i lies at (i * mul + add) / den pixels of the input. AVERAGE: its window
+ * is the den pixels from i * mul + add on, those that there are; the image goes on by -add pixels on both sides. */
 typedef enum lbk_resample_kind {
-    LBK_RESAMPLE_NEAREST,   /* the pixel that it lies in, for positions from a pixel's left end */
-    LBK_RESAMPLE_LINEAR,    /* the two pixels around it, by distance; beyond the outermost, that one */
-    LBK_RESAMPLE_REFLECT,   /* whole positions; beyond the outermost pixel, mirrored in it */
-    LBK_RESAMPLE_REPLICATE, /* whole positions; beyond the outermost pixel, that one */
-    LBK_RESAMPLE_WINDOW,    /* all pixels from floor(i * in / out) to before ceil((i + 1) * in / out), equally */
+    LBK_RESAMPLE_NEAREST,        /* the pixel that it lies in, for positions from a pixel's left end */
+    LBK_RESAMPLE_LINEAR,         /* the two pixels around it, by distance; beyond the outermost, that one */
+    LBK_RESAMPLE_REFLECT,        /* whole positions; beyond the outermost pixel, mirrored in it */
+    LBK_RESAMPLE_REPLICATE,      /* whole positions; beyond the outermost pixel, that one */
+    LBK_RESAMPLE_AVERAGE,        /* equal weights, as if the pixels beyond the image were zeros */
+    LBK_RESAMPLE_AVERAGE_INSIDE, /* equal weights of the pixels of the image */
+    LBK_RESAMPLE_ADAPTIVE,       /* equal weights of pixels floor(i * in / out) to before ceil((i + 1) * in / out) */
 } lbk_resample_kind;
 
 typedef struct lbk_resample_axis {

@@ -1,5 +1,5 @@
-/* slice: part of a tensor along some axes: channels, a time step, a window of pixels. Several slices are what other
- * frameworks call split or chunk; to take one row and drop its axis, reshape behind it. */
+/* slice: part of a tensor along some axes: channels, a time step, a window of pixels. To take one row and drop its axis,
+ * reshape behind it. Where all parts are needed, split has the cheaper derivative. */
 #include "ops/slice.h"
 
 static const lbk_param slice_table[] = {
@@ -115,7 +115,7 @@ static lbk_status slice_emit(lbk_emit *e, lbk_class cls) {
         copy.x_start += place[d].first * from[d];
         lbk_copy_add(&copy, place[d].small, place[d].step * from[d], to[d]);
     }
-    return lbk_copy_emit(e, cls, 0, &copy);
+    return lbk_copy_emit(e, cls, 0, 0, &copy);
 }
 
 LBK_COPY_VARIANTS(slice)

@@ -1,4 +1,5 @@
-/* What slice and pad share. Each is the other's derivative: both place a small tensor inside a large one,
+/* What slice and pad, split and concat share: each is the other's derivative. Slice and pad place a small tensor inside a
+ * large one,
  *
  *     small[i_0, i_1, ...] = large[first_0 + i_0 * step_0, first_1 + i_1 * step_1, ...] */
 #ifndef LBK_OPS_SLICE_H
@@ -20,6 +21,10 @@ typedef struct lbk_pad_params {
     lbk_ints step;          /* from one element of x to the next, in y; default 1 */
     double value;           /* of the new elements */
 } lbk_pad_params;
+
+typedef struct lbk_concat_params {
+    int axis;
+} lbk_concat_params;
 
 /* One dimension of both tensors. */
 typedef struct lbk_placement {

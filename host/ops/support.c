@@ -25,6 +25,13 @@ int64_t lbk_ops_place(const lbk_shape *shape, const int64_t *at) {
     return place;
 }
 
+int64_t lbk_ops_run(const lbk_shape *shape, int axis) {
+    int64_t run = 1;
+    for (int d = lbk_ops_axis(axis, shape->rank); d < shape->rank; d++)
+        run *= shape->dim[d];
+    return run;
+}
+
 lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis, int *out) {
     char text[LBK_SHAPE_TEXT];
     *out = lbk_ops_axis(axis, shape->rank);
@@ -114,11 +121,6 @@ lbk_status lbk_rows_call(lbk_call *call, const lbk_emit *e, lbk_class cls, int64
     }
     lbk_call_range_1d(call, (size_t)rows * (cls == LBK_CLASS_GPU ? group : 1), group);
     return cls == LBK_CLASS_GPU ? lbk_call_option(call, "-DGROUP=%zu", group) : LBK_OK;
-}
-
-int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding) {
-    int64_t room = extent + 2 * (int64_t)padding - kernel;
-    return room < 0 ? 0 : room / stride + 1;
 }
 
 int lbk_emit_vector_width(const lbk_emit *e) {

@@ -21,6 +21,8 @@ static inline int lbk_ops_axis(int axis, int rank) {
 }
 /* The same with a check: LBK_ERR_INPUT when tensor `name` has no such dimension. */
 lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis, int *out);
+/* Elements that are next to each other behind one index of the dimensions before `axis`: the product of the others. */
+int64_t lbk_ops_run(const lbk_shape *shape, int axis);
 
 static inline bool lbk_infer_has(const lbk_infer *infer, int input) {
     return input < infer->input_count && lbk_ops_present(&infer->input[input]);
@@ -88,8 +90,5 @@ size_t lbk_emit_group(const lbk_emit *e, int64_t length);
  * work-item per row, gpu a work-group (option GROUP), cpu a work-item per `each` rows (int each; option VW), so many that it
  * is worth its launch and all cores have some. */
 lbk_status lbk_rows_call(lbk_call *call, const lbk_emit *e, lbk_class cls, int64_t rows, int64_t length);
-
-/* Pooling windows: `extent` input pixels, output pixels of one dimension; 0 when the kernel does not fit. */
-int64_t lbk_pool_extent(int64_t extent, int kernel, int stride, int padding);
 
 #endif

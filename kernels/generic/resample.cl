@@ -3,7 +3,9 @@
  * of `in` pixels of x and `out` of y the weight is, by `kind`:
  *
  *   NEAREST, LINEAR, REFLECT, REPLICATE: y's pixel i lies at (i * mul + add) / den of x and takes from one or two pixels there
- *   WINDOW: it is the mean of pixels floor(i * in / out) to ceil((i + 1) * in / out) - 1
+ *   AVERAGE, AVERAGE_INSIDE: it is the mean of the den pixels from i * mul + add on, but for those beyond the padding of -add
+ *            pixels on both sides; those in the padding are zeros, or do not count
+ *   ADAPTIVE: it is the mean of pixels floor(i * in / out) to ceil((i + 1) * in / out) - 1
  *
  * Positions are whole numbers over `den`, hence exact. Macro: VW 4, floats per vector of resample_rows: 4, 8 or 16. */
 #ifndef VW
@@ -24,7 +26,7 @@ typedef float4 vec;
 #define STORE(v, p) vstore4(v, 0, p)
 #endif
 
-enum { NEAREST, LINEAR, REFLECT, REPLICATE, WINDOW };
+enum { NEAREST, LINEAR, REFLECT, REPLICATE, AVERAGE, AVERAGE_INSIDE, ADAPTIVE };
 
 typedef struct axis {
     int in, out, mul, add, den;
@@ -38,11 +40,21 @@ static int position(int kind, axis a, int i) {
     return clamp(at, 0, (a.in - 1) * a.den);
 }
 
+/* Pixels of x, from .x to .y, whose mean y's pixel i is. */
+static int2 window(int kind, axis a, int i) {
+    if (kind == ADAPTIVE)
+        return (int2)(i * a.in / a.out, ((i + 1) * a.in - 1) / a.out);
+    int first = i * a.mul + a.add;
+    return (int2)(max(first, 0), min(first + a.den, a.in) - 1);
+}
+
 /* Of x's pixel r in y's pixel i. */
 static float weight(int kind, axis a, int i, int r) {
-    if (kind == WINDOW) {
-        int first = i * a.in / a.out, last = ((i + 1) * a.in - 1) / a.out;
-        return r < first || r > last ? 0.0f : 1.0f / (float)(last - first + 1);
+    if (kind >= AVERAGE) {
+        int2 inside = window(kind, a, i);
+        int first = i * a.mul + a.add, padded = min(first + a.den, a.in - a.add) - first;
+        int size = kind == AVERAGE ? padded : inside.y - inside.x + 1;
+        return r < inside.x || r > inside.y ? 0.0f : 1.0f / (float)size;
     }
     int at = position(kind, a, i), low = at / a.den;
     float next = kind == LINEAR ? (float)(at - low * a.den) / (float)a.den : 0.0f;
@@ -51,16 +63,18 @@ static float weight(int kind, axis a, int i, int r) {
 
 /* Pixels of x, from .x to .y, that may have a weight in y's pixel i. */
 static int2 sources(int kind, axis a, int i) {
-    if (kind == WINDOW)
-        return (int2)(i * a.in / a.out, ((i + 1) * a.in - 1) / a.out);
+    if (kind >= AVERAGE)
+        return window(kind, a, i);
     int low = position(kind, a, i) / a.den;
     return (int2)(low, kind == LINEAR ? min(low + 1, a.in - 1) : low);
 }
 
 /* Pixels of y in which x's pixel r may have a weight. */
 static int2 targets(int kind, axis a, int r) {
-    if (kind == WINDOW)
+    if (kind == ADAPTIVE)
         return (int2)(r * a.out / a.in, ((r + 1) * a.out - 1) / a.in);
+    if (kind >= AVERAGE)
+        return (int2)(max(r - a.add - a.den + a.mul, 0) / a.mul, min((r - a.add) / a.mul, a.out - 1));
     if (kind == REFLECT) { /* r itself and, near an end, its mirror image beyond it */
         int near = r - a.add, low = -a.add - r, high = 2 * (a.in - 1) - r - a.add;
         return (int2)(low >= 0 ? low : near, high < a.out ? high : near);
@@ -73,8 +87,11 @@ static float weight_of(int kind, int backward, axis a, int mine, int other) {
     return backward ? weight(kind, a, other, mine) : weight(kind, a, mine, other);
 }
 
+/* At least one, whatever its weight: a pixel that no window of an average holds has none. */
 static int2 others(int kind, int backward, axis a, int mine) {
-    return backward ? targets(kind, a, mine) : sources(kind, a, mine);
+    int2 range = backward ? targets(kind, a, mine) : sources(kind, a, mine);
+    range.x = min(range.x, (backward ? a.out : a.in) - 1);
+    return (int2)(range.x, max(range.x, range.y));
 }
 
 /* x is dy and y is dx if backward. Work-item per number of y: global size (count). */
