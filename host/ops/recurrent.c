@@ -24,6 +24,15 @@ lbk_rnn_sizes lbk_rnn_backward_sizes(const lbk_tensor_desc *input, int gates) {
     return (lbk_rnn_sizes){dy->dim[0], dy->dim[1], 0, dy->dim[2], gates};
 }
 
+lbk_status lbk_rnn_check_lengths(const lbk_infer *infer, int input, int64_t samples) {
+    if (!lbk_infer_has(infer, input))
+        return LBK_OK;
+    const lbk_shape *lengths = &infer->input[input].shape;
+    if (lengths->rank == 2 && lengths->dim[1] == 1 && lengths->dim[0] == samples)
+        return LBK_OK;
+    return lbk_infer_shape(infer, input, "lengths", lbk_shape_1(samples));
+}
+
 lbk_status lbk_rnn_infer(lbk_infer *infer, int gates) {
     const lbk_rnn_params *p = infer->params;
     static const char *const biases[] = {"bias_ih", "bias_hh"};
@@ -33,8 +42,7 @@ lbk_status lbk_rnn_infer(lbk_infer *infer, int gates) {
         return lbk_fail(LBK_ERR_INPUT,
                         "%d inputs, expected x, lengths (may be absent), weight_ih and weight_hh at least",
                         infer->input_count);
-    if (lbk_infer_has(infer, LBK_RNN_LENGTHS))
-        LBK_TRY(lbk_infer_shape(infer, LBK_RNN_LENGTHS, "lengths", lbk_shape_1(s.samples)));
+    LBK_TRY(lbk_rnn_check_lengths(infer, LBK_RNN_LENGTHS, s.samples));
     int64_t width = s.gates * s.hidden;
     LBK_TRY(lbk_infer_shape(infer, LBK_RNN_WEIGHT_IH, "weight_ih", lbk_shape_2(s.channels, width)));
     LBK_TRY(lbk_infer_shape(infer, LBK_RNN_WEIGHT_HH, "weight_hh", lbk_shape_2(s.hidden, width)));
@@ -56,9 +64,7 @@ lbk_status lbk_rnn_backward_infer(lbk_infer *infer, int gates, const char *state
     LBK_TRY(lbk_infer_shape(infer, LBK_RNN_B_GATES, "gates", sequence(&s, 4 * s.hidden)));
     LBK_TRY(lbk_infer_shape(infer, LBK_RNN_B_STATE, state, sequence(&s, s.hidden)));
     LBK_TRY(lbk_infer_shape(infer, LBK_RNN_B_WEIGHT, "weight_hh", lbk_shape_2(s.hidden, s.gates * s.hidden)));
-    if (lbk_infer_has(infer, LBK_RNN_B_LENGTHS))
-        LBK_TRY(lbk_infer_shape(infer, LBK_RNN_B_LENGTHS, "lengths", lbk_shape_1(s.samples)));
-    return LBK_OK;
+    return lbk_rnn_check_lengths(infer, LBK_RNN_B_LENGTHS, s.samples);
 }
 
 /* All from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch. */

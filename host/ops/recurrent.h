@@ -34,6 +34,8 @@ typedef struct lbk_rnn_sizes {
 lbk_rnn_sizes lbk_rnn_forward_sizes(const void *params, const lbk_tensor_desc *input, int gates);
 lbk_rnn_sizes lbk_rnn_backward_sizes(const lbk_tensor_desc *input, int gates);
 
+/* LBK_ERR_INPUT unless input `input`, when present, has one number per sample: [N], or [N,1], as models read it. */
+lbk_status lbk_rnn_check_lengths(const lbk_infer *infer, int input, int64_t samples);
 /* Checks the inputs and appends the outputs y and gates. */
 lbk_status lbk_rnn_infer(lbk_infer *infer, int gates);
 /* Checks the inputs, `state` being called so; appends no outputs. */

@@ -49,10 +49,11 @@ static double factor_of(const lbk_loss_params *p, const lbk_shape *shape, bool c
 
 /* ln sum_k exp(z_k / temperature) */
 static double log_partition(const double *z, int64_t width, double temperature) {
-    double top = z[0], sum = 0;
+    double top = z[0];
     for (int64_t k = 1; k < width; k++)
         top = fmax(top, z[k]);
-    for (int64_t k = 0; k < width; k++)
+    double sum = exp((z[0] - top) / temperature);
+    for (int64_t k = 1; k < width; k++)
         sum += exp((z[k] - top) / temperature);
     return top / temperature + log(sum);
 }

@@ -12,14 +12,10 @@ static const lbk_param backward_table[] = {
     LBK_PARAM_BOOL(backward_params, reverse, "no", "the layer goes from the last step to the first", NULL),
     LBK_PARAM_INT(backward_params, steps, NULL, 1, 1 << 24, "steps", "steps of x", NULL), LBK_PARAM_END};
 
-static lbk_status check_lengths(const lbk_infer *infer, int64_t samples) {
-    return lbk_infer_has(infer, 1) ? lbk_infer_shape(infer, 1, "lengths", lbk_shape_1(samples)) : LBK_OK;
-}
-
 static lbk_status last_infer(lbk_infer *infer) {
     const lbk_shape *x = &infer->input[0].shape;
     LBK_TRY(lbk_infer_rank(infer, 0, "x", 3));
-    LBK_TRY(check_lengths(infer, x->dim[0]));
+    LBK_TRY(lbk_rnn_check_lengths(infer, 1, x->dim[0]));
     lbk_infer_output(infer, LBK_F32, lbk_shape_2(x->dim[0], x->dim[2]));
     return LBK_OK;
 }
@@ -28,7 +24,7 @@ static lbk_status backward_infer(lbk_infer *infer) {
     const backward_params *p = infer->params;
     const lbk_shape *dy = &infer->input[0].shape;
     LBK_TRY(lbk_infer_rank(infer, 0, "dy", 2));
-    LBK_TRY(check_lengths(infer, dy->dim[0]));
+    LBK_TRY(lbk_rnn_check_lengths(infer, 1, dy->dim[0]));
     lbk_infer_output(infer, LBK_F32, lbk_shape_of(3, (const int64_t[]){dy->dim[0], p->steps, dy->dim[1]}));
     return LBK_OK;
 }

@@ -51,6 +51,32 @@ Test(sharing, the_suffix_takes_the_place_of_the_star) {
     network_release(&n);
 }
 
+/* Two layers in both directions, as torch.nn.LSTM(3, 5, 2, bidirectional=True) names them. */
+Test(sharing, directions_and_layers_of_a_recurrent_network) {
+    network n;
+    build_text(&n, "[model]\nsummary = x\ninputs = x:7,3 lengths:1:i32\n[network]\n"
+                   "f0 = lstm from=x,lengths hidden=5 weights=lstm.*_l0\n"
+                   "r0 = lstm from=x,lengths hidden=5 reverse=yes weights=lstm.*_l0_reverse\n"
+                   "c0 = concat from=f0,r0\n"
+                   "f1 = lstm from=c0,lengths hidden=5 weights=lstm.*_l1\n"
+                   "r1 = lstm from=c0,lengths hidden=5 reverse=yes weights=lstm.*_l1_reverse\n"
+                   "hf = last_step from=f1,lengths\nhr = last_step from=r1,lengths reverse=yes\n"
+                   "h = concat from=hf,hr\nfc = dense out=10\n");
+    expect_weights(&n, (const char *[]){"lstm.weight_ih_l0",         "lstm.weight_hh_l0",
+                                        "lstm.bias_ih_l0",           "lstm.bias_hh_l0",
+                                        "lstm.weight_ih_l0_reverse", "lstm.weight_hh_l0_reverse",
+                                        "lstm.bias_ih_l0_reverse",   "lstm.bias_hh_l0_reverse",
+                                        "lstm.weight_ih_l1",         "lstm.weight_hh_l1",
+                                        "lstm.bias_ih_l1",           "lstm.bias_hh_l1",
+                                        "lstm.weight_ih_l1_reverse", "lstm.weight_hh_l1_reverse",
+                                        "lstm.bias_ih_l1_reverse",   "lstm.bias_hh_l1_reverse",
+                                        "fc.weight",                 "fc.bias",
+                                        NULL});
+    lbk_shape shape = lbk_graph_desc(n.graph, input_of(&n, "f1", 2))->shape;
+    cr_expect(shape.rank == 2 && shape.dim[0] == 10 && shape.dim[1] == 20);
+    network_release(&n);
+}
+
 Test(sharing, a_prefix_stands_before_the_root) {
     network n;
     network_digits(&n);
