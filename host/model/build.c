@@ -57,10 +57,11 @@ static lbk_status repeat_count(const lbk_net_line *line, lbk_scope *scope, int *
 /* Names inside repetition `index` of a block called `own`. */
 static lbk_status block_naming(lbk_builder *b, const lbk_net_line *line, const lbk_naming *at, const char *own,
                                int index, lbk_naming *inner) {
-    const char *weights = NULL, *text = line->weights ? line->weights : line->entry->key, *number = NULL;
+    const char *weights = NULL, *text = line->weights ? line->weights : line->entry->key, *number = "";
     LBK_TRY(lbk_arena_printf(&b->graph->arena, &inner->nodes, "%s.", own));
-    LBK_TRY(lbk_arena_printf(&b->graph->arena, &number, "%d", index));
-    LBK_TRY(lbk_build_weight_name(b, at, text, line->repeat ? number : NULL, &weights));
+    if (line->repeat)
+        LBK_TRY(lbk_arena_printf(&b->graph->arena, &number, "%d", index));
+    LBK_TRY(lbk_build_weight_name(b, at, text, number, &weights));
     inner->shared = at->shared || line->weights;
     return lbk_arena_printf(&b->graph->arena, &inner->weights, "%s.", weights);
 }

@@ -58,7 +58,7 @@ lbk_status lbk_build_weight_name(lbk_builder *b, const lbk_naming *at, const cha
     const char *star = strchr(text, '*');
     if (star)
         return lbk_arena_printf(&b->graph->arena, out, "%s%.*s%s%s", base, (int)(star - text), text, suffix, star + 1);
-    return lbk_arena_printf(&b->graph->arena, out, "%s%s%s%s", base, text, suffix ? "." : "", suffix ? suffix : "");
+    return lbk_arena_printf(&b->graph->arena, out, "%s%s%s%s", base, text, suffix[0] ? "." : "", suffix);
 }
 
 static bool is_frozen(const lbk_builder *b, const char *name) {

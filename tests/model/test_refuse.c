@@ -211,7 +211,7 @@ Test(refuse, bases) {
         {"[model]\nsummary = x\nbase = resnet\n[parameters]\nn = m\n",
          "@:5: [parameters] n: expression \"m\", column 1: unknown name \"m\""},
         {"[model]\nsummary = x\nbase = resnet\n[parameters]\nn = 0\n",
-         LIMBECK_SOURCE_DIR "/models/resnet.ini:15: layer1: repeat=n: 0 is not in [1, 10000]"},
+         LIMBECK_SOURCE_DIR "/models/resnet.ini:16: layer1: repeat=n: 0 is not in [1, 10000]"},
     };
     EXPECT_REFUSED(cases);
 }
