@@ -11,8 +11,17 @@ bool lbk_net_param_is_built(const lbk_param *param) {
     return strcmp(param->name, "training") == 0 || strcmp(param->name, "seed") == 0 || strcmp(param->name, "node") == 0;
 }
 
-bool lbk_net_param_is_expression(const lbk_param *param) {
-    return param->type == LBK_TYPE_INT || param->type == LBK_TYPE_PAIR || param->type == LBK_TYPE_INTS;
+bool lbk_net_arg_is_expression(const lbk_net_arg *arg) {
+    switch (arg->param->type) {
+    case LBK_TYPE_INT:
+    case LBK_TYPE_PAIR:
+    case LBK_TYPE_INTS:
+        return true;
+    case LBK_TYPE_FLOAT:
+        return strchr(arg->text, '/') != NULL;
+    default:
+        return false;
+    }
 }
 
 static int scalar_inputs(const lbk_op *op) {

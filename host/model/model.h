@@ -28,8 +28,8 @@
  *     add    = add from=bn2,downsample.1                   ; a node left out by `when` stands for its own (first) input
  *     relu2  = relu
  *
- * Integer parameters of an op (and each item of a pair or list) are expressions (base/expr.h, written without spaces); all
- * other values are literal. [network] knows the model's parameters and `in`; a block knows only its own arguments,
+ * Integer parameters of an op (and each item of a pair or list) are expressions (base/expr.h, written without spaces). Other
+ * numbers are literal, or the quotient of an expression and a name or number (p=index/80). All other values are literal. [network] knows the model's parameters and `in`; a block knows only its own arguments,
  * `in` (channels of its first input) and `index` (its repetition, from 0). A block's arguments are evaluated where it is
  * called, once per repetition, and there `index` is the repetition they are for.
  *

@@ -252,6 +252,17 @@ Test(expand, training_and_evaluation_declare_the_same_weights) {
     network_release(&eval);
 }
 
+Test(expand, numbers_may_be_quotients) {
+    network n;
+    network_digits(&n);
+    build_text(&n, HEAD "[parameters]\nk = 3\n[network]\na = b repeat=2\nd = dropout p=k/4\n" TAIL
+                        "[block b]\nc = conv2d out=2\nbn = batch_norm momentum=(1+index)/8\n");
+    expect_param(&n, "a.0.bn", "momentum", "0.125");
+    expect_param(&n, "a.1.bn", "momentum", "0.25");
+    expect_param(&n, "d", "p", "0.75");
+    network_release(&n);
+}
+
 Test(expand, values_that_are_not_integers_are_literal) {
     network n;
     network_digits(&n);

@@ -116,6 +116,12 @@ Test(refuse, expressions) {
          "@:4: a: shape=0,in-3,8,8: shape: expected at most 16 comma-separated integers, each in [-1, 1073741824], got "
          "\"0,-2,8,8\""},
         {HEAD "a = conv2d out=in-1\n" TAIL, "@:4: a: out=in-1: out: expected integer in [1, 1048576], got \"0\""},
+        {HEAD "a = dropout p=1/(in-1)\n" TAIL, "@:4: a: p=1/(in-1): expected a name or a number behind the last '/'"},
+        {HEAD "a = dropout p=1/0\n" TAIL, "@:4: a: p=1/0: division by zero"},
+        {HEAD "a = dropout p=3/2\n" TAIL, "@:4: a: p=3/2: p: expected number in [0, 0.999], got \"1.5\""},
+        {HEAD "a = dropout p=1/2*3\n" TAIL, "@:4: a: p=1/2*3: expected a name or a number behind the last '/'"},
+        {HEAD "a = dropout p=many/2\n" TAIL,
+         "@:4: [network] a: p: expression \"many/2\", column 1: unknown name \"many\""},
         {HEAD "a = conv2d out=-3\n" TAIL, "@:4: a: out: expected integer in [1, 1048576], got \"-3\""},
         {HEAD "a = conv2d out=4/(in-1)\n" TAIL, "@:4: a: out: expression \"4/(in-1)\", column 2: division by zero"},
         {HEAD "a = conv2d out=index\n" TAIL,
