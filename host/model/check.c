@@ -73,6 +73,8 @@ static lbk_status lines_check(lbk_model *model, lbk_net_block *block, lbk_scope 
             LBK_TRY(expression_check(model, line, "when", line->when, scope));
         if (line->repeat)
             LBK_TRY(expression_check(model, line, "repeat", line->repeat, scope));
+        if (line->first)
+            LBK_TRY(expression_check(model, line, "first", line->first, scope));
         LBK_TRY(line->op ? op_args_check(model, line, scope) : block_args_check(model, line, scope));
         bool result = block->name[0] && i + 1 == block->line_count;
         if (!line->read && !result)

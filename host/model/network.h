@@ -37,9 +37,9 @@ typedef struct lbk_net_line {
     int arg_count;
     lbk_net_from from[LBK_MAX_INPUTS];
     int from_count;
-    const char *when, *repeat; /* expressions; NULL: not written */
-    const char *weights;       /* where its weights are named; NULL: under its own name */
-    bool read;                 /* some line below reads it, or it is an output of the section */
+    const char *when, *repeat, *first; /* expressions; NULL: not written */
+    const char *weights;               /* where its weights are named; NULL: under its own name */
+    bool read;                         /* some line below reads it, or it is an output of the section */
 } lbk_net_line;
 
 typedef struct lbk_net_block {

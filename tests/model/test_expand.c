@@ -65,6 +65,19 @@ Test(expand, repetitions_read_each_other_and_see_their_index_and_input) {
     network_release(&n);
 }
 
+Test(expand, repetitions_may_be_numbered_from_elsewhere) {
+    network n;
+    network_digits(&n);
+    build_text(&n, HEAD "[parameters]\nk = 2\n[network]\na.1 = conv2d out=5\na = b repeat=2 first=k w=10*index\n"
+                        "c = b repeat=1 first=4 w=1 weights=d*\n" TAIL
+                        "[block b]\nparameters = w\nconv = conv2d out=w+index\n");
+    expect_taps(&n, (const char *[]){"a.1", "a.2.conv", "a.2", "a.3.conv", "a.3", "a", "c.4.conv", "c.4", "c", "pool",
+                                     "fc", NULL});
+    cr_expect_eq(channels(&n, "a.3"), 33);
+    cr_expect_neq(lbk_graph_find(n.graph, "d4.conv.weight"), LBK_NONE);
+    network_release(&n);
+}
+
 Test(expand, blocks_contain_blocks) {
     network n;
     network_digits(&n);

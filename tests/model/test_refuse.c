@@ -129,6 +129,8 @@ Test(refuse, expressions) {
         {HEAD "a = relu when=yes\n" TAIL, "@:4: [network] a: when: expression \"yes\", column 1: unknown name \"yes\""},
         {HEAD "a = relu when=1/(in-1)\n" TAIL, "@:4: a: when: expression \"1/(in-1)\", column 2: division by zero"},
         {HEAD "a = b repeat=0\n" TAIL "[block b]\nr = relu\n", "@:4: a: repeat=0: 0 is not in [1, 10000]"},
+        {HEAD "a = b repeat=1 first=0-1\n" TAIL "[block b]\nr = relu\n", "@:4: a: first=0-1: -1 is not in [0, 10000]"},
+        {HEAD "a = b first=1\n" TAIL "[block b]\nr = relu\n", "@:4: [network] a: first=1 has no effect without repeat"},
         {HEAD "a = b repeat=many\n" TAIL "[block b]\nr = relu\n",
          "@:4: [network] a: repeat: expression \"many\", column 1: unknown name \"many\""},
         {HEAD "a = b w=1/index\n" TAIL "[block b]\nparameters = w\nr = conv2d out=w\n",
