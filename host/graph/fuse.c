@@ -47,6 +47,15 @@ static bool *relu_param(const lbk_node *node) {
     return p && p->type == LBK_TYPE_BOOL ? (bool *)((char *)(uintptr_t)node->params + p->offset) : NULL;
 }
 
+static bool has_relu(const lbk_node *node) {
+    const bool *relu = relu_param(node);
+    return relu && *relu;
+}
+
+static bool has_input(const lbk_node *node, int input) {
+    return input >= 0 && input < node->input_count && node->input[input] != LBK_NONE;
+}
+
 /* Node n takes over the place and output 0 of the later node m, which disappears. */
 static void take_place(lbk_graph *g, size_t n, int m) {
     lbk_node merged = g->nodes[n];
@@ -72,9 +81,8 @@ static bool absorb_relu(lbk_graph *g, const uses *u, size_t n) {
 /* f(x) + other, of one shape. */
 static bool absorb_add(lbk_graph *g, const uses *u, size_t n) {
     lbk_node *node = &g->nodes[n];
-    bool *relu = relu_param(node);
     int at = node->op->addend - 1;
-    if (at < 0 || (relu && *relu) || (at < node->input_count && node->input[at] != LBK_NONE))
+    if (at < 0 || has_relu(node) || has_input(node, at))
         return false;
     int m = only_reader(g, u, n, "add");
     if (m < 0 || g->nodes[m].input_count != 2)
@@ -110,8 +118,8 @@ static void copy_common_params(const lbk_node *from, const lbk_op *to_op, void *
 static lbk_status fold_norm(lbk_graph *g, const uses *u, size_t n, bool *changed) {
     lbk_node *node = &g->nodes[n];
     int at = node->op->scale - 1;
-    if (at < 0 || (at < node->input_count && node->input[at] != LBK_NONE))
-        return LBK_OK;
+    if (at < 0 || has_input(node, at) || has_input(node, node->op->addend - 1) || has_relu(node))
+        return LBK_OK; /* what comes after f already comes before the batch norm */
     int m = only_reader(g, u, n, "batch_norm");
     if (m < 0 || !is_evaluating(&g->nodes[m]) || g->nodes[m].input[0] != node->output[0])
         return LBK_OK;

@@ -44,23 +44,30 @@ static lbk_status block_scope(lbk_builder *b, const lbk_net_line *line, const lb
     return lbk_scope_set(scope, "index", index);
 }
 
-static lbk_status repeat_count(const lbk_net_line *line, lbk_scope *scope, int *out) {
-    long long count = 1;
+/* The numbers of the repetitions: *first, *first + 1, ..., *count of them. */
+static lbk_status repeat_range(const lbk_net_line *line, lbk_scope *scope, int *first, int *count) {
+    long long number = 0, repeat = 1;
     if (line->repeat)
-        LBK_TRY(lbk_context(lbk_scope_eval(scope, line->repeat, &count), "repeat"));
-    if (count < 1 || count > MAX_REPEAT)
-        return lbk_fail(LBK_ERR_INPUT, "repeat=%s: %lld is not in [1, %d]", line->repeat, count, MAX_REPEAT);
-    *out = (int)count;
+        LBK_TRY(lbk_context(lbk_scope_eval(scope, line->repeat, &repeat), "repeat"));
+    if (line->first)
+        LBK_TRY(lbk_context(lbk_scope_eval(scope, line->first, &number), "first"));
+    if (repeat < 1 || repeat > MAX_REPEAT)
+        return lbk_fail(LBK_ERR_INPUT, "repeat=%s: %lld is not in [1, %d]", line->repeat, repeat, MAX_REPEAT);
+    if (number < 0 || number > MAX_REPEAT)
+        return lbk_fail(LBK_ERR_INPUT, "first=%s: %lld is not in [0, %d]", line->first, number, MAX_REPEAT);
+    *first = (int)number;
+    *count = (int)repeat;
     return LBK_OK;
 }
 
 /* Names inside repetition `index` of a block called `own`. */
 static lbk_status block_naming(lbk_builder *b, const lbk_net_line *line, const lbk_naming *at, const char *own,
                                int index, lbk_naming *inner) {
-    const char *weights = NULL, *text = line->weights ? line->weights : line->entry->key, *number = NULL;
+    const char *weights = NULL, *text = line->weights ? line->weights : line->entry->key, *number = "";
     LBK_TRY(lbk_arena_printf(&b->graph->arena, &inner->nodes, "%s.", own));
-    LBK_TRY(lbk_arena_printf(&b->graph->arena, &number, "%d", index));
-    LBK_TRY(lbk_build_weight_name(b, at, text, line->repeat ? number : NULL, &weights));
+    if (line->repeat)
+        LBK_TRY(lbk_arena_printf(&b->graph->arena, &number, "%d", index));
+    LBK_TRY(lbk_build_weight_name(b, at, text, number, &weights));
     inner->shared = at->shared || line->weights;
     return lbk_arena_printf(&b->graph->arena, &inner->weights, "%s.", weights);
 }
@@ -69,11 +76,11 @@ static lbk_status block_naming(lbk_builder *b, const lbk_net_line *line, const l
  * place of its first input. */
 static lbk_status block_build(lbk_builder *b, const lbk_net_line *line, lbk_scope *scope, const lbk_naming *at,
                               const char *path, lbk_value *inputs, lbk_line_value *out) {
-    int count = 0;
+    int first = 0, count = 0;
     lbk_line_value *values = NULL;
-    LBK_TRY(line_context(b, line, path, repeat_count(line, scope, &count)));
+    LBK_TRY(line_context(b, line, path, repeat_range(line, scope, &first, &count)));
     LBK_TRY(lbk_arena_alloc(&b->graph->arena, (size_t)line->block->line_count * sizeof *values, &values));
-    for (int i = 0; i < count; i++) {
+    for (int i = first; i < first + count; i++) {
         const char *own = path;
         lbk_scope inner;
         lbk_naming naming;

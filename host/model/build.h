@@ -31,7 +31,7 @@ typedef struct lbk_line_value {
 lbk_status lbk_build_parameters(const lbk_model *model, const lbk_model_use *use, lbk_scope *scope);
 
 /* The full name that `text` (of a `weights=`, or a line's own name) and a suffix make: the suffix takes the place of '*', or stands
- * behind a dot; NULL: there is none. */
+ * behind a dot; "": neither. */
 lbk_status lbk_build_weight_name(lbk_builder *b, const lbk_naming *at, const char *text, const char *suffix,
                                  const char **out);
 

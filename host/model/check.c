@@ -46,7 +46,7 @@ static lbk_status op_args_check(lbk_model *model, const lbk_net_line *line, lbk_
     LBK_TRY(lbk_arena_alloc(&model->ini.arena, line->op->params_size, &values));
     for (int i = 0; i < line->arg_count; i++) {
         const lbk_net_arg *arg = &line->args[i];
-        if (lbk_net_param_is_expression(arg->param))
+        if (lbk_net_arg_is_expression(arg))
             LBK_TRY(expressions_check(model, line, arg, scope));
         else
             LBK_TRY(lbk_net_context(lbk_param_set(arg->param, arg->text, &model->ini.arena, values), &model->ini,
@@ -73,6 +73,8 @@ static lbk_status lines_check(lbk_model *model, lbk_net_block *block, lbk_scope 
             LBK_TRY(expression_check(model, line, "when", line->when, scope));
         if (line->repeat)
             LBK_TRY(expression_check(model, line, "repeat", line->repeat, scope));
+        if (line->first)
+            LBK_TRY(expression_check(model, line, "first", line->first, scope));
         LBK_TRY(line->op ? op_args_check(model, line, scope) : block_args_check(model, line, scope));
         bool result = block->name[0] && i + 1 == block->line_count;
         if (!line->read && !result)

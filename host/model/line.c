@@ -11,8 +11,17 @@ bool lbk_net_param_is_built(const lbk_param *param) {
     return strcmp(param->name, "training") == 0 || strcmp(param->name, "seed") == 0 || strcmp(param->name, "node") == 0;
 }
 
-bool lbk_net_param_is_expression(const lbk_param *param) {
-    return param->type == LBK_TYPE_INT || param->type == LBK_TYPE_PAIR || param->type == LBK_TYPE_INTS;
+bool lbk_net_arg_is_expression(const lbk_net_arg *arg) {
+    switch (arg->param->type) {
+    case LBK_TYPE_INT:
+    case LBK_TYPE_PAIR:
+    case LBK_TYPE_INTS:
+        return true;
+    case LBK_TYPE_FLOAT:
+        return strchr(arg->text, '/') != NULL;
+    default:
+        return false;
+    }
 }
 
 static int scalar_inputs(const lbk_op *op) {
@@ -136,6 +145,14 @@ static lbk_status weights_check(const lbk_model *model, const lbk_net_line *line
     return LBK_OK;
 }
 
+static lbk_status repeat_check(const lbk_model *model, const lbk_net_line *line) {
+    if (line->op && line->repeat)
+        return lbk_ini_fail(&model->ini, line->entry, "repeat is for blocks; %s is an op", line->op->name);
+    if (line->first && !line->repeat)
+        return lbk_ini_fail(&model->ini, line->entry, "first=%s has no effect without repeat", line->first);
+    return LBK_OK;
+}
+
 static lbk_status op_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *arg) {
     const lbk_param *table = line->op->params;
     arg->param = table ? lbk_param_find(table, arg->key) : NULL;
@@ -165,7 +182,7 @@ static lbk_status block_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *a
 }
 
 bool lbk_net_is_reserved(const char *word) {
-    static const char *const words[] = {"from", "when", "repeat", "weights"};
+    static const char *const words[] = {"from", "when", "repeat", "first", "weights"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(word, words[i]) == 0)
             return true;
@@ -175,6 +192,7 @@ bool lbk_net_is_reserved(const char *word) {
 static const char **reserved_text(lbk_net_line *line, const char *key) {
     return strcmp(key, "when") == 0      ? &line->when
            : strcmp(key, "repeat") == 0  ? &line->repeat
+           : strcmp(key, "first") == 0   ? &line->first
            : strcmp(key, "weights") == 0 ? &line->weights
                                          : NULL;
 }
@@ -198,8 +216,6 @@ static lbk_status arg_add(lbk_model *model, lbk_net_block *block, lbk_net_line *
         return lbk_ini_fail(&model->ini, line->entry, "\"%s\" is given twice", word);
     if (from)
         return from_parse(model, block, line, equals + 1);
-    if (reserved == &line->repeat && line->op)
-        return lbk_ini_fail(&model->ini, line->entry, "repeat is for blocks; %s is an op", line->op->name);
     if (reserved) {
         *reserved = arg.text;
         return LBK_OK;
@@ -229,6 +245,7 @@ lbk_status lbk_net_line_parse(lbk_model *model, lbk_net_block *block, lbk_net_li
     for (int i = 1; i < count; i++)
         LBK_TRY(arg_add(model, block, line, words[i]));
     LBK_TRY(from_finish(model, block, line));
+    LBK_TRY(repeat_check(model, line));
     LBK_TRY(weights_check(model, line));
     return required_check(model, line);
 }

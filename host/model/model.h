@@ -28,13 +28,14 @@
  *     add    = add from=bn2,downsample.1                   ; a node left out by `when` stands for its own (first) input
  *     relu2  = relu
  *
- * Integer parameters of an op (and each item of a pair or list) are expressions (base/expr.h, written without spaces); all
- * other values are literal. [network] knows the model's parameters and `in`; a block knows only its own arguments,
- * `in` (channels of its first input) and `index` (its repetition, from 0). A block's arguments are evaluated where it is
- * called, once per repetition, and there `index` is the repetition they are for.
+ * Integer parameters of an op (and each item of a pair or list) are expressions (base/expr.h, written without spaces). Other
+ * numbers are literal, or the quotient of an expression and a name or number (p=index/80). All other values are literal. [network] knows the model's parameters and `in`; a block knows only its own arguments,
+ * `in` (channels of its first input) and `index` (the number of its repetition). A block's arguments are evaluated where it
+ * is called, once per repetition, and there `index` is that of the repetition they are for.
  *
  * `repeat` belongs to blocks. Without it the block's nodes are "layer1.conv1", with it, even repeat=1,
- * "layer1.0.conv1". Repetition i reads repetition i-1. Blocks may contain blocks, but not themselves.
+ * "layer1.0.conv1". Repetition i reads repetition i-1. They are numbered from 0, or from `first`: repeat=3 first=1 makes
+ * "layer1.1" to "layer1.3". Blocks may contain blocks, but not themselves.
  *
  * `from` names lines of the same section, or `input`, the section's input. For ops of several tensors, and blocks of several
  * inputs, it is a comma-separated list. "lstm:1" is the second output of the line called lstm.

@@ -37,9 +37,9 @@ typedef struct lbk_net_line {
     int arg_count;
     lbk_net_from from[LBK_MAX_INPUTS];
     int from_count;
-    const char *when, *repeat; /* expressions; NULL: not written */
-    const char *weights;       /* where its weights are named; NULL: under its own name */
-    bool read;                 /* some line below reads it, or it is an output of the section */
+    const char *when, *repeat, *first; /* expressions; NULL: not written */
+    const char *weights;               /* where its weights are named; NULL: under its own name */
+    bool read;                         /* some line below reads it, or it is an output of the section */
 } lbk_net_line;
 
 typedef struct lbk_net_block {
@@ -68,8 +68,9 @@ struct lbk_model_network {
 
 /* Parameters that an op may have but the builder sets: "training", "seed", "node" (see model.h). */
 bool lbk_net_param_is_built(const lbk_param *param);
-/* INT, PAIR and INTS values are expressions; all others are literal. */
-bool lbk_net_param_is_expression(const lbk_param *param);
+/* INT, PAIR and INTS values are expressions, and so are the two halves of a FLOAT written as a quotient; all others are
+ * literal. */
+bool lbk_net_arg_is_expression(const lbk_net_arg *arg);
 /* How many tensors `from` may name for this op: its inputs without weights and run-time scalars. */
 void lbk_net_data_inputs(const lbk_op *op, int *least, int *most);
 

@@ -21,6 +21,30 @@ static lbk_status expressions_set(lbk_builder *b, const lbk_net_arg *arg, lbk_sc
     return strcmp(numbers, arg->text) == 0 ? status : lbk_context(status, "%s=%s", arg->key, arg->text);
 }
 
+/* "index/80": the number that the quotient of two integers is. A name or a number below, so that no reader expects another
+ * order of evaluation. */
+static lbk_status quotient_set(lbk_builder *b, const lbk_net_arg *arg, lbk_scope *scope, void *values) {
+    const char *slash = strrchr(arg->text, '/'), *above = NULL, *number = NULL;
+    long long numerator = 0, denominator = 0;
+    if (!slash[1] ||
+        strspn(slash + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") < strlen(slash + 1))
+        return lbk_fail(LBK_ERR_INPUT, "%s=%s: expected a name or a number behind the last '/'", arg->key, arg->text);
+    LBK_TRY(lbk_arena_printf(&b->graph->arena, &above, "%.*s", (int)(slash - arg->text), arg->text));
+    LBK_TRY(lbk_context(lbk_scope_eval(scope, above, &numerator), "%s", arg->key));
+    LBK_TRY(lbk_context(lbk_scope_eval(scope, slash + 1, &denominator), "%s", arg->key));
+    if (denominator == 0)
+        return lbk_fail(LBK_ERR_INPUT, "%s=%s: division by zero", arg->key, arg->text);
+    LBK_TRY(lbk_arena_printf(&b->graph->arena, &number, "%.17g", (double)numerator / (double)denominator));
+    return lbk_context(lbk_param_set(arg->param, number, &b->graph->arena, values), "%s=%s", arg->key, arg->text);
+}
+
+static lbk_status arg_set(lbk_builder *b, const lbk_net_arg *arg, lbk_scope *scope, void *values) {
+    if (!lbk_net_arg_is_expression(arg))
+        return lbk_param_set(arg->param, arg->text, &b->graph->arena, values);
+    return arg->param->type == LBK_TYPE_FLOAT ? quotient_set(b, arg, scope, values)
+                                              : expressions_set(b, arg, scope, values);
+}
+
 /* "training", "seed" and "node": where the op's table has them (network.h). */
 static lbk_status built_params_set(lbk_builder *b, const lbk_op *op, void *values) {
     for (const lbk_param *p = op->params; p && p->name; p++) {
@@ -43,11 +67,8 @@ static lbk_status params_fill(lbk_builder *b, const lbk_net_line *line, lbk_scop
     lbk_arena *arena = &b->graph->arena;
     if (line->op->params)
         LBK_TRY(lbk_param_defaults(line->op->params, arena, values));
-    for (int i = 0; i < line->arg_count; i++) {
-        const lbk_net_arg *arg = &line->args[i];
-        LBK_TRY(lbk_net_param_is_expression(arg->param) ? expressions_set(b, arg, scope, values)
-                                                        : lbk_param_set(arg->param, arg->text, arena, values));
-    }
+    for (int i = 0; i < line->arg_count; i++)
+        LBK_TRY(arg_set(b, &line->args[i], scope, values));
     return built_params_set(b, line->op, values);
 }
 
@@ -58,7 +79,7 @@ lbk_status lbk_build_weight_name(lbk_builder *b, const lbk_naming *at, const cha
     const char *star = strchr(text, '*');
     if (star)
         return lbk_arena_printf(&b->graph->arena, out, "%s%.*s%s%s", base, (int)(star - text), text, suffix, star + 1);
-    return lbk_arena_printf(&b->graph->arena, out, "%s%s%s%s", base, text, suffix ? "." : "", suffix ? suffix : "");
+    return lbk_arena_printf(&b->graph->arena, out, "%s%s%s%s", base, text, suffix[0] ? "." : "", suffix);
 }
 
 static bool is_frozen(const lbk_builder *b, const char *name) {

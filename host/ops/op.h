@@ -67,7 +67,7 @@ typedef enum lbk_init {
 } lbk_init;
 
 typedef struct lbk_weight {
-    const char *suffix; /* "weight", "bias", "running_mean" */
+    const char *suffix; /* "weight", "bias", "running_mean"; "": called "<node>" itself */
     lbk_weight_kind kind;
     int input; /* which input of the op it is; -1 for a counter */
     lbk_shape shape;

@@ -117,7 +117,7 @@ static lbk_status parameter_weights(const void *params, const lbk_tensor_desc *i
     const parameter_params *p = params;
     (void)input;
     list->count = 1;
-    list->item[0] = (lbk_weight){.suffix = "weight",
+    list->item[0] = (lbk_weight){.suffix = "", /* called as its node is */
                                  .kind = LBK_WEIGHT_PARAM,
                                  .input = WEIGHT,
                                  .layout = LBK_LAYOUT_SAME,

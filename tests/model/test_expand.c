@@ -65,6 +65,19 @@ Test(expand, repetitions_read_each_other_and_see_their_index_and_input) {
     network_release(&n);
 }
 
+Test(expand, repetitions_may_be_numbered_from_elsewhere) {
+    network n;
+    network_digits(&n);
+    build_text(&n, HEAD "[parameters]\nk = 2\n[network]\na.1 = conv2d out=5\na = b repeat=2 first=k w=10*index\n"
+                        "c = b repeat=1 first=4 w=1 weights=d*\n" TAIL
+                        "[block b]\nparameters = w\nconv = conv2d out=w+index\n");
+    expect_taps(&n, (const char *[]){"a.1", "a.2.conv", "a.2", "a.3.conv", "a.3", "a", "c.4.conv", "c.4", "c", "pool",
+                                     "fc", NULL});
+    cr_expect_eq(channels(&n, "a.3"), 33);
+    cr_expect_neq(lbk_graph_find(n.graph, "d4.conv.weight"), LBK_NONE);
+    network_release(&n);
+}
+
 Test(expand, blocks_contain_blocks) {
     network n;
     network_digits(&n);
@@ -250,6 +263,17 @@ Test(expand, training_and_evaluation_declare_the_same_weights) {
     }
     network_release(&train);
     network_release(&eval);
+}
+
+Test(expand, numbers_may_be_quotients) {
+    network n;
+    network_digits(&n);
+    build_text(&n, HEAD "[parameters]\nk = 3\n[network]\na = b repeat=2\nd = dropout p=k/4\n" TAIL
+                        "[block b]\nc = conv2d out=2\nbn = batch_norm momentum=(1+index)/8\n");
+    expect_param(&n, "a.0.bn", "momentum", "0.125");
+    expect_param(&n, "a.1.bn", "momentum", "0.25");
+    expect_param(&n, "d", "p", "0.75");
+    network_release(&n);
 }
 
 Test(expand, values_that_are_not_integers_are_literal) {

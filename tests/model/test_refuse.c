@@ -116,6 +116,12 @@ Test(refuse, expressions) {
          "@:4: a: shape=0,in-3,8,8: shape: expected at most 16 comma-separated integers, each in [-1, 1073741824], got "
          "\"0,-2,8,8\""},
         {HEAD "a = conv2d out=in-1\n" TAIL, "@:4: a: out=in-1: out: expected integer in [1, 1048576], got \"0\""},
+        {HEAD "a = dropout p=1/(in-1)\n" TAIL, "@:4: a: p=1/(in-1): expected a name or a number behind the last '/'"},
+        {HEAD "a = dropout p=1/0\n" TAIL, "@:4: a: p=1/0: division by zero"},
+        {HEAD "a = dropout p=3/2\n" TAIL, "@:4: a: p=3/2: p: expected number in [0, 0.999], got \"1.5\""},
+        {HEAD "a = dropout p=1/2*3\n" TAIL, "@:4: a: p=1/2*3: expected a name or a number behind the last '/'"},
+        {HEAD "a = dropout p=many/2\n" TAIL,
+         "@:4: [network] a: p: expression \"many/2\", column 1: unknown name \"many\""},
         {HEAD "a = conv2d out=-3\n" TAIL, "@:4: a: out: expected integer in [1, 1048576], got \"-3\""},
         {HEAD "a = conv2d out=4/(in-1)\n" TAIL, "@:4: a: out: expression \"4/(in-1)\", column 2: division by zero"},
         {HEAD "a = conv2d out=index\n" TAIL,
@@ -123,6 +129,8 @@ Test(refuse, expressions) {
         {HEAD "a = relu when=yes\n" TAIL, "@:4: [network] a: when: expression \"yes\", column 1: unknown name \"yes\""},
         {HEAD "a = relu when=1/(in-1)\n" TAIL, "@:4: a: when: expression \"1/(in-1)\", column 2: division by zero"},
         {HEAD "a = b repeat=0\n" TAIL "[block b]\nr = relu\n", "@:4: a: repeat=0: 0 is not in [1, 10000]"},
+        {HEAD "a = b repeat=1 first=0-1\n" TAIL "[block b]\nr = relu\n", "@:4: a: first=0-1: -1 is not in [0, 10000]"},
+        {HEAD "a = b first=1\n" TAIL "[block b]\nr = relu\n", "@:4: [network] a: first=1 has no effect without repeat"},
         {HEAD "a = b repeat=many\n" TAIL "[block b]\nr = relu\n",
          "@:4: [network] a: repeat: expression \"many\", column 1: unknown name \"many\""},
         {HEAD "a = b w=1/index\n" TAIL "[block b]\nparameters = w\nr = conv2d out=w\n",
@@ -211,7 +219,7 @@ Test(refuse, bases) {
         {"[model]\nsummary = x\nbase = resnet\n[parameters]\nn = m\n",
          "@:5: [parameters] n: expression \"m\", column 1: unknown name \"m\""},
         {"[model]\nsummary = x\nbase = resnet\n[parameters]\nn = 0\n",
-         LIMBECK_SOURCE_DIR "/models/resnet.ini:15: layer1: repeat=n: 0 is not in [1, 10000]"},
+         LIMBECK_SOURCE_DIR "/models/resnet.ini:16: layer1: repeat=n: 0 is not in [1, 10000]"},
     };
     EXPECT_REFUSED(cases);
 }

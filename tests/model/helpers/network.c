@@ -2,14 +2,18 @@
 
 #include <string.h>
 
-void network_cifar(network *n) {
+void network_sized(network *n, int height, int width, int channels) {
     memset(n, 0, sizeof *n);
-    n->use = (lbk_model_use){.batch = 1, .height = 32, .width = 32, .channels = 3, .classes = 10, .training = true};
+    n->use = (lbk_model_use){
+        .batch = 1, .height = height, .width = width, .channels = channels, .classes = 10, .training = true};
+}
+
+void network_cifar(network *n) {
+    network_sized(n, 32, 32, 3);
 }
 
 void network_digits(network *n) {
-    memset(n, 0, sizeof *n);
-    n->use = (lbk_model_use){.batch = 1, .height = 8, .width = 8, .channels = 1, .classes = 10, .training = true};
+    network_sized(n, 8, 8, 1);
 }
 
 static lbk_status graph_fill(network *n) {

@@ -14,7 +14,9 @@ typedef struct network {
     lbk_model_built built;
 } network;
 
-/* CIFAR-10's shapes, batch 1, training. */
+/* One image of this size, 10 classes, training. */
+void network_sized(network *n, int height, int width, int channels);
+/* CIFAR-10's shapes. */
 void network_cifar(network *n);
 /* The digits' shapes. */
 void network_digits(network *n);
