@@ -14,9 +14,12 @@ static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *
     size_t trained = (size_t)(net->parameters - net->frozen) * sizeof(float);
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_plan_measure(net->eval, caps, &arena, &estimate));
+    size_t lent = estimate.arena_bytes;
     *bytes = estimate.bytes + weights;
     if (net->train) {
         LBK_GOTO(lbk_plan_measure(net->train, caps, &arena, &estimate));
+        if (estimate.arena_bytes >= lent) /* graph/plan.h, lender */
+            *bytes -= lent;
         *bytes += estimate.bytes + trained * (size_t)(1 + net->role->optimizer->states);
     }
     LBK_GOTO(lbk_report_launches(graph, estimate.variants, launches));

@@ -58,11 +58,20 @@ static lbk_status bind_scalars(lbk_plan *p) {
     return LBK_OK;
 }
 
+static lbk_status bind_arena(lbk_plan *p, const lbk_plan *lender) {
+    p->arena_lent = lender && lender->device == p->device && lender->memory.arena_bytes >= p->memory.arena_bytes;
+    if (p->arena_lent) {
+        p->arena = lender->arena;
+        return LBK_OK;
+    }
+    LBK_TRY(lbk_buffer_create(p->device, p->memory.arena_bytes, &p->arena));
+    return lbk_buffer_zero(p->device, p->arena, p->memory.arena_bytes);
+}
+
 static lbk_status bind_values(lbk_plan *p) {
     const lbk_graph *graph = p->graph;
     LBK_TRY(bind_scalars(p));
-    LBK_TRY(lbk_buffer_create(p->device, p->memory.arena_bytes, &p->arena));
-    LBK_TRY(lbk_buffer_zero(p->device, p->arena, p->memory.arena_bytes));
+    LBK_TRY(bind_arena(p, p->options.lender));
     for (size_t v = 0; v < graph->value_count; v++) {
         const lbk_value_info *info = &graph->values[v];
         lbk_value value = (lbk_value)v;
@@ -256,7 +265,8 @@ void lbk_plan_destroy(lbk_plan *p) {
     for (size_t v = 0; p->buffer && v < p->graph->value_count; v++)
         if (p->graph->values[v].kind == LBK_VALUE_INPUT)
             lbk_buffer_destroy(p->device, &p->buffer[v]);
-    lbk_buffer_destroy(p->device, &p->arena);
+    if (!p->arena_lent)
+        lbk_buffer_destroy(p->device, &p->arena);
     lbk_buffer_destroy(p->device, &p->scalars);
     free(p->buffer);
     free(p->scalar_offset);
@@ -271,7 +281,7 @@ cl_mem lbk_plan_buffer(const lbk_plan *p, lbk_value value) {
 }
 
 size_t lbk_plan_bytes(const lbk_plan *p) {
-    size_t bytes = p->memory.arena_bytes + p->scalar_bytes;
+    size_t bytes = (p->arena_lent ? 0 : p->memory.arena_bytes) + p->scalar_bytes;
     for (size_t v = 0; v < p->graph->value_count; v++)
         if (p->graph->values[v].kind == LBK_VALUE_INPUT)
             bytes += lbk_tensor_bytes(&p->graph->values[v].desc);
@@ -292,7 +302,7 @@ lbk_status lbk_plan_measure(const lbk_graph *graph, const lbk_caps *caps, lbk_ar
     lbk_plan_memory memory;
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_plan_memory_init(&memory, graph, caps, false, NULL));
-    out->bytes = memory.arena_bytes;
+    out->bytes = out->arena_bytes = memory.arena_bytes;
     for (size_t v = 0; v < graph->value_count; v++)
         if (graph->values[v].kind == LBK_VALUE_INPUT || graph->values[v].kind == LBK_VALUE_SCALAR)
             out->bytes += lbk_tensor_bytes(&graph->values[v].desc);

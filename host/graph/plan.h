@@ -15,6 +15,9 @@ typedef struct lbk_plan_options {
     bool profile;                /* keep an event per launch, for busy time */
     bool no_sharing;             /* every value its own buffer (overrun checks) */
     const char *const *variants; /* per node, "gpu/clblast" or NULL; NULL: the tuner decides (graph/tune.h) */
+    /* A plan of the same device that lends its arena, where that is large enough; NULL: none. The two never run
+     * interleaved, what one kept is lost when the other runs, and the lender is destroyed last. */
+    const lbk_plan *lender;
 } lbk_plan_options;
 
 /* Programs are built here. graph and weights must outlive the plan. */
@@ -53,11 +56,11 @@ typedef struct lbk_plan_launch_info {
 } lbk_plan_launch_info;
 size_t lbk_plan_launch_count(const lbk_plan *plan);
 lbk_plan_launch_info lbk_plan_launch(const lbk_plan *plan, size_t index);
-/* Bytes of the arena and of everything else this plan owns (weights not included). */
+/* Bytes of the arena, unless it is lent, and of everything else this plan owns (weights not included). */
 size_t lbk_plan_bytes(const lbk_plan *plan);
 /* What lbk_plan_create() would allocate, build and run, without a device: for `limbeck check`. */
 typedef struct lbk_plan_estimate {
-    size_t bytes;
+    size_t bytes, arena_bytes;     /* in all; of which the arena */
     lbk_program_request *requests; /* distinct */
     size_t request_count;
     const char **variants; /* per node: "cpu/winograd", or "view" where nothing runs */

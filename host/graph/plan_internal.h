@@ -31,6 +31,7 @@ struct lbk_plan {
     lbk_plan_memory memory;
     lbk_arena arena_host;
     cl_mem arena, scalars;
+    bool arena_lent; /* by another plan, which owns it */
     cl_mem *buffer; /* per value */
     cl_mem *views;  /* every sub-buffer made, to release */
     size_t view_count, view_capacity;

@@ -189,12 +189,13 @@ static lbk_status append_optimizer(lbk_network *net) {
 static lbk_status compile(lbk_network *net) {
     lbk_plan_options options = {.profile = true};
     LBK_TRY(lbk_weights_create(net->train ? net->train : net->eval, net->device, net->train != NULL, &net->weights));
-    LBK_TRY(lbk_plan_create(net->eval, net->weights, net->device, &options, &net->eval_plan));
     if (net->train) {
         LBK_TRY(lbk_plan_create(net->train, net->weights, net->device, &options, &net->train_plan));
         LBK_TRY(append_optimizer(net));
         LBK_TRY(lbk_plan_warm_up(net->train_plan));
+        options.lender = net->train_plan; /* a network is trained or evaluated, not both at once */
     }
+    LBK_TRY(lbk_plan_create(net->eval, net->weights, net->device, &options, &net->eval_plan));
     LBK_TRY(lbk_plan_warm_up(net->eval_plan));
     return lbk_network_reset(net);
 }
@@ -216,8 +217,8 @@ lbk_status lbk_network_reset(lbk_network *net) {
 }
 
 void lbk_network_release(lbk_network *net) {
+    lbk_plan_destroy(net->eval_plan); /* its arena is the other's */
     lbk_plan_destroy(net->train_plan);
-    lbk_plan_destroy(net->eval_plan);
     for (int i = 0; i < LBK_OPTIMIZER_STATES && net->device; i++)
         lbk_buffer_destroy(net->device, &net->optimizer_state[i]);
     lbk_weights_destroy(net->weights);

@@ -140,3 +140,48 @@ Test(plan_memory, sharing_saves_memory) {
     lbk_arena_release(&arena);
     lbk_device_list_release(&list);
 }
+
+/* Training and evaluation take turns in one arena. */
+Test(plan_memory, an_arena_is_lent) {
+    lbk_device_list list;
+    lbk_device *device;
+    little_net train, eval;
+    lbk_weights *weights;
+    lbk_plan *lender, *borrower, *own;
+    must(lbk_device_list_init(&list));
+    must(lbk_device_open(&list, &(lbk_device_spec){.info = 0}, NULL, 1, &device));
+    little_net_build(&train, true, true);
+    little_net_build(&eval, false, true);
+    must(lbk_weights_create(train.graph, device, true, &weights));
+    must(lbk_plan_create(train.graph, weights, device, NULL, &lender));
+    must(lbk_plan_create(eval.graph, weights, device, &(lbk_plan_options){.lender = lender}, &borrower));
+    must(lbk_plan_create(eval.graph, weights, device, NULL, &own));
+    cr_expect_lt(lbk_plan_bytes(borrower), lbk_plan_bytes(own));
+    double loss[2];
+    for (int i = 0; i < 2; i++) {
+        lbk_plan *plan = i ? borrower : own;
+        lbk_arena arena = {0};
+        double **memory = calloc(eval.graph->value_count, sizeof *memory);
+        cl_event done;
+        float number;
+        must(lbk_plan_warm_up(lender));
+        little_net_fill(&eval, memory, &arena);
+        little_net_upload(&eval, memory, weights, plan, device);
+        must(lbk_plan_enqueue(plan, &done));
+        must(lbk_event_wait(device, done));
+        clReleaseEvent(done);
+        must(lbk_buffer_read(device, lbk_plan_buffer(plan, eval.loss), 0, &number, sizeof number));
+        loss[i] = (double)number;
+        lbk_arena_release(&arena);
+        free(memory);
+    }
+    cr_expect_eq(loss[0], loss[1]);
+    lbk_plan_destroy(own);
+    lbk_plan_destroy(borrower);
+    lbk_plan_destroy(lender);
+    lbk_weights_destroy(weights);
+    lbk_graph_destroy(train.graph);
+    lbk_graph_destroy(eval.graph);
+    lbk_device_close(device);
+    lbk_device_list_release(&list);
+}
