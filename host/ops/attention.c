@@ -86,9 +86,15 @@ double lbk_attention_dot(const double *a, const double *b, int64_t d) {
     return sum;
 }
 
+/* BLOCKS of kernels/gpu/attention.cl. */
+static int gpu_blocks(const lbk_attention_sizes *s) {
+    return s->d <= 32 ? 1 : s->d <= 64 ? 2 : 4;
+}
+
 bool lbk_attention_fits(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s) {
+    size_t row = 2 * (TILE + 4) + (size_t)gpu_blocks(s) * TILE + 4 + WIDE + 1;
     bool group = e->caps->max_group >= WIDE * WIDE && e->caps->max_item[0] >= WIDE * WIDE;
-    bool local = e->caps->local_bytes >= sizeof(float) * (3 * TILE * (TILE + 4) + TILE * (WIDE + 1));
+    bool local = e->caps->local_bytes >= sizeof(float) * TILE * row;
     return cls == LBK_CLASS_GENERIC || (s->d <= MAX_D && (cls == LBK_CLASS_CPU || (group && local)));
 }
 
@@ -99,7 +105,7 @@ lbk_status lbk_attention_begin(lbk_emit *e, lbk_class cls, const lbk_attention_s
     if (cls == LBK_CLASS_CPU)
         LBK_TRY(lbk_call_option(*call, "-DVW=%d", lbk_emit_vector_width(e)));
     if (cls == LBK_CLASS_GPU)
-        LBK_TRY(lbk_call_option(*call, "-DBLOCKS=%d", s->d <= 32 ? 1 : s->d <= 64 ? 2 : 4));
+        LBK_TRY(lbk_call_option(*call, "-DBLOCKS=%d", gpu_blocks(s)));
     lbk_call_input(*call, s->q);
     lbk_call_input(*call, s->k);
     lbk_call_input(*call, s->v);
@@ -212,7 +218,7 @@ LBK_ATTENTION_VARIANTS(attention)
 static const lbk_op_example attention_examples[] = {
     EXAMPLE("heads=1", 3, 35, 66, 21),
     EXAMPLE("heads=1 scale=0.7", 1, 1, 1, 1),
-    EXAMPLE("heads=2 causal=yes", 2, 19, 33, 2 * 40),
+    EXAMPLE("heads=2 causal=yes", 2, 19, 33, 2 * 128),
     EXAMPLE_MASK("heads=3", 2, 70, 41, 3 * 16),
     EXAMPLE_MASK("heads=1 causal=yes", 3, 13, 7, 12),
     EXAMPLE("heads=1", 1, 5, 9, 131),
@@ -221,7 +227,7 @@ static const lbk_op_example attention_examples[] = {
 #define PACKED(text, n, t, c)                                                                                          \
     { .params = text, .input = {{3, {n, t, 3 * (c)}}}, .input_count = 1 }
 static const lbk_op_example self_examples[] = {
-    PACKED("heads=3", 2, 65, 3 * 32),
+    PACKED("heads=3", 2, 65, 3 * 40),
     PACKED("heads=1 causal=yes", 2, 80, 5),
     PACKED("heads=1", 1, 1, 1),
     {.params = "heads=2 scale=0.3",

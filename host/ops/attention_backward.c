@@ -112,7 +112,7 @@ LBK_ATTENTION_VARIANTS(backward)
 static const lbk_op_example backward_examples[] = {
     EXAMPLE("", 1, 3, 35, 66, 21),
     EXAMPLE(" scale=0.7", 1, 1, 1, 1, 1),
-    EXAMPLE(" causal=yes", 2, 2, 19, 33, 80),
+    EXAMPLE(" causal=yes", 2, 2, 19, 33, 256),
     EXAMPLE_MASK("", 3, 2, 70, 41, 48),
     EXAMPLE_MASK(" causal=yes", 1, 3, 13, 7, 12),
     EXAMPLE("", 1, 1, 5, 9, 131),
@@ -128,7 +128,7 @@ static const lbk_op_example backward_examples[] = {
         }                                                                                                              \
     }
 static const lbk_op_example self_examples[] = {
-    PACKED("", 3, 2, 65, 96),
+    PACKED("", 3, 2, 65, 120),
     PACKED(" causal=yes", 1, 2, 80, 5),
     PACKED("", 1, 1, 1, 1),
     {.params = "heads=2 scale=0.3",

@@ -4,7 +4,9 @@
  * TILE at a time, with the online softmax of Dao et al. (FlashAttention, arXiv 2205.14135, algorithm 1) and the division
  * kept for the end (FlashAttention-2, arXiv 2307.08691, section 3.1). Work-item (tm, tn) of 8 x 8 has scores of own rows
  * 4 tm to 4 tm + 3 with other rows tn, tn + 8, tn + 16, tn + 24, and of its own rows' sums features 4 tn to 4 tn + 3 of
- * every 32. Operands pass through local memory 32 features at a time, so its size does not depend on d.
+ * every 32.
+ *
+ * Local memory: 4 * TILE * (2 * LD + ALL + PART) bytes.
  *
  * Local size 64; global size 64 * n * heads * ceil(rows/TILE), where rows is tq, or tk in attention_backward_kv.
  *
@@ -14,10 +16,11 @@
 #endif
 
 #define TILE 32
-#define WIDE 8              /* work-items along each side of a tile */
+#define WIDE 8                  /* work-items along each side of a tile */
 #define WG (WIDE * WIDE)
-#define LD (TILE + 4)       /* row of a tile in local memory: the 4 spreads rows over the banks */
-#define PART (WIDE + 1)     /* row of the partial results of a reduction */
+#define LD (TILE + 4)           /* row of a tile in local memory: the 4 spreads rows over the banks */
+#define ALL (BLOCKS * TILE + 4) /* row of a tile with all features */
+#define PART (WIDE + 1)         /* row of the partial results of a reduction */
 
 /* Where the first row of head h of sample n begins; `part`: 0, 1, 2 for q, k, v of a packed buffer. */
 static size_t head_at(int n, int h, int rows, int heads, int d, int packed, int part)
@@ -25,20 +28,18 @@ static size_t head_at(int n, int h, int rows, int heads, int d, int packed, int 
     return packed ? ((size_t)n * rows * 3 + part) * heads * d + h * d : ((size_t)n * rows * heads + h) * d;
 }
 
-/* tile = features f to f + TILE - 1 of TILE rows, zeros outside. */
-static void load_tile(__local float4 *tile, __global const float *rows, size_t step, int count, int f, int d)
+/* tile = features f to f + 32 * blocks - 1 of TILE rows, zeros outside, where the nearest number inside is read. */
+static void load_tile(__local float4 *tile, int blocks, __global const float *rows, size_t step, int count, int f, int d)
 {
     __local float *to = (__local float *)tile;
-    for (int i = (int)get_local_id(0); i < TILE * TILE; i += WG) {
-        const int r = i / TILE, c = i % TILE;
-        float x = 0.0f;
-        if (r < count && f + c < d)
-            x = rows[r * step + f + c];
-        to[r * LD + c] = x;
-    }
+    for (int r = (int)get_local_id(0) / TILE; r < TILE; r += WG / TILE)
+        for (int c = (int)get_local_id(0) % TILE; c < blocks * TILE; c += TILE) {
+            const float x = rows[min(r, count - 1) * step + min(f + c, d - 1)];
+            to[r * (blocks * TILE + 4) + c] = r < count && f + c < d ? x : 0.0f;
+        }
 }
 
-/* s[4][4] = this work-item's dot products of own and other rows. a and b are free before and after a barrier. */
+/* s[4][4] = this work-item's dot products of own and other rows. Begins with a barrier, as a and b may be in use. */
 static void products(float s[4][4], __local float4 *a, __local float4 *b, __global const float *own, size_t own_step,
                      int own_count, __global const float *other, size_t other_step, int other_count, int d)
 {
@@ -50,8 +51,8 @@ static void products(float s[4][4], __local float4 *a, __local float4 *b, __glob
             s[i][j] = 0.0f;
     for (int f = 0; f < d; f += TILE) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        load_tile(a, own, own_step, own_count, f, d);
-        load_tile(b, other, other_step, other_count, f, d);
+        load_tile(a, 1, own, own_step, own_count, f, d);
+        load_tile(b, 1, other, other_step, other_count, f, d);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int c = 0; c < TILE / 4; ++c) {
             float4 x[4], y[4];
@@ -85,29 +86,28 @@ static void store_scores(__local float4 *p, float s[4][4])
             to[(4 * tm + i) * LD + tn + WIDE * j] = s[i][j];
 }
 
-/* sum[4][BLOCKS] += p * other rows, this work-item's part. Begins with a barrier, behind which p may have been stored. */
+/* sum[4][BLOCKS] += p * other rows, this work-item's part. Begins with a barrier, as p may just have been stored. */
 static void accumulate(float4 sum[4][BLOCKS], __local const float4 *p, __local float4 *b, __global const float *other,
                        size_t step, int count, int d)
 {
     const int tm = (int)get_local_id(0) / WIDE, tn = (int)get_local_id(0) % WIDE;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    load_tile(b, BLOCKS, other, step, count, 0, d);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int j = 0; j < TILE / 4; ++j) {
+        float4 x[4];
 #pragma unroll
-    for (int block = 0; block < BLOCKS; ++block) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        load_tile(b, other, step, count, block * TILE, d);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (int j = 0; j < TILE / 4; ++j) {
-            float4 x[4], y[4];
+        for (int i = 0; i < 4; ++i)
+            x[i] = p[(4 * tm + i) * (LD / 4) + j];
 #pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                x[i] = p[(4 * tm + i) * (LD / 4) + j];
-                y[i] = b[(4 * j + i) * (LD / 4) + tn];
-            }
+        for (int block = 0; block < BLOCKS; ++block) {
+            __local const float4 *y = b + j * ALL + block * (TILE / 4) + tn;
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
                 sum[i][block] += x[i].x * y[0];
-                sum[i][block] += x[i].y * y[1];
-                sum[i][block] += x[i].z * y[2];
-                sum[i][block] += x[i].w * y[3];
+                sum[i][block] += x[i].y * y[ALL / 4];
+                sum[i][block] += x[i].z * y[2 * ALL / 4];
+                sum[i][block] += x[i].w * y[3 * ALL / 4];
             }
         }
     }
@@ -122,23 +122,22 @@ static void clear_sums(float4 sum[4][BLOCKS])
             sum[i][block] = (float4)0.0f;
 }
 
-/* rows = factor[i] * sum[i], those below count. */
-static void store_sums(float4 sum[4][BLOCKS], const float factor[4], __global float *rows, size_t step, int count,
-                       int d)
+/* rows = factor[i] * sum[i], those below count, by way of `tile`, so that neighbours write to neighbours. */
+static void store_sums(float4 sum[4][BLOCKS], const float factor[4], __local float4 *tile, __global float *rows,
+                       size_t step, int count, int d)
 {
+    __local const float *from = (__local const float *)tile;
     const int tm = (int)get_local_id(0) / WIDE, tn = (int)get_local_id(0) % WIDE;
+    barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
 #pragma unroll
-        for (int block = 0; block < BLOCKS; ++block) {
-            const float4 x = factor[i] * sum[i][block];
-            const float lanes[4] = {x.x, x.y, x.z, x.w};
-            const int f = block * TILE + 4 * tn;
-#pragma unroll
-            for (int u = 0; u < 4; ++u)
-                if (4 * tm + i < count && f + u < d)
-                    rows[(4 * tm + i) * step + f + u] = lanes[u];
-        }
+        for (int block = 0; block < BLOCKS; ++block)
+            tile[(4 * tm + i) * (ALL / 4) + block * (TILE / 4) + tn] = factor[i] * sum[i][block];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int r = (int)get_local_id(0) / TILE; r < count; r += WG / TILE)
+        for (int c = (int)get_local_id(0) % TILE; c < d; c += TILE)
+            rows[r * step + c] = from[r * ALL + c];
 }
 
 /* x[i] of the eight work-items that share own row i, added up (or their maximum), to each of them. A barrier must lie
@@ -163,10 +162,8 @@ static void reduce(__local float *part, float x[4], int maximum)
 /* Whether query i of sample n sees key j. */
 static int sees(__global const int *mask, int n, int i, int j, int tq, int tk, int causal, int masked)
 {
-    int yes = i < tq && j < tk && (!causal || j <= i);
-    if (yes && masked)
-        yes = mask[n * tk + j] != 0;
-    return yes;
+    const int shown = mask[masked * (n * tk + min(j, tk - 1))]; /* masked 0: any number */
+    return (i < tq) & (j < tk) & (!causal | (j <= i)) & (!masked | (shown != 0));
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
@@ -174,7 +171,7 @@ attention_forward(__global const float *q, __global const float *k, __global con
                   __global float *y, __global float *lse, int heads, int d, int tq, int tk, int packed, int causal,
                   int masked, float scale)
 {
-    __local float4 a[TILE * LD / 4], b[TILE * LD / 4], p[TILE * LD / 4];
+    __local float4 a[TILE * LD / 4], b[TILE * ALL / 4], p[TILE * LD / 4];
     __local float part[TILE * PART];
     const int tm = (int)get_local_id(0) / WIDE, tn = (int)get_local_id(0) % WIDE, tiles = (tq + TILE - 1) / TILE;
     const int at = (int)get_group_id(0) / tiles, n = at / heads, h = at % heads;
@@ -235,7 +232,7 @@ attention_forward(__global const float *q, __global const float *k, __global con
             lse[at * tq + query] = total[i] > 0.0f ? top[i] + log(total[i]) : 0.0f;
         total[i] = total[i] > 0.0f ? 1.0f / total[i] : 0.0f;
     }
-    store_sums(sum, total, y + head_at(n, h, tq, heads, d, 0, 0) + first * width, width, count, d);
+    store_sums(sum, total, b, y + head_at(n, h, tq, heads, d, 0, 0) + first * width, width, count, d);
 }
 
 /* Writes delta as well, which attention_backward_kv reads. */
@@ -245,7 +242,7 @@ attention_backward_q(__global const float *q, __global const float *k, __global 
                      __global const float *lse, __global float *delta, __global float *dq, int heads, int d, int tq,
                      int tk, int packed, int causal, int masked, float scale)
 {
-    __local float4 a[TILE * LD / 4], b[TILE * LD / 4], p[TILE * LD / 4];
+    __local float4 a[TILE * LD / 4], b[TILE * ALL / 4], p[TILE * LD / 4];
     __local float part[TILE * PART];
     const int tm = (int)get_local_id(0) / WIDE, tn = (int)get_local_id(0) % WIDE, tiles = (tq + TILE - 1) / TILE;
     const int at = (int)get_group_id(0) / tiles, n = at / heads, h = at % heads;
@@ -291,7 +288,7 @@ attention_backward_q(__global const float *q, __global const float *k, __global 
         store_scores(p, ds);
         accumulate(sum, p, b, k + j0 * step, step, others, d);
     }
-    store_sums(sum, factor, dq + query_at, step, count, d);
+    store_sums(sum, factor, b, dq + query_at, step, count, d);
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
@@ -300,7 +297,7 @@ attention_backward_kv(__global const float *q, __global const float *k, __global
                       __global const float *delta, __global float *dk, __global float *dv, int heads, int d, int tq,
                       int tk, int packed, int causal, int masked, float scale)
 {
-    __local float4 a[TILE * LD / 4], b[TILE * LD / 4], p[TILE * LD / 4];
+    __local float4 a[TILE * LD / 4], b[TILE * ALL / 4], p[TILE * LD / 4];
     const int tm = (int)get_local_id(0) / WIDE, tn = (int)get_local_id(0) % WIDE, tiles = (tk + TILE - 1) / TILE;
     const int at = (int)get_group_id(0) / tiles, n = at / heads, h = at % heads;
     const int first = (int)get_group_id(0) % tiles * TILE, count = min(TILE, tk - first);
@@ -338,6 +335,6 @@ attention_backward_kv(__global const float *q, __global const float *k, __global
         store_scores(p, ds);
         accumulate(sum_k, p, b, q + i0 * step, step, others, d);
     }
-    store_sums(sum_k, factor_k, dk + key_at, step, count, d);
-    store_sums(sum_v, factor_v, dv + value_at, step, count, d);
+    store_sums(sum_k, factor_k, b, dk + key_at, step, count, d);
+    store_sums(sum_v, factor_v, b, dv + value_at, step, count, d);
 }

@@ -55,6 +55,7 @@ static lbk_status differentiate(tool *t) {
     lbk_graph_node_descs(t->graph, &node, input, output);
     LBK_TRY(lbk_graph_input(t->graph, "seed", LBK_F32, output[0].shape, &t->seed));
     lbk_gradient g = {.graph = t->graph,
+                      .op = node.op,
                       .params = node.params,
                       .input_count = t->input_count,
                       .output_count = t->output_count,
