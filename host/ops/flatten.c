@@ -23,8 +23,11 @@ static lbk_status flatten_infer(lbk_infer *infer) {
 static lbk_status unflatten_infer(lbk_infer *infer) {
     const unflatten_params *p = infer->params;
     LBK_TRY(lbk_infer_rank(infer, 0, "x", 2));
+    if (p->shape.count >= LBK_MAX_RANK)
+        return lbk_fail(LBK_ERR_INPUT, "shape has %d dimensions, expected at most %d", p->shape.count,
+                        LBK_MAX_RANK - 1);
     lbk_shape shape = {.rank = 1, .dim = {infer->input[0].shape.dim[0]}};
-    for (int i = 0; i < p->shape.count && shape.rank < LBK_MAX_RANK; i++)
+    for (int i = 0; i < p->shape.count; i++)
         shape.dim[shape.rank++] = p->shape.items[i];
     if (lbk_shape_count(&shape) != lbk_ops_count(&infer->input[0]))
         return lbk_fail(LBK_ERR_INPUT, "x has %lld elements, the new shape %lld",

@@ -45,10 +45,14 @@ static lbk_resample backward_map(const pad2d_params *p, const lbk_shape *dy) {
 static lbk_status map_check(const pad2d_params *p, const lbk_resample *map) {
     for (int d = 0; d < 2; d++) {
         const int *add = d == 0 ? p->rows : p->columns;
+        const char *what = d == 0 ? "rows" : "columns";
         int64_t in = map->axis[d].in, most = add[0] > add[1] ? add[0] : add[1];
-        if (in < 1 || (p->mode == REFLECT && most >= in))
-            return lbk_fail(LBK_ERR_INPUT, "%d and %d %s cannot be %s %lld", add[0], add[1],
-                            d == 0 ? "rows" : "columns", in < 1 ? "what was added to" : "mirrored in", (long long)in);
+        if (in < 1)
+            return lbk_fail(LBK_ERR_INPUT, "dy has %lld %s, expected more than %d + %d", (long long)map->axis[d].out,
+                            what, add[0], add[1]);
+        if (p->mode == REFLECT && most >= in)
+            return lbk_fail(LBK_ERR_INPUT, "%d and %d %s cannot be mirrored in %lld", add[0], add[1], what,
+                            (long long)in);
     }
     return lbk_resample_check(map);
 }

@@ -94,6 +94,51 @@ def log_mel(size, window, hop, mels, rate=16000, low=0, high=8000, slaney=False,
     return theirs
 
 
+def image(function, *args, **how):
+    """A function of channels-first images, of channels-last ones."""
+    return lambda x: [function(x.permute(0, 3, 1, 2), *args, **how).permute(0, 2, 3, 1)]
+
+
+def moves():
+    """Ops that change places and not numbers."""
+    x = [(2, 7, 10, 6)]
+    pad = functional.pad
+    check("reshape", "shape=0,-1,4", x, lambda x: [x.reshape(2, -1, 4)])
+    check("permute", "order=2,-1,0,1", x, lambda x: [x.permute(2, -1, 0, 1)])
+    check("slice", "axis=1,-1 start=-5,1 step=2,1", x, lambda x: [x[:, -5::2, :, 1:]])
+    check("slice", "axis=2 start=3 count=4", x, lambda x: [x.narrow(2, 3, 4)])
+    check("split", "axis=2 sizes=3,7", x, lambda x: x.split([3, 7], 2))
+    check("concat", "axis=1", [(2, 7, 3), (2, 4, 3), (2, 1, 3)], lambda *x: [torch.cat(x, 1)])
+    check("concat", "", [(2, 7, 3), (2, 7, 5)], lambda *x: [torch.cat(x, -1)])
+    # torchvision's; the derivative of torch.nn.ChannelShuffle is not in every version
+    check("channel_shuffle", "groups=3", x, lambda x: [x.unflatten(3, (3, 2)).transpose(3, 4).flatten(3)])
+    check("pad", "axis=1,2 before=1,0 after=2,3 value=0.5", x, lambda x: [pad(x, (0, 0, 0, 3, 1, 2), value=0.5)])
+    check("pad2d", "rows=1,2 columns=3", x, image(pad, (3, 3, 1, 2), mode="reflect"))
+    check("pad2d", "rows=1,9 columns=3,4 mode=replicate", x, image(pad, (3, 4, 1, 9), mode="replicate"))
+
+
+def resamplings():
+    x = [(2, 7, 10, 3)]
+    resize, average, adaptive = functional.interpolate, functional.avg_pool2d, functional.adaptive_avg_pool2d
+    check("resize2d", "scale=2,3", x, image(resize, scale_factor=(2, 3)))
+    check("resize2d", "size=5,13", x, image(resize, size=(5, 13)))
+    check("resize2d", "size=11,4", x, image(resize, size=(11, 4)))
+    check("resize2d", "scale=2 mode=bilinear", x, image(resize, scale_factor=2, mode="bilinear"))
+    check("resize2d", "size=5,13 mode=bilinear", x, image(resize, size=(5, 13), mode="bilinear"))
+    for size in [(5, 13), (1, 20)]:
+        check("resize2d", f"size={size[0]},{size[1]} mode=bilinear align_corners=yes", x,
+              image(resize, size=size, mode="bilinear", align_corners=True))
+    check("adaptive_avg_pool2d", "size=3,4", x, image(adaptive, (3, 4)))
+    check("adaptive_avg_pool2d", "size=9,1", x, image(adaptive, (9, 1)))
+    check("avg_pool2d", "kernel=3 stride=2 padding=1", x, image(average, 3, 2, 1))
+    check("avg_pool2d", "kernel=3,2 stride=2,3 padding=1 ceil_mode=yes", x, image(average, (3, 2), (2, 3), 1, True))
+    check("avg_pool2d", "kernel=3 stride=2 padding=1 ceil_mode=yes count_include_pad=no", x,
+          image(average, 3, 2, 1, True, False))
+    check("avg_pool2d", "kernel=2 stride=3 ceil_mode=yes", x, image(average, 2, 3, 0, True))
+
+
+moves()
+resamplings()
 check("matmul", "", [(3, 5), (5, 4)], matmul())
 check("matmul", "alpha=0.5", [(2, 3, 7, 5), (2, 3, 5, 4)], matmul(factor=0.5))
 check("matmul", "trans_a=yes trans_b=yes", [(4, 5, 3), (4, 6, 5)], matmul(True, True))

@@ -294,3 +294,20 @@ Test(expand, lists_are_as_many_expressions) {
     cr_expect(a->rank == 4 && a->dim[1] == 8 && a->dim[2] == 4 && a->dim[3] == 2);
     network_release(&n);
 }
+
+/* The unit of docs/adding-model.md: both parts of a split are read. */
+Test(expand, parts_of_a_split) {
+    network n;
+    network_digits(&n);
+    build_text(&n, HEAD "[network]\na = conv2d out=6\nu = unit repeat=2\n" TAIL
+                        "[block unit]\ns = split sizes=in/2,in/2\nc = conv2d out=in/2 from=s:1\n"
+                        "cat = concat from=s,c\nshuffle = channel_shuffle groups=2\n");
+    const lbk_node *split = &n.graph->nodes[network_node(&n, "u.1.s")];
+    const lbk_node *conv = &n.graph->nodes[network_node(&n, "u.1.c")];
+    const lbk_node *cat = &n.graph->nodes[network_node(&n, "u.1.cat")];
+    cr_expect(conv->input[0] == split->output[1] && cat->input[0] == split->output[0]);
+    cr_expect_eq(cat->input[1], conv->output[0]);
+    cr_expect_eq(channels(&n, "u.1.c"), 3);
+    cr_expect_eq(channels(&n, "u"), 6);
+    network_release(&n);
+}

@@ -1,50 +1,7 @@
 /* Output shapes of ops whose inputs may be shaped in several ways, and the whole message where they do not fit. */
-#include "ops/op.h"
+#include "ops/helpers/shapes.h"
 
 #include <criterion/criterion.h>
-
-typedef struct shapes {
-    const char *op, *params;
-    lbk_shape input[LBK_MAX_INPUTS];
-    const char *result; /* "8x10 2x5": of the outputs; or the message of the refusal */
-} shapes;
-
-static lbk_status infer(const shapes *c, lbk_arena *arena, lbk_infer *out) {
-    static lbk_tensor_desc inputs[LBK_MAX_INPUTS];
-    const lbk_op *op = lbk_op_find(c->op);
-    void *params = NULL;
-    cr_assert_not_null(op, "no op %s", c->op);
-    cr_assert_eq(lbk_arena_alloc(arena, op->params_size + 1, &params), LBK_OK);
-    cr_assert_eq(lbk_op_params_parse(op, c->params, arena, params), LBK_OK, "%s", lbk_error_message());
-    *out = (lbk_infer){.params = params, .input = inputs};
-    while (out->input_count < LBK_MAX_INPUTS && c->input[out->input_count].rank != 0) {
-        int i = out->input_count++;
-        inputs[i] = (lbk_tensor_desc){op->integers >> i & 1u ? LBK_I32 : LBK_F32, c->input[i]};
-    }
-    return lbk_op_infer(op, out);
-}
-
-static void check(const shapes *c, size_t count, bool accepted) {
-    for (size_t i = 0; i < count; i++) {
-        lbk_arena arena = {0};
-        lbk_infer out;
-        lbk_text text = {0};
-        lbk_status status = infer(&c[i], &arena, &out);
-        cr_expect_eq(status, accepted ? LBK_OK : LBK_ERR_INPUT, "%s (%s): %s", c[i].op, c[i].params,
-                     status == LBK_OK ? "accepted" : lbk_error_message());
-        for (int k = 0; status == LBK_OK && k < out.output_count; k++) {
-            char shape[LBK_SHAPE_TEXT];
-            cr_assert_eq(lbk_text_printf(&text, "%s%s", k > 0 ? " " : "", lbk_shape_print(&out.output[k].shape, shape)),
-                         LBK_OK);
-        }
-        cr_expect_str_eq(status == LBK_OK ? text.data : lbk_error_message(), c[i].result, "%s (%s)", c[i].op,
-                         c[i].params);
-        lbk_text_release(&text);
-        lbk_arena_release(&arena);
-    }
-}
-#define ACCEPTED(cases) check(cases, sizeof(cases) / sizeof *(cases), true)
-#define REFUSED(cases) check(cases, sizeof(cases) / sizeof *(cases), false)
 
 Test(shapes, matmul) {
     static const shapes accepted[] = {
