@@ -130,14 +130,11 @@ void lbk_slices_split(lbk_slice_split *split, const lbk_emit *e, lbk_class cls, 
     split->parts = ceil_div(slices->length, split->full);
 }
 
-lbk_status lbk_slices_call(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices,
-                           const lbk_slice_split *split) {
+/* The last argument, sizes and options. */
+static lbk_status slices_range(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices,
+                               const lbk_slice_split *split) {
     int64_t items = slices->outer * split->parts * slices->inner;
     int64_t pieces = slices->outer * split->parts * ceil_div(slices->inner, split->width);
-    lbk_call_int(call, slices->length);
-    lbk_call_int(call, slices->inner);
-    lbk_call_int(call, split->parts);
-    lbk_call_int(call, split->full);
     lbk_call_int(call, cls == LBK_CLASS_GENERIC ? items : split->width);
     if (cls == LBK_CLASS_GENERIC) {
         lbk_call_range_1d(call, (size_t)items, lbk_emit_local(e));
@@ -149,6 +146,23 @@ lbk_status lbk_slices_call(lbk_call *call, const lbk_emit *e, lbk_class cls, con
     }
     lbk_call_range_1d(call, (size_t)pieces * split->group, split->group);
     return lbk_call_option(call, "-DGROUP=%zu", split->group);
+}
+
+lbk_status lbk_slices_call(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices,
+                           const lbk_slice_split *split) {
+    lbk_call_int(call, slices->length);
+    lbk_call_int(call, slices->inner);
+    lbk_call_int(call, split->parts);
+    lbk_call_int(call, split->full);
+    return slices_range(call, e, cls, slices, split);
+}
+
+lbk_status lbk_slices_call_whole(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices) {
+    lbk_slice_split whole;
+    lbk_slices_whole(&whole, e, cls, slices);
+    lbk_call_int(call, slices->length);
+    lbk_call_int(call, slices->inner);
+    return slices_range(call, e, cls, slices, &whole);
 }
 
 static const char *const sum_files[] = {"generic/sum", "cpu/sum", "gpu/sum"};

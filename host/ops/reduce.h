@@ -45,6 +45,9 @@ void lbk_slices_whole(lbk_slice_split *split, const lbk_emit *e, lbk_class cls, 
 lbk_status lbk_slices_call(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices,
                            const lbk_slice_split *split);
 
+/* Of a kernel over whole slices: int length, inner, count or width, and the sizes and options as above. */
+lbk_status lbk_slices_call_whole(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices);
+
 /* output 0 [outer, inner] = factor * sum of input 0 over length. */
 lbk_status lbk_sum_emit(lbk_emit *e, lbk_class cls, const lbk_slices *slices, double factor);
 /* output 0 [outer, length, inner] = factor * input 0 [outer, inner], or factor where the node has no input. */
