@@ -9,7 +9,7 @@ typedef struct parameter_params {
 } parameter_params;
 
 static const char *const init_names[] = {"zero", "one", "normal", NULL};
-static const lbk_init inits[] = {LBK_INIT_ZERO, LBK_INIT_ONE, LBK_INIT_NORMAL_SMALL};
+static const lbk_init inits[] = {LBK_INIT_ZERO, LBK_INIT_ONE, LBK_INIT_NORMAL};
 
 static const lbk_param parameter_table[] = {
     LBK_PARAM_INTS(parameter_params, shape, NULL, 1, 1 << 24, NULL, "of the tensor", NULL),
@@ -121,7 +121,8 @@ static lbk_status parameter_weights(const void *params, const lbk_tensor_desc *i
                                  .kind = LBK_WEIGHT_PARAM,
                                  .input = WEIGHT,
                                  .layout = LBK_LAYOUT_SAME,
-                                 .init = inits[p->init]};
+                                 .init = inits[p->init],
+                                 .deviation = 0.02};
     return shape_of(p, &list->item[0].shape);
 }
 
