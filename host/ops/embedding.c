@@ -156,8 +156,8 @@ static lbk_status bag_emit(lbk_emit *e, lbk_class cls) {
     return emit_bags(e, cls, e->input[IDS].shape.dim[1], p->padding_idx);
 }
 
-LBK_CPU_VARIANTS(embedding, "vector", "elementwise")
-LBK_CPU_VARIANTS(bag, "vector", "elementwise")
+LBK_VARIANTS_CPU_GENERIC(embedding, "vector", "elementwise")
+LBK_VARIANTS_CPU_GENERIC(bag, "vector", "elementwise")
 
 static const lbk_op_example embedding_examples[] = {
     {.params = "vocabulary=13 out=8", .input = {{2, {3, 5}}, {2, {13, 8}}}, .input_count = 2, .integer_below = 13},

@@ -208,9 +208,9 @@ static lbk_status scale_emit(lbk_emit *e, lbk_class cls) {
     return lbk_rows_call(call, e, cls, lbk_ops_count(&e->input[IDS]), lbk_shape_last(&e->input[DY].shape));
 }
 
-LBK_CLASS_VARIANTS(embedding, "rows", "group", "elementwise")
-LBK_CLASS_VARIANTS(bag, "rows", "group", "elementwise")
-LBK_CLASS_VARIANTS(scale, "vector", "group", "row")
+LBK_VARIANTS_BY_CLASS(embedding, "rows", "group", "elementwise")
+LBK_VARIANTS_BY_CLASS(bag, "rows", "group", "elementwise")
+LBK_VARIANTS_BY_CLASS(scale, "vector", "group", "row")
 
 /* A row that gets no gradient passes none on. */
 static lbk_status embedding_differentiate(lbk_gradient *g) {

@@ -108,7 +108,7 @@ static lbk_status normalize_emit(lbk_emit *e, lbk_class cls) {
     return lbk_slices_call_whole(call, e, cls, &slices);
 }
 
-LBK_CLASS_VARIANTS(normalize, "vector", "tree", "columns")
+LBK_VARIANTS_BY_CLASS(normalize, "vector", "tree", "columns")
 
 static const lbk_op_example forward_examples[] = {
     {.params = "", .input = {{2, {37, 10}}}, .input_count = 1},
