@@ -26,6 +26,8 @@ typedef struct lbk_value_info {
     lbk_layout layout; /* PARAM: file layout */
     lbk_init init;     /* PARAM, STATE */
     int64_t fan_in, fan_out;
+    double deviation;
+    int64_t zero_row;
     int param_of_gradient; /* value id of the PARAM whose gradient this is; LBK_NONE */
 } lbk_value_info;
 

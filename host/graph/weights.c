@@ -22,6 +22,8 @@ static lbk_status add_entry(lbk_weights *w, const lbk_value_info *info) {
     e->init = info->init;
     e->fan_in = info->fan_in;
     e->fan_out = info->fan_out;
+    e->deviation = info->deviation;
+    e->zero_row = info->zero_row;
     size_t *total = info->kind == LBK_VALUE_PARAM ? &w->param_bytes : &w->state_bytes;
     e->offset = *total;
     *total = align_up(*total + lbk_tensor_bytes(&info->desc), w->device->info.caps.align_bytes);
@@ -89,7 +91,7 @@ const lbk_weights_entry *lbk_weights_find(const lbk_weights *w, const char *name
 static void initial_values(const lbk_weights_entry *e, uint64_t seed, float *out, size_t count) {
     lbk_rng rng;
     lbk_rng_init(&rng, seed, LBK_RNG_INIT, 0, lbk_hash_text(LBK_HASH_START, e->name));
-    double deviation = sqrt(2.0 / (double)(e->fan_out > 0 ? e->fan_out : 1));
+    double kaiming = sqrt(2.0 / (double)(e->fan_out > 0 ? e->fan_out : 1));
     double bound = 1.0 / sqrt((double)(e->fan_in > 0 ? e->fan_in : 1));
     for (size_t i = 0; i < count; i++) {
         switch (e->init) {
@@ -103,15 +105,19 @@ static void initial_values(const lbk_weights_entry *e, uint64_t seed, float *out
             out[i] = 0.25f;
             break;
         case LBK_INIT_KAIMING_NORMAL_FAN_OUT:
-            out[i] = (float)(deviation * lbk_rng_normal(&rng));
+            out[i] = (float)(kaiming * lbk_rng_normal(&rng));
             break;
-        case LBK_INIT_NORMAL_SMALL:
-            out[i] = (float)(0.02 * lbk_rng_normal(&rng));
+        case LBK_INIT_NORMAL:
+            out[i] = (float)(e->deviation * lbk_rng_normal(&rng));
             break;
         case LBK_INIT_UNIFORM_FAN_IN:
             out[i] = (float)(bound * (2.0 * lbk_rng_uniform(&rng) - 1.0));
             break;
         }
+    }
+    if (e->zero_row > 0) {
+        size_t row = count / (size_t)lbk_layout_file_shape(e->layout, &e->shape).dim[0];
+        memset(out + (size_t)(e->zero_row - 1) * row, 0, row * sizeof *out);
     }
 }
 

@@ -14,6 +14,8 @@ typedef struct lbk_weights_entry {
     lbk_layout layout;
     lbk_init init;
     int64_t fan_in, fan_out;
+    double deviation;
+    int64_t zero_row;
     size_t offset; /* bytes, in the parameter or state buffer; aligned for sub-buffers */
 } lbk_weights_entry;
 

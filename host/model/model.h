@@ -47,7 +47,7 @@
  *     inputs = tokens:length:i32 mask:length    ; NAME:DIMENSIONS:TYPE; the batch goes before the dimensions ("32,3": expressions
  *                                               ; of the parameters); f32, the default, or i32
  *     [network]
- *     embed = embedding from=tokens count=30522 width=768
+ *     embed = embedding from=tokens vocabulary=30522 out=768
  *     layer = encoder from=embed,mask repeat=12
  *     [block encoder]
  *     inputs = hidden mask

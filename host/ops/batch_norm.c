@@ -118,13 +118,23 @@ static lbk_status batch_norm_differentiate(lbk_gradient *g) {
 static lbk_status batch_norm_weights(const void *params, const lbk_tensor_desc *input, lbk_weight_list *list) {
     (void)params;
     lbk_shape vector = lbk_shape_1(lbk_shape_last(&input->shape));
-    *list = (lbk_weight_list){
-        .count = 5,
-        .item = {{"weight", LBK_WEIGHT_PARAM, WEIGHT, vector, LBK_LAYOUT_SAME, LBK_INIT_ONE, 0, 0},
-                 {"bias", LBK_WEIGHT_PARAM, BIAS, vector, LBK_LAYOUT_SAME, LBK_INIT_ZERO, 0, 0},
-                 {"running_mean", LBK_WEIGHT_STATE, RUNNING_MEAN, vector, LBK_LAYOUT_SAME, LBK_INIT_ZERO, 0, 0},
-                 {"running_var", LBK_WEIGHT_STATE, RUNNING_VAR, vector, LBK_LAYOUT_SAME, LBK_INIT_ONE, 0, 0},
-                 {"num_batches_tracked", LBK_WEIGHT_COUNTER, -1, {.rank = 0}, LBK_LAYOUT_SAME, LBK_INIT_ZERO, 0, 0}}};
+    static const struct {
+        const char *suffix;
+        lbk_weight_kind kind;
+        int input;
+        lbk_init init;
+    } weights[] = {{"weight", LBK_WEIGHT_PARAM, WEIGHT, LBK_INIT_ONE},
+                   {"bias", LBK_WEIGHT_PARAM, BIAS, LBK_INIT_ZERO},
+                   {"running_mean", LBK_WEIGHT_STATE, RUNNING_MEAN, LBK_INIT_ZERO},
+                   {"running_var", LBK_WEIGHT_STATE, RUNNING_VAR, LBK_INIT_ONE},
+                   {"num_batches_tracked", LBK_WEIGHT_COUNTER, -1, LBK_INIT_ZERO}};
+    list->count = sizeof weights / sizeof *weights;
+    for (int i = 0; i < list->count; i++)
+        list->item[i] = (lbk_weight){.suffix = weights[i].suffix,
+                                     .kind = weights[i].kind,
+                                     .input = weights[i].input,
+                                     .shape = weights[i].input < 0 ? (lbk_shape){.rank = 0} : vector,
+                                     .init = weights[i].init};
     return LBK_OK;
 }
 

@@ -118,12 +118,21 @@ static lbk_status conv2d_weights(const void *params, const lbk_tensor_desc *inpu
     int64_t each = channels / p->window.groups;
     lbk_init init = p->init == LBK_CONV_INIT_KAIMING ? LBK_INIT_KAIMING_NORMAL_FAN_OUT : LBK_INIT_UNIFORM_FAN_IN;
     list->count = p->bias ? 2 : 1;
-    list->item[0] = (lbk_weight){"weight",        LBK_WEIGHT_PARAM,
-                                 WEIGHT,          lbk_shape_4(p->kernel[0], p->kernel[1], each, p->out),
-                                 LBK_LAYOUT_OIHW, init,
-                                 taps * each,     taps * p->out};
-    list->item[1] = (lbk_weight){"bias",          LBK_WEIGHT_PARAM,        BIAS,        lbk_shape_1(p->out),
-                                 LBK_LAYOUT_SAME, LBK_INIT_UNIFORM_FAN_IN, taps * each, taps * p->out};
+    list->item[0] = (lbk_weight){.suffix = "weight",
+                                 .kind = LBK_WEIGHT_PARAM,
+                                 .input = WEIGHT,
+                                 .shape = lbk_shape_4(p->kernel[0], p->kernel[1], each, p->out),
+                                 .layout = LBK_LAYOUT_OIHW,
+                                 .init = init,
+                                 .fan_in = taps * each,
+                                 .fan_out = taps * p->out};
+    list->item[1] = (lbk_weight){.suffix = "bias",
+                                 .kind = LBK_WEIGHT_PARAM,
+                                 .input = BIAS,
+                                 .shape = lbk_shape_1(p->out),
+                                 .init = LBK_INIT_UNIFORM_FAN_IN,
+                                 .fan_in = taps * each,
+                                 .fan_out = taps * p->out};
     return LBK_OK;
 }
 

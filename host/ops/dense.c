@@ -77,16 +77,21 @@ static lbk_status dense_weights(const void *params, const lbk_tensor_desc *input
     const dense_params *p = params;
     int64_t in = lbk_shape_last(&input->shape);
     list->count = p->bias ? 2 : 1;
-    list->item[0] = (lbk_weight){"weight",
-                                 LBK_WEIGHT_PARAM,
-                                 WEIGHT,
-                                 weight_shape(p, in),
-                                 p->transposed ? LBK_LAYOUT_SAME : LBK_LAYOUT_OI,
-                                 LBK_INIT_UNIFORM_FAN_IN,
-                                 in,
-                                 p->out};
-    list->item[1] = (lbk_weight){"bias",          LBK_WEIGHT_PARAM,        BIAS, lbk_shape_1(p->out),
-                                 LBK_LAYOUT_SAME, LBK_INIT_UNIFORM_FAN_IN, in,   p->out};
+    list->item[0] = (lbk_weight){.suffix = "weight",
+                                 .kind = LBK_WEIGHT_PARAM,
+                                 .input = WEIGHT,
+                                 .shape = weight_shape(p, in),
+                                 .layout = p->transposed ? LBK_LAYOUT_SAME : LBK_LAYOUT_OI,
+                                 .init = LBK_INIT_UNIFORM_FAN_IN,
+                                 .fan_in = in,
+                                 .fan_out = p->out};
+    list->item[1] = (lbk_weight){.suffix = "bias",
+                                 .kind = LBK_WEIGHT_PARAM,
+                                 .input = BIAS,
+                                 .shape = lbk_shape_1(p->out),
+                                 .init = LBK_INIT_UNIFORM_FAN_IN,
+                                 .fan_in = in,
+                                 .fan_out = p->out};
     return LBK_OK;
 }
 

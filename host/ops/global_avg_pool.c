@@ -68,8 +68,8 @@ static lbk_status backward_emit(lbk_emit *e, lbk_class cls) {
     return lbk_spread_emit(e, cls, &slices, 1 / (double)slices.length);
 }
 
-LBK_CLASS_VARIANTS(pool, "vector", "tree", "columns")
-LBK_CPU_VARIANTS(backward, "rows", "elementwise")
+LBK_VARIANTS_BY_CLASS(pool, "vector", "tree", "columns")
+LBK_VARIANTS_CPU_GENERIC(backward, "rows", "elementwise")
 
 static const lbk_op_example pool_examples[] = {
     {.params = "", .input = {{4, {4, 8, 8, 64}}}, .input_count = 1},

@@ -137,7 +137,7 @@ static lbk_status group_norm_emit(lbk_emit *e, lbk_class cls) {
     return emit_apply(e, &norm, cls, table);
 }
 
-LBK_CLASS_VARIANTS(group_norm, "vector", "tree", "columns")
+LBK_VARIANTS_BY_CLASS(group_norm, "vector", "tree", "columns")
 
 static const lbk_op_example group_norm_examples[] = {
     {.params = "groups=4", .input = {{4, {3, 8, 8, 32}}, {1, {32}}, {1, {32}}}, .input_count = 3},

@@ -128,7 +128,7 @@ static lbk_status backward_emit(lbk_emit *e, lbk_class cls) {
     return emit_apply(e, &norm, cls, table);
 }
 
-LBK_CLASS_VARIANTS(backward, "vector", "tree", "columns")
+LBK_VARIANTS_BY_CLASS(backward, "vector", "tree", "columns")
 
 #define EXAMPLE(text, n, groups, c, ...)                                                                               \
     {                                                                                                                  \

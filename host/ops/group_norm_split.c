@@ -24,10 +24,6 @@ lbk_status lbk_group_norm_init(lbk_group_norm *norm, const lbk_shape *x, int gro
     return LBK_OK;
 }
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 void lbk_group_norm_split(lbk_group_norm *norm, const lbk_emit *e, lbk_class cls) {
     const lbk_shape rows = lbk_shape_2(norm->images * norm->pixels, norm->channels);
     int64_t units = e->caps->compute_units > 0 ? e->caps->compute_units : 1;
@@ -35,16 +31,16 @@ void lbk_group_norm_split(lbk_group_norm *norm, const lbk_emit *e, lbk_class cls
     lbk_norm_split_init(&norm->split, e, cls == LBK_CLASS_GPU ? cls : LBK_CLASS_GENERIC, &rows, &fits);
     int64_t least = STRAND, pieces = norm->images;
     if (cls == LBK_CLASS_CPU)
-        least = ceil_div(CPU_BLOCK, norm->channels);
+        least = lbk_ceil_div(CPU_BLOCK, norm->channels);
     if (cls == LBK_CLASS_GPU) {
-        pieces *= ceil_div(norm->channels, (int64_t)norm->split.local[0]);
+        pieces *= lbk_ceil_div(norm->channels, (int64_t)norm->split.local[0]);
         least = STRAND * (int64_t)norm->split.local[1];
     }
-    int64_t full = ceil_div(norm->pixels, ceil_div(units * PER_UNIT, pieces));
+    int64_t full = lbk_ceil_div(norm->pixels, lbk_ceil_div(units * PER_UNIT, pieces));
     full = full > least ? full : least;
     full = full < MOST_PIXELS ? full : MOST_PIXELS;
     norm->full = full < norm->pixels ? full : norm->pixels;
-    norm->parts = ceil_div(norm->pixels, norm->full);
+    norm->parts = lbk_ceil_div(norm->pixels, norm->full);
     norm->split.full = norm->full;
     norm->split.blocks = norm->split.groups = norm->images * norm->parts;
 }

@@ -121,7 +121,7 @@ static lbk_status layer_norm_emit(lbk_emit *e, lbk_class cls) {
     return lbk_rows_call(call, e, cls, norm.rows, norm.length);
 }
 
-LBK_CLASS_VARIANTS(layer_norm, "vector", "group", "row")
+LBK_VARIANTS_BY_CLASS(layer_norm, "vector", "group", "row")
 
 static const lbk_op_example layer_norm_examples[] = {
     {.params = "", .input = {{3, {2, 7, 48}}, {1, {48}}, {1, {48}}}, .input_count = 3},

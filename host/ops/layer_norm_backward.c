@@ -64,17 +64,13 @@ typedef struct row_blocks {
     int partial;
 } row_blocks;
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 /* `wanted` blocks, or fewer that have at least `least` rows. */
 static row_blocks blocks_make(lbk_emit *e, const lbk_layer_norm *norm, int64_t wanted, int64_t least) {
-    int64_t most = ceil_div(norm->rows, least), steady = ceil_div(norm->rows, MOST_ROWS);
+    int64_t most = lbk_ceil_div(norm->rows, least), steady = lbk_ceil_div(norm->rows, MOST_ROWS);
     wanted = wanted > steady ? wanted : steady;
     wanted = wanted < MOST_BLOCKS ? wanted : MOST_BLOCKS;
-    row_blocks b = {.full = ceil_div(norm->rows, wanted < most ? wanted : most)};
-    b.blocks = ceil_div(norm->rows, b.full);
+    row_blocks b = {.full = lbk_ceil_div(norm->rows, wanted < most ? wanted : most)};
+    b.blocks = lbk_ceil_div(norm->rows, b.full);
     b.partial = lbk_emit_scratch(e, (size_t)(2 * b.blocks * norm->length) * sizeof(float));
     return b;
 }
@@ -102,7 +98,7 @@ static lbk_status emit_rows(lbk_emit *e, lbk_class cls, const lbk_layer_norm *no
 /* The two sums over each block of rows: a work-item per (column, block), on GPUs a work-group of `width` columns. */
 static lbk_status emit_columns(lbk_emit *e, lbk_class cls, const lbk_layer_norm *norm, const row_blocks *b) {
     size_t local = lbk_emit_local(e), width = local < 32 ? local : 32;
-    int64_t tiles = ceil_div(norm->length, (int64_t)width);
+    int64_t tiles = lbk_ceil_div(norm->length, (int64_t)width);
     lbk_call *call;
     LBK_TRY(lbk_emit_kernel(e, lbk_layer_norm_files[cls], "backward_columns", &call));
     for (int i = DY; i <= RSTD; i++)
@@ -162,15 +158,15 @@ static lbk_status backward_emit(lbk_emit *e, lbk_class cls) {
         b = blocks_make(e, &norm, 4 * compute_units(e), 8);
         LBK_TRY(emit_blocks(e, &norm, &b));
     } else {
-        int64_t tiles = ceil_div(norm.length, 32);
-        b = blocks_make(e, &norm, cls == LBK_CLASS_GPU ? ceil_div(8 * compute_units(e), tiles) : 32, 32);
+        int64_t tiles = lbk_ceil_div(norm.length, 32);
+        b = blocks_make(e, &norm, cls == LBK_CLASS_GPU ? lbk_ceil_div(8 * compute_units(e), tiles) : 32, 32);
         LBK_TRY(emit_columns(e, cls, &norm, &b));
         LBK_TRY(emit_rows(e, cls, &norm));
     }
     return emit_finish(e, &norm, &b);
 }
 
-LBK_CLASS_VARIANTS(backward, "blocks", "group", "row")
+LBK_VARIANTS_BY_CLASS(backward, "blocks", "group", "row")
 
 #define EXAMPLE(text, shape, saved, row)                                                                               \
     { .params = text, .input = {shape, shape, saved, saved, row}, .input_count = 5, .low = 0.05, .high = 2 }

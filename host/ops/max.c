@@ -70,7 +70,7 @@ static lbk_status backward_slices(const void *params, const lbk_shape *dy, lbk_s
     const backward_params *p = params;
     int axis = 0;
     LBK_TRY(lbk_shape_of_ints(&p->shape, x));
-    LBK_TRY(lbk_axis_check(x, p->axis, &axis));
+    LBK_TRY(lbk_ops_axis_find(x, "x", p->axis, &axis));
     LBK_TRY(lbk_slices_init_axis(slices, x, axis, p->keepdims, wanted));
     *taken = p->keepdims && dy->rank == x->rank ? dy->dim[axis] : 1;
     if (p->keepdims)
@@ -248,9 +248,9 @@ static lbk_status backward_emit(lbk_emit *e, lbk_class cls) {
     return cls == LBK_CLASS_CPU ? lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e)) : LBK_OK;
 }
 
-LBK_CLASS_VARIANTS(max, "vector", "tree", "columns")
-LBK_CLASS_VARIANTS(top_k, "vector", "tree", "row")
-LBK_CPU_VARIANTS(backward, "scatter", "gather")
+LBK_VARIANTS_BY_CLASS(max, "vector", "tree", "columns")
+LBK_VARIANTS_BY_CLASS(top_k, "vector", "tree", "row")
+LBK_VARIANTS_CPU_GENERIC(backward, "scatter", "gather")
 
 static const lbk_op_example max_examples[] = {
     {.params = "", .input = {{2, {37, 10}}}, .input_count = 1},

@@ -62,7 +62,7 @@ typedef enum lbk_init {
     LBK_INIT_ONE,
     LBK_INIT_QUARTER,                /* 0.25: slopes of PReLU, He et al. 2015 */
     LBK_INIT_KAIMING_NORMAL_FAN_OUT, /* N(0, 2/fan_out): He et al. 2015, eq. 14; RepDistiller's ResNets */
-    LBK_INIT_NORMAL_SMALL,           /* N(0, 0.02^2): embeddings of BERT (Devlin et al. 2019) and ViT */
+    LBK_INIT_NORMAL,                 /* N(0, deviation^2): 1 in PyTorch's embeddings, 0.02 in BERT and ViT */
     LBK_INIT_UNIFORM_FAN_IN,         /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for conv and linear */
 } lbk_init;
 
@@ -73,7 +73,9 @@ typedef struct lbk_weight {
     lbk_shape shape;
     lbk_layout layout;
     lbk_init init;
-    int64_t fan_in, fan_out;
+    int64_t fan_in, fan_out; /* of the inits that use them */
+    double deviation;
+    int64_t zero_row; /* 1 + index of a row (first dimension in files) that starts at zero; 0: none */
 } lbk_weight;
 
 typedef struct lbk_weight_list {

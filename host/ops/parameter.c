@@ -9,7 +9,7 @@ typedef struct parameter_params {
 } parameter_params;
 
 static const char *const init_names[] = {"zero", "one", "normal", NULL};
-static const lbk_init inits[] = {LBK_INIT_ZERO, LBK_INIT_ONE, LBK_INIT_NORMAL_SMALL};
+static const lbk_init inits[] = {LBK_INIT_ZERO, LBK_INIT_ONE, LBK_INIT_NORMAL};
 
 static const lbk_param parameter_table[] = {
     LBK_PARAM_INTS(parameter_params, shape, NULL, 1, 1 << 24, NULL, "of the tensor", NULL),
@@ -29,11 +29,7 @@ static const lbk_param backward_table[] = {
 enum { X, WEIGHT }; /* inputs of parameter */
 
 static lbk_status shape_of(const parameter_params *p, lbk_shape *out) {
-    if (p->shape.count < 1 || p->shape.count > LBK_MAX_RANK)
-        return lbk_fail(LBK_ERR_INPUT, "shape has %d dimensions, expected 1 to %d", p->shape.count, LBK_MAX_RANK);
-    *out = (lbk_shape){.rank = p->shape.count};
-    for (int i = 0; i < p->shape.count; i++)
-        out->dim[i] = p->shape.items[i];
+    LBK_TRY(lbk_shape_of_ints(&p->shape, out));
     if (p->batch && out->dim[0] != 1)
         return lbk_fail(LBK_ERR_INPUT, "shape begins with %d, batch=yes expects 1 there", p->shape.items[0]);
     return LBK_OK;
@@ -85,10 +81,8 @@ static lbk_status parameter_differentiate(lbk_gradient *g) {
 }
 
 static lbk_status backward_differentiate(lbk_gradient *g) {
-    const lbk_shape *shape = &g->output_desc[0].shape;
-    parameter_params forward = {.shape = {.count = shape->rank}, .batch = ((const backward_params *)g->params)->batch};
-    for (int i = 0; i < shape->rank; i++)
-        forward.shape.items[i] = (int)shape->dim[i];
+    const parameter_params forward = {.shape = lbk_ints_of_shape(&g->output_desc[0].shape),
+                                      .batch = ((const backward_params *)g->params)->batch};
     const lbk_value inputs[] = {g->input[0], g->output_grad[0]};
     return lbk_gradient_emit(g, "parameter", &forward, 2, inputs, &g->input_grad[0]);
 }
@@ -121,7 +115,8 @@ static lbk_status parameter_weights(const void *params, const lbk_tensor_desc *i
                                  .kind = LBK_WEIGHT_PARAM,
                                  .input = WEIGHT,
                                  .layout = LBK_LAYOUT_SAME,
-                                 .init = inits[p->init]};
+                                 .init = inits[p->init],
+                                 .deviation = 0.02};
     return shape_of(p, &list->item[0].shape);
 }
 

@@ -96,7 +96,9 @@ static const lbk_op_example backward_examples[] = {
 static lbk_status prelu_weights(const void *params, const lbk_tensor_desc *input, lbk_weight_list *list) {
     (void)input;
     const lbk_shape shape = lbk_shape_1(((const prelu_params *)params)->num_parameters);
-    *list = (lbk_weight_list){1, {{"weight", LBK_WEIGHT_PARAM, 1, shape, LBK_LAYOUT_SAME, LBK_INIT_QUARTER, 0, 0}}};
+    list->count = 1;
+    list->item[0] = (lbk_weight){
+        .suffix = "weight", .kind = LBK_WEIGHT_PARAM, .input = 1, .shape = shape, .init = LBK_INIT_QUARTER};
     return LBK_OK;
 }
 

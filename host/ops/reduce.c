@@ -11,14 +11,6 @@
 #define GPU_STRAND 16      /* terms that are worth a work-item of a GPU */
 #define GPU_WIDTH 32       /* neighbours that fill a GPU's memory transaction */
 
-lbk_status lbk_axis_check(const lbk_shape *x, int axis, int *out) {
-    char text[LBK_SHAPE_TEXT];
-    if (axis < -x->rank || axis >= x->rank)
-        return lbk_fail(LBK_ERR_INPUT, "axis %d: x has %d dimensions (%s)", axis, x->rank, lbk_shape_print(x, text));
-    *out = axis < 0 ? axis + x->rank : axis;
-    return LBK_OK;
-}
-
 /* axes as one run [*first, *end). */
 static lbk_status axes_run(const lbk_shape *x, const lbk_ints *axes, int *first, int *end) {
     bool named[LBK_MAX_RANK] = {false};
@@ -28,7 +20,7 @@ static lbk_status axes_run(const lbk_shape *x, const lbk_ints *axes, int *first,
         return LBK_OK;
     for (int i = 0; i < axes->count; i++) {
         int axis = 0;
-        LBK_TRY(lbk_axis_check(x, axes->items[i], &axis));
+        LBK_TRY(lbk_ops_axis_find(x, "x", axes->items[i], &axis));
         if (named[axis])
             return lbk_fail(LBK_ERR_INPUT, "axis %d is named twice", axes->items[i]);
         named[axis] = true;
@@ -64,26 +56,6 @@ lbk_status lbk_slices_init_axis(lbk_slices *slices, const lbk_shape *x, int axis
     return lbk_slices_init(slices, x, &axes, keepdims, reduced);
 }
 
-lbk_ints lbk_ints_of_shape(const lbk_shape *shape) {
-    lbk_ints ints = {.count = shape->rank};
-    for (int i = 0; i < shape->rank; i++)
-        ints.items[i] = (int)shape->dim[i];
-    return ints;
-}
-
-lbk_status lbk_shape_of_ints(const lbk_ints *ints, lbk_shape *shape) {
-    if (ints->count < 1 || ints->count > LBK_MAX_RANK)
-        return lbk_fail(LBK_ERR_INPUT, "shape has %d dimensions, expected 1 to %d", ints->count, LBK_MAX_RANK);
-    *shape = (lbk_shape){.rank = ints->count};
-    for (int i = 0; i < ints->count; i++)
-        shape->dim[i] = ints->items[i];
-    return LBK_OK;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 static int64_t power_of_two(int64_t at_least, int64_t most) {
     int64_t size = 1;
     while (2 * size <= most && size < at_least)
@@ -99,8 +71,8 @@ static int64_t wanted_pieces(const lbk_emit *e, lbk_class cls) {
 
 /* All of `inner`, unless there are too few slices for all cores. */
 static int64_t cpu_width(const lbk_emit *e, const lbk_slices *slices) {
-    int64_t each = ceil_div(wanted_pieces(e, LBK_CLASS_CPU), slices->outer);
-    int64_t width = ceil_div(ceil_div(slices->inner, each), CPU_WIDTH) * CPU_WIDTH;
+    int64_t each = lbk_ceil_div(wanted_pieces(e, LBK_CLASS_CPU), slices->outer);
+    int64_t width = lbk_ceil_div(lbk_ceil_div(slices->inner, each), CPU_WIDTH) * CPU_WIDTH;
     return width < slices->inner ? width : slices->inner;
 }
 
@@ -114,30 +86,27 @@ void lbk_slices_whole(lbk_slice_split *split, const lbk_emit *e, lbk_class cls, 
 
 void lbk_slices_split(lbk_slice_split *split, const lbk_emit *e, lbk_class cls, const lbk_slices *slices) {
     lbk_slices_whole(split, e, cls, slices);
-    int64_t have = slices->outer * ceil_div(slices->inner, split->width);
-    int64_t least = ceil_div(CPU_PART, split->width);
+    int64_t have = slices->outer * lbk_ceil_div(slices->inner, split->width);
+    int64_t least = lbk_ceil_div(CPU_PART, split->width);
     if (cls == LBK_CLASS_GPU)
         least = (int64_t)split->group / split->width * GPU_STRAND;
     else if (cls == LBK_CLASS_GENERIC) {
         have = slices->outer * slices->inner;
         least = GPU_STRAND;
     }
-    int64_t parts = ceil_div(wanted_pieces(e, cls), have), most = ceil_div(slices->length, least);
-    int64_t at_least = ceil_div(slices->length, MOST_SUMMED);
+    int64_t parts = lbk_ceil_div(wanted_pieces(e, cls), have), most = lbk_ceil_div(slices->length, least);
+    int64_t at_least = lbk_ceil_div(slices->length, MOST_SUMMED);
     parts = parts < most ? parts : most;
     parts = parts > at_least ? parts : at_least;
-    split->full = ceil_div(slices->length, parts);
-    split->parts = ceil_div(slices->length, split->full);
+    split->full = lbk_ceil_div(slices->length, parts);
+    split->parts = lbk_ceil_div(slices->length, split->full);
 }
 
-lbk_status lbk_slices_call(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices,
-                           const lbk_slice_split *split) {
+/* The last argument, sizes and options. */
+static lbk_status slices_range(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices,
+                               const lbk_slice_split *split) {
     int64_t items = slices->outer * split->parts * slices->inner;
-    int64_t pieces = slices->outer * split->parts * ceil_div(slices->inner, split->width);
-    lbk_call_int(call, slices->length);
-    lbk_call_int(call, slices->inner);
-    lbk_call_int(call, split->parts);
-    lbk_call_int(call, split->full);
+    int64_t pieces = slices->outer * split->parts * lbk_ceil_div(slices->inner, split->width);
     lbk_call_int(call, cls == LBK_CLASS_GENERIC ? items : split->width);
     if (cls == LBK_CLASS_GENERIC) {
         lbk_call_range_1d(call, (size_t)items, lbk_emit_local(e));
@@ -149,6 +118,23 @@ lbk_status lbk_slices_call(lbk_call *call, const lbk_emit *e, lbk_class cls, con
     }
     lbk_call_range_1d(call, (size_t)pieces * split->group, split->group);
     return lbk_call_option(call, "-DGROUP=%zu", split->group);
+}
+
+lbk_status lbk_slices_call(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices,
+                           const lbk_slice_split *split) {
+    lbk_call_int(call, slices->length);
+    lbk_call_int(call, slices->inner);
+    lbk_call_int(call, split->parts);
+    lbk_call_int(call, split->full);
+    return slices_range(call, e, cls, slices, split);
+}
+
+lbk_status lbk_slices_call_whole(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices) {
+    lbk_slice_split whole;
+    lbk_slices_whole(&whole, e, cls, slices);
+    lbk_call_int(call, slices->length);
+    lbk_call_int(call, slices->inner);
+    return slices_range(call, e, cls, slices, &whole);
 }
 
 static const char *const sum_files[] = {"generic/sum", "cpu/sum", "gpu/sum"};

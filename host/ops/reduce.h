@@ -15,12 +15,7 @@ lbk_status lbk_slices_init(lbk_slices *slices, const lbk_shape *x, const lbk_int
                            lbk_shape *reduced);
 /* The same for one axis. */
 lbk_status lbk_slices_init_axis(lbk_slices *slices, const lbk_shape *x, int axis, bool keepdims, lbk_shape *reduced);
-/* One of x's axes as a number from 0. */
-lbk_status lbk_axis_check(const lbk_shape *x, int axis, int *out);
-/* A backward op is told x's shape by a parameter, so that x need not be kept in memory for it. */
-lbk_ints lbk_ints_of_shape(const lbk_shape *shape);
-lbk_status lbk_shape_of_ints(const lbk_ints *ints, lbk_shape *shape); /* refuses more than LBK_MAX_RANK dimensions */
-/* The row of such a parameter `shape`. */
+/* Row of a backward op's parameter `shape`: that of x, which so need not be kept in memory for it. */
 #define LBK_SHAPE_ROW(S) LBK_PARAM_INTS(S, shape, NULL, 1, 1 << 30, NULL, "shape of x, which dy does not tell", NULL)
 /* Where element `k` of slice `s` (0 <= s < outer * inner) lies; the slice's result is element s. */
 static inline int64_t lbk_slices_at(const lbk_slices *slices, int64_t s, int64_t k) {
@@ -44,6 +39,9 @@ void lbk_slices_whole(lbk_slice_split *split, const lbk_emit *e, lbk_class cls, 
  * each of outer * parts * ceil(inner / width), in this order. Options: VW (cpu), GROUP (gpu). */
 lbk_status lbk_slices_call(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices,
                            const lbk_slice_split *split);
+
+/* Of a kernel over whole slices: int length, inner, count or width, and the sizes and options as above. */
+lbk_status lbk_slices_call_whole(lbk_call *call, const lbk_emit *e, lbk_class cls, const lbk_slices *slices);
 
 /* output 0 [outer, inner] = factor * sum of input 0 over length. */
 lbk_status lbk_sum_emit(lbk_emit *e, lbk_class cls, const lbk_slices *slices, double factor);

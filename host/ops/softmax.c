@@ -142,7 +142,7 @@ static lbk_status softmax_emit(lbk_emit *e, lbk_class cls) {
     return lbk_rows_call(call, e, cls, lbk_ops_rows(x), lbk_shape_last(x));
 }
 
-LBK_CLASS_VARIANTS(softmax, "vector", "group", "row")
+LBK_VARIANTS_BY_CLASS(softmax, "vector", "group", "row")
 
 static const lbk_op_example forward_examples[] = {
     {.params = "", .input = {{2, {7, 10}}}, .input_count = 1, .low = -5, .high = 5},

@@ -41,6 +41,22 @@ lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis,
                     axis, -shape->rank, shape->rank - 1);
 }
 
+lbk_ints lbk_ints_of_shape(const lbk_shape *shape) {
+    lbk_ints ints = {.count = shape->rank};
+    for (int i = 0; i < shape->rank; i++)
+        ints.items[i] = (int)shape->dim[i];
+    return ints;
+}
+
+lbk_status lbk_shape_of_ints(const lbk_ints *ints, lbk_shape *shape) {
+    if (ints->count < 1 || ints->count > LBK_MAX_RANK)
+        return lbk_fail(LBK_ERR_INPUT, "shape has %d dimensions, expected 1 to %d", ints->count, LBK_MAX_RANK);
+    *shape = (lbk_shape){.rank = ints->count};
+    for (int i = 0; i < ints->count; i++)
+        shape->dim[i] = ints->items[i];
+    return LBK_OK;
+}
+
 void lbk_infer_output(lbk_infer *infer, lbk_dtype dtype, lbk_shape shape) {
     infer->output[infer->output_count++] = (lbk_tensor_desc){dtype, shape};
 }
@@ -104,7 +120,7 @@ size_t lbk_emit_group(const lbk_emit *e, int64_t length) {
 
 static int64_t rows_each(const lbk_emit *e, int64_t rows, int64_t length) {
     int64_t units = e->caps->compute_units > 0 ? 4 * (int64_t)e->caps->compute_units : 4;
-    int64_t each = 4096 / length, share = (rows + units - 1) / units;
+    int64_t each = 4096 / length, share = lbk_ceil_div(rows, units);
     each = each < share ? each : share;
     return each > 1 ? each : 1;
 }
@@ -116,7 +132,7 @@ lbk_status lbk_rows_call(lbk_call *call, const lbk_emit *e, lbk_class cls, int64
     if (cls == LBK_CLASS_CPU) {
         int64_t each = rows_each(e, rows, length);
         lbk_call_int(call, each);
-        lbk_call_range_1d(call, (size_t)((rows + each - 1) / each), 1);
+        lbk_call_range_1d(call, (size_t)lbk_ceil_div(rows, each), 1);
         return lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e));
     }
     lbk_call_range_1d(call, (size_t)rows * (cls == LBK_CLASS_GPU ? group : 1), group);

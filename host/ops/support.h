@@ -8,6 +8,9 @@
 /* Rows of a tensor seen as a matrix [rows, last dimension]. */
 int64_t lbk_ops_rows(const lbk_shape *shape);
 int64_t lbk_ops_count(const lbk_tensor_desc *desc);
+static inline int64_t lbk_ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
 static inline bool lbk_ops_present(const lbk_tensor_desc *desc) {
     return desc->shape.rank >= 0;
 }
@@ -21,6 +24,10 @@ static inline int lbk_ops_axis(int axis, int rank) {
 }
 /* The same with a check: LBK_ERR_INPUT when tensor `name` has no such dimension. */
 lbk_status lbk_ops_axis_find(const lbk_shape *shape, const char *name, int axis, int *out);
+/* A shape as a parameter: of ops whose result's shape no input tells. lbk_shape_of_ints() refuses more dimensions than there can
+ * be, and none. */
+lbk_ints lbk_ints_of_shape(const lbk_shape *shape);
+lbk_status lbk_shape_of_ints(const lbk_ints *ints, lbk_shape *shape);
 /* Elements that are next to each other behind one index of the dimensions before `axis`: the product of the others. */
 int64_t lbk_ops_run(const lbk_shape *shape, int axis);
 
@@ -66,25 +73,16 @@ int lbk_emit_vector_width(const lbk_emit *e);
  * lbk_emit_local(). */
 size_t lbk_emit_group(const lbk_emit *e, int64_t length);
 
-/* The table NAME_variants of an op whose NAME_emit(e, cls) serves several classes; the strings name the variants. */
-#define LBK_CLASS_VARIANTS(NAME, CPU, GPU, GENERIC)                                                                    \
-    LBK_CLASS_EMIT_(NAME, cpu, LBK_CLASS_CPU)                                                                          \
-    LBK_CLASS_EMIT_(NAME, gpu, LBK_CLASS_GPU)                                                                          \
-    LBK_CLASS_EMIT_(NAME, generic, LBK_CLASS_GENERIC)                                                                  \
-    static const lbk_variant NAME##_variants[] = {{LBK_CLASS_CPU, CPU, NAME##_emit_cpu},                               \
-                                                  {LBK_CLASS_GPU, GPU, NAME##_emit_gpu},                               \
-                                                  {LBK_CLASS_GENERIC, GENERIC, NAME##_emit_generic},                   \
-                                                  {.emit = NULL}};
 /* The same where the generic kernel is as good as any on a GPU. */
-#define LBK_CPU_VARIANTS(NAME, CPU, GENERIC)                                                                           \
-    LBK_CLASS_EMIT_(NAME, cpu, LBK_CLASS_CPU)                                                                          \
-    LBK_CLASS_EMIT_(NAME, generic, LBK_CLASS_GENERIC)                                                                  \
-    static const lbk_variant NAME##_variants[] = {                                                                     \
-        {LBK_CLASS_CPU, CPU, NAME##_emit_cpu}, {LBK_CLASS_GENERIC, GENERIC, NAME##_emit_generic}, {.emit = NULL}};
-#define LBK_CLASS_EMIT_(NAME, SUFFIX, CLASS)                                                                           \
-    static lbk_status NAME##_emit_##SUFFIX(lbk_emit *e) {                                                              \
-        return NAME##_emit(e, CLASS);                                                                                  \
-    }
+#define LBK_VARIANTS_CPU_GENERIC(prefix, cpu, generic)                                                                 \
+    static lbk_status prefix##_emit_cpu(lbk_emit *e) {                                                                 \
+        return prefix##_emit(e, LBK_CLASS_CPU);                                                                        \
+    }                                                                                                                  \
+    static lbk_status prefix##_emit_generic(lbk_emit *e) {                                                             \
+        return prefix##_emit(e, LBK_CLASS_GENERIC);                                                                    \
+    }                                                                                                                  \
+    static const lbk_variant prefix##_variants[] = {                                                                   \
+        {LBK_CLASS_CPU, cpu, prefix##_emit_cpu}, {LBK_CLASS_GENERIC, generic, prefix##_emit_generic}, {.emit = NULL}};
 
 /* Trailing arguments, sizes and build options of a kernel over rows[rows][length]: int rows, length; class generic has a
  * work-item per row, gpu a work-group (option GROUP), cpu a work-item per `each` rows (int each; option VW), so many that it

@@ -21,14 +21,20 @@ def index(shape):
     return torch.arange(math.prod(shape), dtype=torch.float64).reshape(shape)
 
 
-def check(op, params, shapes, theirs, integer=None, bound=1e-13):
-    """theirs(inputs) -> outputs; `integer`: which input is one."""
-    inputs = [(5 * index(s) + 3) % 7 >= 2 if i == integer else torch.sin(0.37 * index(s) + 1.3 * i)
+def integers(shape, below):
+    numbers = 5 * index(shape).long() + 3
+    return numbers % below if below else numbers % 7 >= 2
+
+
+def check(op, params, shapes, theirs, integer=None, below=0, bound=1e-13):
+    """theirs(inputs) -> outputs; `integer`: which input is one, a mask or numbers `below` this."""
+    inputs = [integers(s, below) if i == integer else torch.sin(0.37 * index(s) + 1.3 * i)
               for i, s in enumerate(shapes)]
     floats = [x.requires_grad_() for i, x in enumerate(inputs) if i != integer]
     expected = theirs(*inputs)
     (torch.cos(0.11 * index(expected[0].shape)) * expected[0]).sum().backward()
-    command = [sys.argv[1], op, params] + ["x".join(map(str, s)) for s in shapes]
+    command = [sys.argv[1], op, params] + ["x".join(map(str, s)) + (f":{below}" if i == integer and below else "")
+                                           for i, s in enumerate(shapes)]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     lines = [torch.tensor([float(word) for word in line.split()], dtype=torch.float64) for line in out.splitlines()]
     if op != "log_mel":
@@ -139,6 +145,70 @@ def resamplings():
 
 moves()
 resamplings()
+def first_last(x):
+    """[N,...,C] as PyTorch's [N,C,...], and back."""
+    return x.movedim(-1, 1)
+
+
+def layer_norm(dims, eps):
+    def theirs(x, weight=None, bias=None):
+        axes = tuple(range(-dims, 0))
+        rstd = (x.var(axes, unbiased=False) + eps).rsqrt()
+        return [functional.layer_norm(x, x.shape[-dims:], weight, bias, eps), x.mean(axes), rstd]
+    return theirs
+
+
+def group_norm(groups, eps=1e-5):
+    def theirs(x, weight=None, bias=None):
+        y = functional.group_norm(first_last(x), groups, weight, bias, eps)
+        rows = first_last(x).reshape(x.shape[0], groups, -1)
+        return [y.movedim(1, -1), rows.mean(2), (rows.var(2, unbiased=False) + eps).rsqrt()]
+    return theirs
+
+
+def instance_norm(x, weight=None, bias=None):
+    y = functional.instance_norm(first_last(x), weight=weight, bias=bias)
+    return [y.movedim(1, -1)] + group_norm(x.shape[-1])(x)[1:]
+
+
+def top_k(k):
+    return lambda x: list(x.topk(k))
+
+
+def embedding(padding=None):
+    return lambda ids, weight: [functional.embedding(ids, weight, padding)]
+
+
+def embedding_bag(mode, padding=None):
+    def theirs(ids, weight, scale=None):
+        return [functional.embedding_bag(ids, weight, mode=mode, per_sample_weights=scale, padding_idx=padding)]
+    return theirs
+
+
+check("sum", "", [(3, 4, 5)], lambda x: [x.sum().reshape(1)])
+check("mean", "axes=1,2", [(3, 4, 5, 2)], lambda x: [x.mean((1, 2))])
+check("sum", "axes=-1 keepdims=yes", [(3, 4, 5)], lambda x: [x.sum(-1, True)])
+check("max", "axis=1", [(3, 4, 5)], lambda x: list(x.max(1)))
+check("max", "keepdims=yes", [(3, 40)], lambda x: list(x.max(-1, True)))
+check("top_k", "k=7", [(3, 4, 50)], top_k(7))
+check("logsumexp", "", [(3, 4, 50)], lambda x: [x.logsumexp(-1)])
+check("log_softmax", "", [(3, 4, 50)], lambda x: [x.log_softmax(-1)])
+check("softmax", "", [(3, 4, 50)], lambda x: [x.softmax(-1)])
+check("l2_normalize", "", [(3, 4, 50)], lambda x: [functional.normalize(x, dim=-1), x.norm(dim=-1)])
+check("l2_normalize", "axis=1 eps=1.5", [(3, 4, 50)], lambda x: [functional.normalize(x, dim=1, eps=1.5), x.norm(dim=1)])
+check("layer_norm", "", [(3, 4, 50), (50,), (50,)], layer_norm(1, 1e-5))
+check("layer_norm", "dims=2 eps=0.01 affine=no", [(3, 4, 5)], layer_norm(2, 0.01))
+check("layer_norm", "bias=no", [(3, 4, 5), (5,)], layer_norm(1, 1e-5))
+check("group_norm", "groups=3", [(2, 5, 7, 12), (12,), (12,)], group_norm(3))
+check("group_norm", "groups=1 affine=no eps=0.1", [(2, 5, 12)], group_norm(1, 0.1))
+check("instance_norm", "affine=yes", [(2, 5, 7, 3), (3,), (3,)], instance_norm)
+check("instance_norm", "", [(2, 5, 3)], instance_norm)
+check("embedding", "vocabulary=9 out=4", [(3, 5), (9, 4)], embedding(), integer=0, below=7)
+check("embedding", "vocabulary=9 out=4 padding_idx=3", [(13,), (9, 4)], embedding(3), integer=0, below=9)
+check("embedding_bag", "vocabulary=9 out=4", [(3, 5), (9, 4)], embedding_bag("mean"), integer=0, below=7)
+check("embedding_bag", "vocabulary=9 out=4 padding_idx=3", [(7, 4), (9, 4)], embedding_bag("mean", 3), integer=0, below=9)
+check("embedding_bag", "vocabulary=9 out=4 mode=sum padding_idx=3", [(7, 4), (9, 4), (7, 4)], embedding_bag("sum", 3),
+      integer=0, below=9)
 check("matmul", "", [(3, 5), (5, 4)], matmul())
 check("matmul", "alpha=0.5", [(2, 3, 7, 5), (2, 3, 5, 4)], matmul(factor=0.5))
 check("matmul", "trans_a=yes trans_b=yes", [(4, 5, 3), (4, 6, 5)], matmul(True, True))

@@ -68,7 +68,7 @@ static size_t chain_bytes(int depth, bool recompute, size_t *nodes) {
     must(lbk_device_list_init(&list));
     must(lbk_graph_create(&g));
     must(lbk_graph_input(g, "x", LBK_F32, lbk_shape_2(64, 32), &x));
-    const lbk_weight weight = {"w", LBK_WEIGHT_PARAM, 1, lbk_shape_2(32, 32), LBK_LAYOUT_SAME, LBK_INIT_ZERO, 1, 1};
+    const lbk_weight weight = {.suffix = "w", .kind = LBK_WEIGHT_PARAM, .input = 1, .shape = lbk_shape_2(32, 32)};
     for (int i = 0; i < depth; i++) {
         char name[16];
         snprintf(name, sizeof name, "w%d", i);

@@ -80,3 +80,97 @@ Test(shapes, log_mel) {
     ACCEPTED(accepted);
     REFUSED(refused);
 }
+
+Test(shapes, sums_and_maxima) {
+    static const shapes accepted[] = {
+        {"sum", "", {{3, {2, 3, 5}}}, "1"},
+        {"sum", "keepdims=yes", {{3, {2, 3, 5}}}, "1x1x1"},
+        {"mean", "axes=-1", {{3, {2, 3, 5}}}, "2x3"},
+        {"mean", "axes=2,1", {{4, {2, 3, 5, 7}}}, "2x7"},
+        {"mean", "axes=0 keepdims=yes", {{2, {2, 3}}}, "1x3"},
+        {"sum", "axes=0", {{1, {5}}}, "1"},
+        {"sum_backward", "shape=2,3,5", {{1, {1}}}, "2x3x5"},
+        {"mean_backward", "axes=1 shape=2,3,5", {{2, {2, 5}}}, "2x3x5"},
+        {"max", "axis=1", {{3, {2, 3, 5}}}, "2x5 2x5"},
+        {"argmax", "keepdims=yes", {{3, {2, 3, 5}}}, "2x3x1"},
+        {"top_k", "k=4", {{3, {2, 3, 5}}}, "2x3x4 2x3x4"},
+        {"selection_backward", "axis=1 keepdims=no shape=2,3,5", {{2, {2, 5}}, {2, {2, 5}}}, "2x3x5"},
+        {"selection_backward", "shape=2,3,5", {{3, {2, 3, 4}}, {3, {2, 3, 4}}}, "2x3x5"},
+        {"logsumexp", "", {{3, {2, 3, 5}}}, "2x3"},
+        {"logsumexp", "keepdims=yes", {{3, {2, 3, 5}}}, "2x3x1"},
+        {"l2_normalize", "axis=1", {{3, {2, 3, 5}}}, "2x3x5 2x5"},
+    };
+    static const shapes refused[] = {
+        {"sum", "axes=3", {{3, {2, 3, 5}}}, "x (2x3x5) has no axis 3, expected -3 to 2"},
+        {"sum", "axes=1,-2", {{3, {2, 3, 5}}}, "axis -2 is named twice"},
+        {"mean", "axes=0,2", {{3, {2, 3, 5}}}, "the axes are no neighbours; reduce over them one after the other"},
+        {"sum_backward", "axes=1 shape=2,3,5", {{2, {2, 3}}}, "dy has shape 2x3, expected 2x5"},
+        {"sum_backward", "shape=1,1,1,1,1,1,2", {{1, {1}}}, "shape has 7 dimensions, expected 1 to 6"},
+        {"max", "axis=-4", {{3, {2, 3, 5}}}, "x (2x3x5) has no axis -4, expected -3 to 2"},
+        {"top_k", "k=6", {{2, {3, 5}}}, "rows have 5 elements, fewer than k=6"},
+        {"selection_backward", "shape=2,3,5", {{2, {2, 3}}, {2, {2, 3}}}, "dy has shape 2x3, expected 2x3x1"},
+        {"selection_backward", "shape=3,5", {{2, {3, 2}}, {2, {3, 1}}}, "where has shape 3x1, expected 3x2"},
+        {"logsumexp_backward", "", {{1, {3}}, {2, {3, 5}}, {1, {5}}}, "y has shape 5, expected 3"},
+        {"l2_normalize_backward", "", {{2, {3, 5}}, {2, {3, 5}}, {1, {5}}}, "norm has shape 5, expected 3"},
+    };
+    ACCEPTED(accepted);
+    REFUSED(refused);
+}
+
+Test(shapes, normalisations) {
+    static const shapes accepted[] = {
+        {"layer_norm", "", {{3, {2, 3, 5}}, {1, {5}}, {1, {5}}}, "2x3x5 2x3 2x3"},
+        {"layer_norm", "dims=2", {{3, {2, 3, 5}}, {2, {3, 5}}}, "2x3x5 2 2"},
+        {"layer_norm", "dims=2", {{2, {3, 5}}}, "3x5 1 1"},
+        {"layer_norm_backward", "", {{2, {3, 5}}, {2, {3, 5}}, {1, {3}}, {1, {3}}, {1, {5}}}, "3x5 5 5"},
+        {"layer_norm_backward", "bias=no", {{2, {3, 5}}, {2, {3, 5}}, {1, {3}}, {1, {3}}, {1, {5}}}, "3x5 5"},
+        {"layer_norm_backward", "", {{2, {3, 5}}, {2, {3, 5}}, {1, {3}}, {1, {3}}}, "3x5"},
+        {"group_norm", "groups=2", {{4, {3, 5, 7, 8}}, {1, {8}}, {1, {8}}}, "3x5x7x8 3x2 3x2"},
+        {"instance_norm", "", {{3, {3, 5, 8}}}, "3x5x8 3x8 3x8"},
+    };
+    static const shapes refused[] = {
+        {"layer_norm", "dims=3", {{2, {3, 5}}}, "dims=3: x has 2 dimensions (3x5)"},
+        {"layer_norm", "", {{2, {3, 5}}, {1, {3}}}, "weight has shape 3, expected 5"},
+        {"layer_norm", "", {{2, {3, 5}}, {-1, {0}}, {1, {5}}}, "a bias needs a weight beside it"},
+        {"group_norm", "groups=3", {{3, {3, 5, 8}}}, "groups=3 do not divide the 8 channels of x (3x5x8)"},
+        {"group_norm", "groups=2", {{1, {8}}}, "x has 1 dimensions, expected at least 2"},
+        {"group_norm", "groups=2", {{3, {3, 5, 8}}, {1, {8}}}, "a weight and a bias belong together"},
+        {"instance_norm", "", {{4, {3, 1, 1, 8}}}, "each group of x (3x1x1x8) has one element, which is its own mean"},
+    };
+    ACCEPTED(accepted);
+    REFUSED(refused);
+}
+
+Test(shapes, embeddings) {
+    static const shapes accepted[] = {
+        {"embedding", "vocabulary=9 out=4", {{2, {2, 3}}, {2, {9, 4}}}, "2x3x4"},
+        {"embedding", "vocabulary=9 out=4", {{1, {2}}, {2, {9, 4}}}, "2x4"},
+        {"embedding_bag", "vocabulary=9 out=4", {{2, {2, 3}}, {2, {9, 4}}}, "2x4"},
+        {"embedding_bag", "vocabulary=9 out=4 mode=sum", {{2, {2, 3}}, {2, {9, 4}}, {2, {2, 3}}}, "2x4"},
+        {"embedding_backward", "vocabulary=9", {{3, {2, 3, 4}}, {2, {2, 3}}}, "9x4"},
+        {"embedding_bag_backward", "vocabulary=9", {{2, {2, 4}}, {2, {2, 3}}}, "9x4"},
+    };
+    static const shapes refused[] = {
+        {"embedding", "vocabulary=9 out=4", {{2, {2, 3}}, {2, {4, 9}}}, "weight has shape 4x9, expected 9x4"},
+        {"embedding",
+         "vocabulary=9 out=4 padding_idx=9",
+         {{2, {2, 3}}, {2, {9, 4}}},
+         "padding_idx=9 is no id of vocabulary=9"},
+        {"embedding_bag", "vocabulary=9 out=4", {{1, {3}}, {2, {9, 4}}}, "ids has 1 dimensions (3), expected 2"},
+        {"embedding_bag",
+         "vocabulary=9 out=4",
+         {{2, {2, 3}}, {2, {9, 4}}, {2, {2, 3}}},
+         "a scale per id needs mode=sum"},
+        {"embedding_bag",
+         "vocabulary=9 out=4 mode=sum",
+         {{2, {2, 3}}, {2, {9, 4}}, {1, {2}}},
+         "scale has shape 2, expected 2x3"},
+        {"embedding_backward", "vocabulary=9", {{3, {2, 3, 4}}, {2, {2, 5}}}, "dy has shape 2x3x4, expected 2x5x4"},
+        {"embedding_bag_backward_scale",
+         "vocabulary=9",
+         {{2, {2, 4}}, {2, {2, 3}}, {2, {9, 5}}},
+         "weight has shape 9x5, expected 9x4"},
+    };
+    ACCEPTED(accepted);
+    REFUSED(refused);
+}

@@ -3,6 +3,7 @@
 #include "support/op_runner.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <string.h>
 
 static const char *const classes[] = {"generic", "cpu", "gpu"};
@@ -60,6 +61,90 @@ Test(special, no_label_at_all) {
     check_classes(&c);
 }
 
+/* NaN is the largest, and again the first of equals counts; k reaches beyond the NaNs. */
+Test(special, maxima_of_equals_and_of_nan) {
+    static const struct {
+        const char *op, *params;
+        lbk_shape x;
+    } cases[] = {{"max", "", {2, {9, 300}}},
+                 {"argmax", "axis=0", {2, {3000, 21}}},
+                 {"max", "axis=1", {3, {2, 40, 37}}},
+                 {"top_k", "k=150", {2, {5, 300}}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        op_case c = {.op = lbk_op_find(cases[i].op),
+                     .params = cases[i].params,
+                     .input = {cases[i].x},
+                     .input_count = 1,
+                     .low = 0.5,
+                     .high = 0.5};
+        check_classes(&c);
+        c.some_nan = true;
+        check_classes(&c);
+        c.high = 1.5;
+        check_classes(&c);
+    }
+}
+
+/* Exponentials of which no float holds one, and rows of minus infinity, whose sum is 0. */
+Test(special, logsumexp_far_out) {
+    static const char *const ops[] = {"logsumexp", "log_softmax", "softmax"};
+    for (int i = 0; i < 3; i++) {
+        op_case c = {.op = lbk_op_find(ops[i]),
+                     .params = "",
+                     .input = {lbk_shape_2(9, 37)},
+                     .input_count = 1,
+                     .low = -3000,
+                     .high = 3000};
+        check_classes(&c);
+    }
+    op_case none = {.op = lbk_op_find("logsumexp"),
+                    .params = "",
+                    .input = {lbk_shape_2(9, 37)},
+                    .input_count = 1,
+                    .low = -INFINITY,
+                    .high = -INFINITY};
+    check_classes(&none);
+}
+
+/* An id that the table does not have shows as NaN where it is read, and adds to no row. */
+Test(special, unknown_ids) {
+    static const struct {
+        const char *op, *params;
+        lbk_shape input[3];
+        int inputs;
+    } cases[] = {
+        {"embedding", "vocabulary=11 out=21 padding_idx=3", {{2, {6, 7}}, {2, {11, 21}}}, 2},
+        {"embedding_bag", "vocabulary=11 out=21", {{2, {13, 2}}, {2, {11, 21}}}, 2},
+        {"embedding_bag",
+         "vocabulary=11 out=21 mode=sum padding_idx=3",
+         {{2, {13, 2}}, {2, {11, 21}}, {2, {13, 2}}},
+         3},
+        {"embedding_backward", "vocabulary=11 padding_idx=3", {{3, {6, 7, 21}}, {2, {6, 7}}}, 2},
+        {"embedding_bag_backward", "vocabulary=11", {{2, {13, 21}}, {2, {13, 2}}}, 2},
+        {"embedding_bag_backward_scale", "vocabulary=11", {{2, {13, 21}}, {2, {13, 2}}, {2, {11, 21}}}, 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        op_case c = {.op = lbk_op_find(cases[i].op),
+                     .params = cases[i].params,
+                     .input_count = cases[i].inputs,
+                     .integer_from = -2,
+                     .integer_below = 13};
+        memcpy(c.input, cases[i].input, sizeof cases[i].input);
+        check_classes(&c);
+    }
+}
+
+/* Two rows get two thousand terms each, the others none; that both runs give the same bits is the runner's business. */
+Test(special, embedding_of_few_ids) {
+    op_case c = {.op = lbk_op_find("embedding_backward"),
+                 .params = "vocabulary=700",
+                 .input = {{3, {8, 512, 64}}, {2, {8, 512}}},
+                 .input_count = 2,
+                 .integer_from = 17,
+                 .integer_below = 19};
+    check_classes(&c);
+}
+
 /* Everything is equal: the first of equals counts. */
 Test(special, ties) {
     op_case pool = {.op = lbk_op_find("max_pool2d"),
@@ -88,6 +173,51 @@ Test(special, batch_norm_far_from_zero) {
                  .low_of = {990},
                  .high_of = {1010}};
     check_classes(&c);
+}
+
+/* Rows are normalised around a mean that no float holds exactly. */
+Test(special, norms_far_from_zero) {
+    op_case layer = {.op = lbk_op_find("layer_norm"),
+                     .params = "",
+                     .input = {lbk_shape_2(37, 771), lbk_shape_1(771), lbk_shape_1(771)},
+                     .input_count = 3,
+                     .low_of = {9999},
+                     .high_of = {10001}};
+    op_case group = {.op = lbk_op_find("group_norm"),
+                     .params = "groups=4",
+                     .input = {lbk_shape_4(3, 61, 59, 24), lbk_shape_1(24), lbk_shape_1(24)},
+                     .input_count = 3,
+                     .low_of = {990},
+                     .high_of = {1010}};
+    op_case instance = {.op = lbk_op_find("instance_norm"),
+                        .params = "",
+                        .input = {lbk_shape_4(2, 127, 127, 5)},
+                        .input_count = 1,
+                        .low = 990,
+                        .high = 1010};
+    check_classes(&layer);
+    check_classes(&group);
+    check_classes(&instance);
+}
+
+/* A million terms, and a hundred thousand in each of a few columns. */
+Test(special, sums_do_not_drift) {
+    static const struct {
+        const char *op, *params;
+        lbk_shape x;
+    } cases[] = {{"mean", "", {2, {1024, 1031}}},
+                 {"sum", "axes=0", {2, {131101, 7}}},
+                 {"sum", "axes=-1", {2, {3, 200003}}},
+                 {"l2_normalize", "axis=0", {2, {100003, 9}}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        op_case c = {.op = lbk_op_find(cases[i].op),
+                     .params = cases[i].params,
+                     .input = {cases[i].x},
+                     .input_count = 1,
+                     .low = 0.5,
+                     .high = 1.5};
+        check_classes(&c);
+    }
 }
 
 /* A hundred thousand rows: sums must not drift. */

@@ -1,0 +1,318 @@
+/* Derivatives of embedding and embedding_bag with respect to the table, and of the latter with respect to the scales.
+ *
+ * A row of the table gets the sum of dy over all positions that name it. Without atomics and in a fixed order: positions are
+ * sorted by id, so that a row's positions lie side by side; then each row finds its own by bisection and adds them in their
+ * order, or writes zeros. Next to writing the table the sort is cheap, though on GPUs it compares all pairs of positions. */
+#include "ops/embedding.h"
+
+typedef lbk_embedding_backward_params backward_params;
+
+static const char *const modes[] = {"sum", "mean", NULL};
+#define TABLE_ROWS                                                                                                     \
+    LBK_PARAM_INT(backward_params, vocabulary, NULL, 1, 1 << 30, "ids", "rows of the table", NULL),                    \
+        LBK_PARAM_INT(backward_params, padding_idx, "-1", -1, (1 << 30) - 1, NULL,                                     \
+                      "id whose row gets no gradient; -1: none", NULL)
+static const lbk_param embedding_table[] = {TABLE_ROWS, LBK_PARAM_END};
+static const lbk_param bag_table[] = {
+    TABLE_ROWS, LBK_PARAM_CHOICE(backward_params, mode, "mean", modes, "what became of a bag's rows", NULL),
+    LBK_PARAM_END};
+
+enum { DY, IDS, SCALE, WEIGHT = SCALE }; /* inputs; WEIGHT: of the derivative with respect to the scales */
+
+static lbk_status embedding_infer(lbk_infer *infer) {
+    const backward_params *p = infer->params;
+    const lbk_shape *ids = &infer->input[IDS].shape;
+    lbk_shape dy = *ids;
+    if (ids->rank == LBK_MAX_RANK)
+        return lbk_fail(LBK_ERR_INPUT, "ids have %d dimensions, dy can have no more", ids->rank);
+    dy.dim[dy.rank++] = lbk_shape_last(&infer->input[DY].shape);
+    LBK_TRY(lbk_infer_shape(infer, DY, "dy", dy));
+    lbk_infer_output(infer, LBK_F32, lbk_shape_2(p->vocabulary, lbk_shape_last(&dy)));
+    return LBK_OK;
+}
+
+/* ids[N,T], dy[N,D]. */
+static lbk_status bags_check(const lbk_infer *infer) {
+    const lbk_shape *dy = &infer->input[DY].shape;
+    LBK_TRY(lbk_infer_rank(infer, IDS, "ids", 2));
+    LBK_TRY(lbk_infer_rank(infer, DY, "dy", 2));
+    return lbk_infer_shape(infer, DY, "dy", lbk_shape_2(infer->input[IDS].shape.dim[0], dy->dim[1]));
+}
+
+static lbk_status bag_infer(lbk_infer *infer) {
+    const backward_params *p = infer->params;
+    LBK_TRY(bags_check(infer));
+    if (lbk_infer_has(infer, SCALE))
+        LBK_TRY(lbk_infer_shape(infer, SCALE, "scale", infer->input[IDS].shape));
+    if (lbk_infer_has(infer, SCALE) && p->mode != LBK_BAG_SUM)
+        return lbk_fail(LBK_ERR_INPUT, "a scale per id needs mode=sum");
+    lbk_infer_output(infer, LBK_F32, lbk_shape_2(p->vocabulary, infer->input[DY].shape.dim[1]));
+    return LBK_OK;
+}
+
+static lbk_status scale_infer(lbk_infer *infer) {
+    const backward_params *p = infer->params;
+    LBK_TRY(bags_check(infer));
+    LBK_TRY(lbk_infer_shape(infer, WEIGHT, "weight", lbk_shape_2(p->vocabulary, infer->input[DY].shape.dim[1])));
+    lbk_infer_output(infer, LBK_F32, infer->input[IDS].shape);
+    return LBK_OK;
+}
+
+static void backward_cost(const lbk_infer *shapes, lbk_cost *cost) {
+    lbk_cost_elementwise(shapes, 0, cost);
+    cost->flops = 2 * (double)(lbk_ops_count(&shapes->input[IDS]) * lbk_shape_last(&shapes->input[DY].shape));
+}
+
+/* Of the table only the rows named are read. */
+static void scale_cost(const lbk_infer *shapes, lbk_cost *cost) {
+    backward_cost(shapes, cost);
+    cost->bytes += 2 * cost->flops - (double)lbk_tensor_bytes(&shapes->input[WEIGHT]);
+}
+
+static bool is_row(const backward_params *p, double id) {
+    return id >= 0 && id < p->vocabulary && (p->padding_idx < 0 || id != p->padding_idx);
+}
+
+static void embedding_reference(const lbk_reference *r) {
+    int64_t width = lbk_shape_last(&r->input[DY].shape);
+    for (int64_t i = 0; i < lbk_ops_count(&r->input[DY]); i++) {
+        double id = r->in[IDS][i / width];
+        if (is_row(r->params, id))
+            r->out[0][(int64_t)id * width + i % width] += r->in[DY][i];
+    }
+}
+
+/* How many ids of bag n are no padding. */
+static double bag_size(const lbk_reference *r, int64_t n) {
+    const backward_params *p = r->params;
+    int64_t terms = r->input[IDS].shape.dim[1];
+    double used = 0;
+    for (int64_t t = n * terms; t < (n + 1) * terms; t++)
+        used += p->padding_idx < 0 || r->in[IDS][t] != p->padding_idx;
+    return used;
+}
+
+static void bag_reference(const lbk_reference *r) {
+    const backward_params *p = r->params;
+    int64_t width = lbk_shape_last(&r->input[DY].shape), terms = r->input[IDS].shape.dim[1];
+    for (int64_t t = 0; t < lbk_ops_count(&r->input[IDS]); t++) {
+        double scale = r->input_count > SCALE    ? r->in[SCALE][t]
+                       : p->mode == LBK_BAG_MEAN ? 1 / bag_size(r, t / terms)
+                                                 : 1;
+        for (int64_t d = 0; d < width && is_row(p, r->in[IDS][t]); d++)
+            r->out[0][(int64_t)r->in[IDS][t] * width + d] += scale * r->in[DY][t / terms * width + d];
+    }
+}
+
+static void scale_reference(const lbk_reference *r) {
+    int64_t width = lbk_shape_last(&r->input[DY].shape), terms = r->input[IDS].shape.dim[1];
+    for (int64_t t = 0; t < lbk_ops_count(&r->input[IDS]); t++)
+        for (int64_t d = 0; d < width && is_row(r->params, r->in[IDS][t]); d++)
+            r->out[0][t] += r->in[DY][t / terms * width + d] * r->in[WEIGHT][(int64_t)r->in[IDS][t] * width + d];
+}
+
+/* Scratch memory of the sort. */
+typedef struct sorted {
+    int order, keys; /* positions by id, and their ids; [positions] */
+} sorted;
+
+/* Class cpu counts ids, in one work-item. Otherwise a work-item, on GPUs a work-group, per position counts those before it. */
+static lbk_status emit_sort(lbk_emit *e, lbk_class cls, sorted *s) {
+    const backward_params *p = e->params;
+    int64_t positions = lbk_ops_count(&e->input[IDS]);
+    size_t group = lbk_emit_group(e, positions);
+    lbk_call *call;
+    s->order = lbk_emit_scratch(e, (size_t)positions * sizeof(int32_t));
+    s->keys = lbk_emit_scratch(e, (size_t)positions * sizeof(int32_t));
+    LBK_TRY(lbk_emit_kernel(e, lbk_embedding_files[cls], "embedding_sort", &call));
+    lbk_call_input(call, IDS);
+    lbk_call_scratch(call, s->order);
+    lbk_call_scratch(call, s->keys);
+    if (cls == LBK_CLASS_CPU)
+        lbk_call_scratch(call, lbk_emit_scratch(e, (size_t)(p->vocabulary + 1) * sizeof(int32_t)));
+    lbk_call_int(call, positions);
+    lbk_call_int(call, p->vocabulary);
+    lbk_call_int(call, p->padding_idx);
+    if (cls == LBK_CLASS_CPU) {
+        lbk_call_range_1d(call, 1, 1);
+        return lbk_call_option(call, "-DVW=%d", lbk_emit_vector_width(e));
+    }
+    lbk_call_range_1d(call, (size_t)positions * (cls == LBK_CLASS_GPU ? group : 1), group);
+    return cls == LBK_CLASS_GPU ? lbk_call_option(call, "-DGROUP=%zu", group) : LBK_OK;
+}
+
+/* 1 / (ids of the bag that are no padding), at every position. */
+static lbk_status emit_shares(lbk_emit *e, int *shares) {
+    const backward_params *p = e->params;
+    const lbk_shape *ids = &e->input[IDS].shape;
+    lbk_call *call;
+    *shares = lbk_emit_scratch(e, (size_t)lbk_shape_count(ids) * sizeof(float));
+    LBK_TRY(lbk_emit_kernel(e, "generic/embedding", "bag_shares", &call));
+    lbk_call_input(call, IDS);
+    lbk_call_scratch(call, *shares);
+    lbk_call_int(call, ids->dim[0]);
+    lbk_call_int(call, ids->dim[1]);
+    lbk_call_int(call, p->padding_idx);
+    lbk_call_range_1d(call, (size_t)ids->dim[0], lbk_emit_local(e));
+    return LBK_OK;
+}
+
+/* Position i has row i / terms of dy. */
+static lbk_status emit_rows(lbk_emit *e, lbk_class cls, int64_t terms) {
+    const backward_params *p = e->params;
+    int64_t width = lbk_shape_last(&e->input[DY].shape);
+    int shares = -1;
+    sorted s;
+    lbk_call *call;
+    LBK_TRY(emit_sort(e, cls, &s));
+    if (p->mode == LBK_BAG_MEAN)
+        LBK_TRY(emit_shares(e, &shares));
+    LBK_TRY(lbk_emit_kernel(e, lbk_embedding_files[cls], "embedding_rows", &call));
+    lbk_call_input(call, DY);
+    lbk_call_scratch(call, s.order);
+    lbk_call_scratch(call, s.keys);
+    if (shares >= 0)
+        lbk_call_scratch(call, shares);
+    else
+        lbk_call_input(call, lbk_emit_has(e, SCALE) ? SCALE : DY); /* DY: not read */
+    lbk_call_output(call, 0);
+    lbk_call_int(call, shares >= 0 || lbk_emit_has(e, SCALE));
+    lbk_call_int(call, terms);
+    lbk_call_int(call, lbk_ops_count(&e->input[IDS]));
+    if (cls != LBK_CLASS_GENERIC)
+        return lbk_rows_call(call, e, cls, p->vocabulary, width);
+    lbk_call_int(call, p->vocabulary);
+    lbk_call_int(call, width);
+    lbk_call_range_1d(call, (size_t)p->vocabulary * (size_t)width, lbk_emit_local(e));
+    return LBK_OK;
+}
+
+static lbk_status embedding_emit(lbk_emit *e, lbk_class cls) {
+    return emit_rows(e, cls, 1);
+}
+
+static lbk_status bag_emit(lbk_emit *e, lbk_class cls) {
+    return emit_rows(e, cls, e->input[IDS].shape.dim[1]);
+}
+
+static lbk_status scale_emit(lbk_emit *e, lbk_class cls) {
+    const backward_params *p = e->params;
+    lbk_call *call;
+    LBK_TRY(lbk_emit_kernel(e, lbk_embedding_files[cls], "bag_scales", &call));
+    for (int i = DY; i <= WEIGHT; i++)
+        lbk_call_input(call, i);
+    lbk_call_output(call, 0);
+    lbk_call_int(call, p->vocabulary);
+    lbk_call_int(call, p->padding_idx);
+    lbk_call_int(call, e->input[IDS].shape.dim[1]);
+    return lbk_rows_call(call, e, cls, lbk_ops_count(&e->input[IDS]), lbk_shape_last(&e->input[DY].shape));
+}
+
+LBK_VARIANTS_BY_CLASS(embedding, "rows", "group", "elementwise")
+LBK_VARIANTS_BY_CLASS(bag, "rows", "group", "elementwise")
+LBK_VARIANTS_BY_CLASS(scale, "vector", "group", "row")
+
+/* A row that gets no gradient passes none on. */
+static lbk_status embedding_differentiate(lbk_gradient *g) {
+    const backward_params *p = g->params;
+    const lbk_embedding_params params = {
+        .vocabulary = p->vocabulary, .out = (int)lbk_shape_last(&g->input_desc[DY].shape), .padding_idx = -1};
+    const lbk_value inputs[] = {g->input[IDS], g->output_grad[0]};
+    if (p->padding_idx >= 0)
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "with a padding_idx a second derivative is not defined");
+    return lbk_gradient_emit(g, "embedding", &params, 2, inputs, &g->input_grad[DY]);
+}
+
+static const lbk_op_example embedding_examples[] = {
+    {.params = "vocabulary=13", .input = {{3, {3, 5, 8}}, {2, {3, 5}}}, .input_count = 2, .integer_below = 13},
+    {.params = "vocabulary=1", .input = {{2, {1, 1}}, {1, {1}}}, .input_count = 2, .integer_below = 1},
+    {.params = "vocabulary=300 padding_idx=2",
+     .input = {{3, {31, 7, 67}}, {2, {31, 7}}},
+     .input_count = 2,
+     .integer_below = 300},
+    {.params = "vocabulary=7", .input = {{2, {613, 33}}, {1, {613}}}, .input_count = 2, .integer_below = 3},
+};
+
+static const lbk_op_example bag_examples[] = {
+    {.params = "vocabulary=13 padding_idx=2",
+     .input = {{2, {7, 8}}, {2, {7, 5}}},
+     .input_count = 2,
+     .integer_below = 13},
+    {.params = "vocabulary=2 padding_idx=0", .input = {{2, {5, 1}}, {2, {5, 1}}}, .input_count = 2, .integer_below = 2},
+    {.params = "vocabulary=300 mode=sum",
+     .input = {{2, {31, 67}}, {2, {31, 19}}, {2, {31, 19}}},
+     .input_count = 3,
+     .integer_below = 300},
+};
+
+static const lbk_op_example scale_examples[] = {
+    {.params = "vocabulary=13 padding_idx=2 mode=sum",
+     .input = {{2, {7, 8}}, {2, {7, 5}}, {2, {13, 8}}},
+     .input_count = 3,
+     .integer_below = 13},
+    {.params = "vocabulary=2", .input = {{2, {1, 1}}, {2, {1, 1}}, {2, {2, 1}}}, .input_count = 3, .integer_below = 2},
+    {.params = "vocabulary=300",
+     .input = {{2, {31, 131}}, {2, {31, 19}}, {2, {300, 131}}},
+     .input_count = 3,
+     .integer_below = 300},
+};
+
+static const lbk_op embedding_op = {
+    .name = "embedding_backward",
+    .summary = "derivative of embedding with respect to the table; the same bits in every run",
+    .formula = "dweight[v,d] = sum of dy[p,d] over positions p with ids[p] = v, 0 for padding_idx",
+    .inputs = "dy[...,D] ids[...]:i32",
+    .outputs = "dweight[V,D]",
+    .params = embedding_table,
+    .params_size = sizeof(backward_params),
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .integers = 1u << IDS,
+    .infer = embedding_infer,
+    .cost = backward_cost,
+    .differentiate = embedding_differentiate,
+    .reference = embedding_reference,
+    .variants = embedding_variants,
+    .examples = embedding_examples,
+    .example_count = sizeof embedding_examples / sizeof *embedding_examples,
+};
+
+static const lbk_op bag_op = {
+    .name = "embedding_bag_backward",
+    .summary = "derivative of embedding_bag with respect to the table; the same bits in every run",
+    .formula = "dweight[v,d] = sum of scale[n,t] dy[n,d] over ids[n,t] = v, 0 for padding_idx; mean: scale = 1 / size",
+    .inputs = "dy[N,D] ids[N,T]:i32 scale[N,T]?",
+    .outputs = "dweight[V,D]",
+    .params = bag_table,
+    .params_size = sizeof(backward_params),
+    .min_inputs = 2,
+    .max_inputs = 3,
+    .integers = 1u << IDS,
+    .infer = bag_infer,
+    .cost = backward_cost,
+    .reference = bag_reference,
+    .variants = bag_variants,
+    .examples = bag_examples,
+    .example_count = sizeof bag_examples / sizeof *bag_examples,
+};
+
+static const lbk_op scale_op = {
+    .name = "embedding_bag_backward_scale",
+    .summary = "derivative of embedding_bag with respect to the scales",
+    .formula = "dscale[n,t] = sum_d dy[n,d] weight[ids[n,t],d], 0 for padding_idx",
+    .inputs = "dy[N,D] ids[N,T]:i32 weight[V,D]",
+    .outputs = "dscale[N,T]",
+    .params = bag_table,
+    .params_size = sizeof(backward_params),
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .integers = 1u << IDS,
+    .infer = scale_infer,
+    .cost = scale_cost,
+    .reference = scale_reference,
+    .variants = scale_variants,
+    .examples = scale_examples,
+    .example_count = sizeof scale_examples / sizeof *scale_examples,
+};
+
+const lbk_op *const lbk_ops_embedding_backward[] = {&embedding_op, &bag_op, &scale_op, NULL};
