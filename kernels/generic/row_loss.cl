@@ -3,7 +3,7 @@
  *
  *   kl_div(student[rows, width], teacher[rows, width], temperature, derivative[rows, width], row_loss[rows],
  *          int rows, width, second, float factor)      second: of the teacher, else of the student
- *   cosine(a[rows, width], b[rows, width], derivative[rows, width], row_loss[rows], int rows, width, float factor)
+ *   cosine_loss(a[rows, width], b[rows, width], derivative[rows, width], row_loss[rows], int rows, width, float factor)
  *          derivative with respect to a; the loss is symmetric
  *
  * GROUP work-items per row; with GROUP 1 the local size is free.
@@ -139,7 +139,9 @@ __kernel void kl_div(__global const float *student, __global const float *teache
     }
 }
 
-__kernel void cosine(__global const float *a, __global const float *b, __global float *derivative,
+#define TINY 1e-12f
+
+__kernel void cosine_loss(__global const float *a, __global const float *b, __global float *derivative,
                      __global float *row_loss, int rows, int width, float factor) {
     SPACE
     const int row = ROW;
@@ -156,10 +158,15 @@ __kernel void cosine(__global const float *a, __global const float *b, __global 
         squares_b += y * y;
     }
     const float4 sum = reduce(SPACE_ARG(float4)(total(dots), total(squares_a), total(squares_b), 0.0f), 0);
-    const float square_a = sum.y + 1e-12f, norms = sqrt(square_a * (sum.z + 1e-12f)), scale = 1.0f / norms;
+    const float norm_a = sqrt(sum.y + TINY), norm_b = sqrt(sum.z + TINY), cosine = sum.x / (norm_a * norm_b);
+    vec gaps = 0.0f;
+    for (int k = ME * VW; k < width; k += GROUP * VW) {
+        const vec u = load(ra, k, width, 0.0f) / norm_a, v = load(rb, k, width, 0.0f) / norm_b;
+        gaps += (u - v) * (u - v);
+        store(factor / norm_a * (u * cosine - v), derivative + (size_t)row * width, k, width);
+    }
+    /* 1 - cosine, without cancelling: u.u is 1 - TINY / norm_a^2 */
+    const float gap = reduce(SPACE_ARG(float4)(total(gaps), 0.0f, 0.0f, 0.0f), 0).x;
     if (ME == 0)
-        row_loss[row] = factor * (1.0f - sum.x / norms); /* 0 for equal rows */
-    for (int k = ME * VW; k < width; k += GROUP * VW)
-        store(factor * scale * (load(ra, k, width, 0.0f) * (sum.x / square_a) - load(rb, k, width, 0.0f)),
-              derivative + (size_t)row * width, k, width);
+        row_loss[row] = 0.5f * factor * (gap + TINY / (sum.y + TINY) + TINY / (sum.z + TINY));
 }
