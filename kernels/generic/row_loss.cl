@@ -141,8 +141,10 @@ __kernel void kl_div(__global const float *student, __global const float *teache
 
 #define TINY 1e-12f
 
+/* With u = a / sqrt(a.a + TINY) and v likewise, 1 - u.v is |u - v|^2 / 2 + TINY / 2 (1 / (a.a + TINY) + 1 / (b.b + TINY)),
+ * in which nothing cancels when a and b are nearly parallel. */
 __kernel void cosine_loss(__global const float *a, __global const float *b, __global float *derivative,
-                     __global float *row_loss, int rows, int width, float factor) {
+                          __global float *row_loss, int rows, int width, float factor) {
     SPACE
     const int row = ROW;
 #if GROUP == 1 /* else there are just as many groups, and barriers follow */
@@ -150,23 +152,25 @@ __kernel void cosine_loss(__global const float *a, __global const float *b, __gl
         return;
 #endif
     __global const float *ra = a + (size_t)row * width, *rb = b + (size_t)row * width;
-    vec dots = 0.0f, squares_a = 0.0f, squares_b = 0.0f;
+    vec squares_a = 0.0f, squares_b = 0.0f;
     for (int k = ME * VW; k < width; k += GROUP * VW) {
         const vec x = load(ra, k, width, 0.0f), y = load(rb, k, width, 0.0f);
-        dots += x * y;
         squares_a += x * x;
         squares_b += y * y;
     }
-    const float4 sum = reduce(SPACE_ARG(float4)(total(dots), total(squares_a), total(squares_b), 0.0f), 0);
-    const float norm_a = sqrt(sum.y + TINY), norm_b = sqrt(sum.z + TINY), cosine = sum.x / (norm_a * norm_b);
+    const float4 sum = reduce(SPACE_ARG(float4)(total(squares_a), total(squares_b), 0.0f, 0.0f), 0);
+    const float scale_a = 1.0f / sqrt(sum.x + TINY), scale_b = 1.0f / sqrt(sum.y + TINY);
     vec gaps = 0.0f;
     for (int k = ME * VW; k < width; k += GROUP * VW) {
-        const vec u = load(ra, k, width, 0.0f) / norm_a, v = load(rb, k, width, 0.0f) / norm_b;
-        gaps += (u - v) * (u - v);
-        store(factor / norm_a * (u * cosine - v), derivative + (size_t)row * width, k, width);
+        const vec gap = load(ra, k, width, 0.0f) * scale_a - load(rb, k, width, 0.0f) * scale_b;
+        gaps += gap * gap;
     }
-    /* 1 - cosine, without cancelling: u.u is 1 - TINY / norm_a^2 */
     const float gap = reduce(SPACE_ARG(float4)(total(gaps), 0.0f, 0.0f, 0.0f), 0).x;
+    const float loss = 0.5f * (gap + TINY * (scale_a * scale_a + scale_b * scale_b));
     if (ME == 0)
-        row_loss[row] = 0.5f * factor * (gap + TINY / (sum.y + TINY) + TINY / (sum.z + TINY));
+        row_loss[row] = factor * loss;
+    for (int k = ME * VW; k < width; k += GROUP * VW) {
+        const vec u = load(ra, k, width, 0.0f) * scale_a, v = load(rb, k, width, 0.0f) * scale_b;
+        store(factor * scale_a * (u - v - u * loss), derivative + (size_t)row * width, k, width);
+    }
 }
