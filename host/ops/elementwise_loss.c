@@ -134,17 +134,14 @@ static lbk_status emit(lbk_emit *e, lbk_class cls, int loss) {
     return lbk_loss_emit_sum(e, part, s.blocks, s.group);
 }
 
-/* The loss `name`: LOSS of the kernel, its term and its op's name. */
+/* The loss `name`, whose term is name##_term and which is `loss` to the kernel. */
 #define EMIT_(name, suffix, cls, loss)                                                                                 \
     static lbk_status name##_emit_##suffix(lbk_emit *e) {                                                              \
         return emit(e, cls, loss);                                                                                     \
     }
-#define LOSS(name, op, loss)                                                                                           \
+#define LOSS(name, loss)                                                                                               \
     static void name##_reference(const lbk_reference *r) {                                                             \
         reference(r, name##_term);                                                                                     \
-    }                                                                                                                  \
-    static lbk_status name##_differentiate(lbk_gradient *g) {                                                          \
-        return lbk_loss_differentiate(g, op);                                                                          \
     }                                                                                                                  \
     EMIT_(name, cpu, LBK_CLASS_CPU, loss)                                                                              \
     EMIT_(name, gpu, LBK_CLASS_GPU, loss)                                                                              \
@@ -153,10 +150,10 @@ static lbk_status emit(lbk_emit *e, lbk_class cls, int loss) {
                                                   {LBK_CLASS_GPU, "group", name##_emit_gpu},                           \
                                                   {LBK_CLASS_GENERIC, "block", name##_emit_generic},                   \
                                                   {.emit = NULL}};
-LOSS(mse, "mse_loss", MSE)
-LOSS(l1, "l1_loss", L1)
-LOSS(smooth, "smooth_l1_loss", ((const lbk_loss_params *)e->params)->beta > 0 ? SMOOTH_L1 : L1)
-LOSS(bce, "bce_with_logits", BCE)
+LOSS(mse, MSE)
+LOSS(l1, L1)
+LOSS(smooth, ((const lbk_loss_params *)e->params)->beta > 0 ? SMOOTH_L1 : L1)
+LOSS(bce, BCE)
 
 static const lbk_op_example pair_examples[] = {
     {.params = "", .input = {{2, {7, 10}}, {2, {7, 10}}}, .input_count = 2},
@@ -193,7 +190,7 @@ static const lbk_op_example bce_examples[] = {
         .max_inputs = most,                                                                                            \
         .infer = op_infer,                                                                                             \
         .cost = op_cost,                                                                                               \
-        .differentiate = id##_differentiate,                                                                           \
+        .differentiate = lbk_loss_differentiate,                                                                       \
         .reference = id##_reference,                                                                                   \
         .variants = id##_variants,                                                                                     \
         .examples = op_examples,                                                                                       \

@@ -11,7 +11,7 @@ lbk_status lbk_loss_scale(lbk_gradient *g, lbk_value derivative, lbk_value *out)
     return lbk_gradient_emit(g, "scale_by", NULL, 2, (lbk_value[]){derivative, g->output_grad[0]}, out);
 }
 
-lbk_status lbk_loss_differentiate(lbk_gradient *g, const char *op) {
+lbk_status lbk_loss_differentiate(lbk_gradient *g) {
     const lbk_loss_params *p = g->params;
     if (g->output_grad[1] != LBK_NONE)
         return lbk_fail(LBK_ERR_UNSUPPORTED, "the second output, a derivative, has no derivative");
@@ -27,7 +27,7 @@ lbk_status lbk_loss_differentiate(lbk_gradient *g, const char *op) {
         if (!g->wanted[i])
             continue;
         if (i != p->operand)
-            LBK_TRY(lbk_gradient_emit(g, op, &other, g->input_count, g->input, outputs));
+            LBK_TRY(lbk_gradient_emit(g, g->op->name, &other, g->input_count, g->input, outputs));
         LBK_TRY(lbk_loss_scale(g, outputs[1], &g->input_grad[i]));
     }
     return LBK_OK;

@@ -25,8 +25,8 @@ extern const char *const lbk_loss_operands[];             /* "first", "second" *
 
 /* *out = derivative * dL/d(output 0). */
 lbk_status lbk_loss_scale(lbk_gradient *g, lbk_value derivative, lbk_value *out);
-/* The rule of a loss `op` between its first two inputs, with lbk_loss_params. */
-lbk_status lbk_loss_differentiate(lbk_gradient *g, const char *op);
+/* The rule of a loss between its first two inputs, with lbk_loss_params. */
+lbk_status lbk_loss_differentiate(lbk_gradient *g);
 
 /* Appends the call that sums `count` floats of scratch memory into output 0: by one work-item (group 1), or by a work-group
  * of `group` work-items, a power of two. */

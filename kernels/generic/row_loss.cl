@@ -3,7 +3,7 @@
  *
  *   kl_div(student[rows, width], teacher[rows, width], temperature, derivative[rows, width], row_loss[rows],
  *          int rows, width, second, float factor)      second: of the teacher, else of the student
- *   cosine(a[rows, width], b[rows, width], derivative[rows, width], row_loss[rows], int rows, width, float factor)
+ *   cosine_loss(a[rows, width], b[rows, width], derivative[rows, width], row_loss[rows], int rows, width, float factor)
  *          derivative with respect to a; the loss is symmetric
  *
  * GROUP work-items per row; with GROUP 1 the local size is free.
@@ -139,8 +139,12 @@ __kernel void kl_div(__global const float *student, __global const float *teache
     }
 }
 
-__kernel void cosine(__global const float *a, __global const float *b, __global float *derivative,
-                     __global float *row_loss, int rows, int width, float factor) {
+#define TINY 1e-12f
+
+/* With u = a / sqrt(a.a + TINY) and v likewise, 1 - u.v is |u - v|^2 / 2 + TINY / 2 (1 / (a.a + TINY) + 1 / (b.b + TINY)),
+ * in which nothing cancels when a and b are nearly parallel. */
+__kernel void cosine_loss(__global const float *a, __global const float *b, __global float *derivative,
+                          __global float *row_loss, int rows, int width, float factor) {
     SPACE
     const int row = ROW;
 #if GROUP == 1 /* else there are just as many groups, and barriers follow */
@@ -148,18 +152,25 @@ __kernel void cosine(__global const float *a, __global const float *b, __global 
         return;
 #endif
     __global const float *ra = a + (size_t)row * width, *rb = b + (size_t)row * width;
-    vec dots = 0.0f, squares_a = 0.0f, squares_b = 0.0f;
+    vec squares_a = 0.0f, squares_b = 0.0f;
     for (int k = ME * VW; k < width; k += GROUP * VW) {
         const vec x = load(ra, k, width, 0.0f), y = load(rb, k, width, 0.0f);
-        dots += x * y;
         squares_a += x * x;
         squares_b += y * y;
     }
-    const float4 sum = reduce(SPACE_ARG(float4)(total(dots), total(squares_a), total(squares_b), 0.0f), 0);
-    const float square_a = sum.y + 1e-12f, norms = sqrt(square_a * (sum.z + 1e-12f)), scale = 1.0f / norms;
+    const float4 sum = reduce(SPACE_ARG(float4)(total(squares_a), total(squares_b), 0.0f, 0.0f), 0);
+    const float scale_a = 1.0f / sqrt(sum.x + TINY), scale_b = 1.0f / sqrt(sum.y + TINY);
+    vec gaps = 0.0f;
+    for (int k = ME * VW; k < width; k += GROUP * VW) {
+        const vec gap = load(ra, k, width, 0.0f) * scale_a - load(rb, k, width, 0.0f) * scale_b;
+        gaps += gap * gap;
+    }
+    const float gap = reduce(SPACE_ARG(float4)(total(gaps), 0.0f, 0.0f, 0.0f), 0).x;
+    const float loss = 0.5f * (gap + TINY * (scale_a * scale_a + scale_b * scale_b));
     if (ME == 0)
-        row_loss[row] = factor * (1.0f - sum.x / norms); /* 0 for equal rows */
-    for (int k = ME * VW; k < width; k += GROUP * VW)
-        store(factor * scale * (load(ra, k, width, 0.0f) * (sum.x / square_a) - load(rb, k, width, 0.0f)),
-              derivative + (size_t)row * width, k, width);
+        row_loss[row] = factor * loss;
+    for (int k = ME * VW; k < width; k += GROUP * VW) {
+        const vec u = load(ra, k, width, 0.0f) * scale_a, v = load(rb, k, width, 0.0f) * scale_b;
+        store(factor * scale_a * (u - v - u * loss), derivative + (size_t)row * width, k, width);
+    }
 }

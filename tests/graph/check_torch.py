@@ -26,23 +26,27 @@ def integers(shape, below):
     return numbers % below if below else numbers % 7 >= 2
 
 
-def check(op, params, shapes, theirs, integer=None, below=0, bound=1e-13):
-    """theirs(inputs) -> outputs; `integer`: which input is one, a mask or numbers `below` this."""
-    inputs = [integers(s, below) if i == integer else torch.sin(0.37 * index(s) + 1.3 * i)
-              for i, s in enumerate(shapes)]
-    floats = [x.requires_grad_() for i, x in enumerate(inputs) if i != integer]
-    expected = theirs(*inputs)
+def check(op, params, shapes, theirs, integer=None, below=0, bound=1e-13, given={}, gradients=True):
+    """theirs(inputs) -> outputs, None for one that is not compared. `integer`: which input is one, a mask or numbers `below`
+    this; `given`: other values of inputs, None for one that is absent, one number for a run-time scalar. `gradients`: the
+    op has all derivatives."""
+    inputs = [given[i] if i in given else integers(s, below) if i == integer
+              else torch.sin(0.37 * index(s) + 1.3 * i) for i, s in enumerate(shapes)]
+    scalars = [i for i in given if given[i] is not None and given[i].numel() == 1]
+    floats = [x.requires_grad_() for i, x in enumerate(inputs)
+              if x is not None and x.is_floating_point() and i not in scalars]
+    expected = list(theirs(*inputs))
     (torch.cos(0.11 * index(expected[0].shape)) * expected[0]).sum().backward()
-    command = [sys.argv[1], op, params] + ["x".join(map(str, s)) + (f":{below}" if i == integer and below else "")
-                                           for i, s in enumerate(shapes)]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = [sys.argv[1], op, params] + ["-" if x is None else "x".join(map(str, x.shape)) for x in inputs]
+    numbers = " ".join(str(v) for x in inputs if x is not None for v in x.double().flatten().tolist())
+    out = subprocess.run(command, check=True, capture_output=True, text=True, input=numbers).stdout
     lines = [torch.tensor([float(word) for word in line.split()], dtype=torch.float64) for line in out.splitlines()]
-    if op != "log_mel":
-        expected = list(expected) + [x.grad for x in floats]
-    if [len(line) for line in lines] != [x.numel() for x in expected]:
+    expected += [x.grad for x in floats] if gradients else []
+    if len(lines) != len(expected) or any(len(a) != b.numel() for a, b in zip(lines, expected) if b is not None):
         sys.exit(f"FAILED: {op} {params}: sizes {[len(line) for line in lines]}")
-    errors = [((a - b.flatten()).abs().max() / b.abs().max().clamp(min=1)).item() for a, b in zip(lines, expected)]
-    print(f"{op} {params}: {len(lines)} tensors differ by at most {max(errors):.1e}")
+    errors = [((a - b.flatten()).abs().max() / b.abs().max().clamp(min=1)).item() for a, b in zip(lines, expected)
+              if b is not None]
+    print(f"{op} {params}: {len(errors)} tensors differ by at most {max(errors):.1e}")
     if not max(errors) <= bound:
         sys.exit(f"FAILED: {op} {params}")
 
@@ -209,6 +213,81 @@ check("embedding_bag", "vocabulary=9 out=4", [(3, 5), (9, 4)], embedding_bag("me
 check("embedding_bag", "vocabulary=9 out=4 padding_idx=3", [(7, 4), (9, 4)], embedding_bag("mean", 3), integer=0, below=9)
 check("embedding_bag", "vocabulary=9 out=4 mode=sum padding_idx=3", [(7, 4), (9, 4), (7, 4)], embedding_bag("sum", 3),
       integer=0, below=9)
+def recurrent(function, hidden, reverse=False):
+    """One direction of a bidirectional layer whose directions have the same weights; with lengths, of a packed one."""
+    def theirs(x, lengths, weight_ih, weight_hh, *biases):
+        count, steps, _ = x.shape
+        state = torch.zeros(2, count, hidden, dtype=torch.float64)
+        state = (state, state) if function is torch._VF.lstm else state
+        weights = [weight_ih.t(), weight_hh.t(), *biases] * 2
+        full = torch.full((count,), steps) if lengths is None else lengths
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x, full, batch_first=True, enforce_sorted=False)
+        y = function(packed.data, packed.batch_sizes, state, weights, bool(biases), 1, 0.0, True, True)[0]
+        y, _ = torch.nn.utils.rnn.pad_packed_sequence(packed._replace(data=y), batch_first=True, total_length=steps)
+        y = y[:, :, hidden:] if reverse else y[:, :, :hidden]
+        return [y, None, None] if function is torch._VF.lstm else [y, None]
+    return theirs
+
+
+def recurrent_layers():
+    lengths = {1: torch.tensor([3, 7, 1, 5])}
+    for op, function, gates in [("lstm", torch._VF.lstm, 4), ("gru", torch._VF.gru, 3)]:
+        shapes = [(4, 7, 3), (4,), (3, gates * 5), (5, gates * 5), (gates * 5,), (gates * 5,)]
+        for given in [lengths, {1: None}]:
+            check(op, "hidden=5", shapes, recurrent(function, 5), given=given)
+            check(op, "hidden=5 reverse=yes", shapes, recurrent(function, 5, True), given=given)
+        check(op, "hidden=5 bias=no", shapes[:4], recurrent(function, 5), given={1: None})
+    last = torch.tensor([2, 6, 0, 4])
+    check("last_step", "", [(4, 7, 3), (4,)], lambda x, lengths: [x[torch.arange(4), last]], given=lengths)
+
+
+def loss(function, operand=0):
+    """The loss, and its derivative with respect to an input."""
+    def theirs(*inputs):
+        value = function(*inputs)
+        return [value.reshape(1), torch.autograd.grad(value, inputs[operand], retain_graph=True)[0]]
+    return theirs
+
+
+def softened(reduction):
+    def theirs(student, teacher, t):
+        return t.detach() ** 2 * functional.kl_div(functional.log_softmax(student / t, -1),
+                                                   functional.log_softmax(teacher / t, -1),
+                                                   reduction=reduction, log_target=True)
+    return theirs
+
+
+def losses():
+    pair, rows = [(3, 5), (3, 5)], [(4, 6), (4, 6)]
+    for reduction in "mean", "sum":
+        for name, function in [("mse_loss", functional.mse_loss), ("l1_loss", functional.l1_loss),
+                               ("bce_with_logits", functional.binary_cross_entropy_with_logits)]:
+            for operand, which in enumerate(("first", "second")):
+                check(name, f"reduction={reduction} operand={which}", pair,
+                      loss(lambda a, b: function(a, b, reduction=reduction), operand))
+        for beta in 0, 0.4:
+            check("smooth_l1_loss", f"reduction={reduction} beta={beta}", pair,
+                  loss(lambda a, b: functional.smooth_l1_loss(a, b, reduction=reduction, beta=beta)))
+        check("cosine_loss", f"reduction={reduction} operand=second", rows,
+              loss(lambda a, b: functional.cosine_embedding_loss(a, b, torch.ones(4), reduction=reduction), 1))
+    weight = torch.tensor([0.3, 1.7, 2.5, 0.9, 1.1, 0.6], dtype=torch.float64)
+    check("bce_with_logits", "", rows + [(6,)], gradients=False, given={2: weight}, theirs=loss(
+        lambda a, b, w: functional.binary_cross_entropy_with_logits(a, b, pos_weight=w.detach())))
+    for reduction in "batchmean", "sum", "mean":
+        check("kl_div", f"reduction={reduction} operand=second", rows + [(1,)], loss(softened(reduction), 1),
+              given={2: torch.tensor([2.5], dtype=torch.float64)})
+    labels = {1: torch.tensor([3, 5, 0, -100, 5, 2, 1])}
+    for params in {}, {"label_smoothing": 0.2}, {"ignore_index": 5, "label_smoothing": 0.1}, {"reduction": "sum"}:
+        text = " ".join(f"{key}={value}" for key, value in params.items())
+        kept = {1: labels[1].clamp(min=0)} if "ignore_index" in params else labels  # PyTorch ignores one number only
+        check("cross_entropy", text, [(7, 6), (7,)], given=kept,
+              theirs=loss(lambda z, y: functional.cross_entropy(z, y, **params)))
+        check("cross_entropy", text, [(7, 6), (7,), (6,)], given={**kept, 2: weight}, gradients=False,
+              theirs=loss(lambda z, y, w: functional.cross_entropy(z, y, weight=w.detach(), **params)))
+
+
+recurrent_layers()
+losses()
 check("matmul", "", [(3, 5), (5, 4)], matmul())
 check("matmul", "alpha=0.5", [(2, 3, 7, 5), (2, 3, 5, 4)], matmul(factor=0.5))
 check("matmul", "trans_a=yes trans_b=yes", [(4, 5, 3), (4, 6, 5)], matmul(True, True))
@@ -221,8 +300,10 @@ check("attention", "heads=3 causal=yes", [(3, 8, 12), (3, 7, 12), (3, 7, 12), (3
 check("self_attention", "heads=4", [(2, 6, 24)], packed(4))
 check("self_attention", "heads=2", [(2, 7, 24), (2, 7)], packed(2), integer=1)
 # The logarithm magnifies the rounding of bands that hardly any of this tone is in.
-check("log_mel", "n_fft=256 win_length=200 hop_length=80 mels=20", [(2, 700)], log_mel(256, 200, 80, 20), bound=1e-9)
+check("log_mel", "n_fft=256 win_length=200 hop_length=80 mels=20", [(2, 700)], log_mel(256, 200, 80, 20), bound=1e-9,
+      gradients=False)
 check("log_mel", "sample_rate=8000 n_fft=64 mels=9 center=no f_min=60 f_max=3500", [(2, 333)],
-      log_mel(64, 64, 32, 9, 8000, 60, 3500, center=False), bound=1e-9)
+      log_mel(64, 64, 32, 9, 8000, 60, 3500, center=False), bound=1e-9, gradients=False)
 check("log_mel", "n_fft=256 mels=17 mel_scale=slaney norm=slaney", [(1, 700)],
-      log_mel(256, 256, 128, 17, slaney=True, area=True), bound=1e-9)
+      log_mel(256, 256, 128, 17, slaney=True, area=True), bound=1e-9,
+      gradients=False)

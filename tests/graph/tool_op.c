@@ -1,10 +1,10 @@
-/* Prints what an op's float64 reference, and that of its derivative, make of made-up inputs, for tests/graph/check_torch.py.
+/* Prints what an op's float64 reference, and that of its derivative, make of given inputs, for tests/graph/check_torch.py.
  *
  *     tool_op OP "key=value ..." SHAPE...        ->  a line of numbers per output, then one per gradient
  *
- * SHAPE is 2x5x7. Element k of input i is sin(0.37 k + 1.3 i); of an integer input 1, or 0 where (5 k + 3) mod 7 < 2; of one
- * with the SHAPE 2x5x7:9 it is (5 k + 3) mod 9. The gradients are of the sum over k of cos(0.11 k) times element k of output
- * 0, one per floating-point input; none for an op without a derivative. */
+ * SHAPE is 2x5x7, or "-" for an absent input. Standard input has the elements of all inputs. The gradients are of the sum over
+ * k of cos(0.11 k) times element k of output 0, one per floating-point input that is no run-time scalar; none for an op
+ * without a derivative. */
 #include "graph/graph.h"
 
 #include <math.h>
@@ -18,19 +18,17 @@ typedef struct tool {
     const lbk_op *op;
     void *params;
     lbk_value input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS], seed, gradient[LBK_MAX_INPUTS];
-    int64_t below[LBK_MAX_INPUTS]; /* of integer inputs; 0: they are a mask */
     int input_count, output_count;
     double **memory;
 } tool;
 
-static lbk_status shape_parse(const char *text, lbk_shape *shape, int64_t *below) {
+static lbk_status shape_parse(const char *text, lbk_shape *shape) {
     char *end = NULL;
     for (const char *at = text; shape->rank < LBK_MAX_RANK; at = end + 1) {
         shape->dim[shape->rank++] = strtol(at, &end, 10);
         if (*end != 'x')
             break;
     }
-    *below = *end == ':' ? strtol(end + 1, &end, 10) : 0;
     return *end == '\0' ? LBK_OK : lbk_fail(LBK_ERR_INPUT, "'%s' is no shape", text);
 }
 
@@ -43,7 +41,10 @@ static lbk_status graph_fill(tool *t, const char *params, char **shapes) {
         char name[16];
         lbk_shape shape = {0};
         snprintf(name, sizeof name, "input%d", i);
-        LBK_TRY(shape_parse(shapes[i], &shape, &t->below[i]));
+        in[i] = LBK_NONE;
+        if (strcmp(shapes[i], "-") == 0)
+            continue;
+        LBK_TRY(shape_parse(shapes[i], &shape));
         LBK_TRY(lbk_graph_input(t->graph, name, t->op->integers >> i & 1u ? LBK_I32 : LBK_F32, shape, &in[i]));
     }
     LBK_TRY(lbk_graph_node(t->graph, t->op, "op", t->params, t->input_count, in, t->output));
@@ -66,7 +67,7 @@ static lbk_status differentiate(tool *t) {
     for (int i = 0; i < LBK_MAX_INPUTS; i++) {
         g.input[i] = t->input[i];
         g.input_grad[i] = LBK_NONE;
-        g.wanted[i] = i < t->input_count && !(t->op->integers >> i & 1u);
+        g.wanted[i] = i < t->input_count && t->input[i] != LBK_NONE && !((t->op->integers | t->op->scalars) >> i & 1u);
     }
     for (int i = 0; i < LBK_MAX_OUTPUTS; i++) {
         g.output[i] = t->output[i];
@@ -77,15 +78,26 @@ static lbk_status differentiate(tool *t) {
     return status == LBK_ERR_UNSUPPORTED ? LBK_OK : status;
 }
 
-static lbk_status value_fill(tool *t, lbk_value value, int i) {
-    const lbk_tensor_desc *desc = lbk_graph_desc(t->graph, value);
-    size_t count = (size_t)lbk_shape_count(&desc->shape);
-    LBK_TRY(lbk_arena_alloc(&t->arena, count * sizeof(double), &t->memory[value]));
-    size_t below = (size_t)t->below[i];
+static lbk_status input_read(tool *t, int i) {
+    size_t count = (size_t)lbk_shape_count(&lbk_graph_desc(t->graph, t->input[i])->shape);
+    double *numbers = NULL;
+    LBK_TRY(lbk_arena_alloc(&t->arena, count * sizeof *numbers, &numbers));
+    for (size_t k = 0; k < count; k++) {
+        char word[64], *end = word;
+        if (scanf("%63s", word) == 1)
+            numbers[k] = strtod(word, &end);
+        if (end == word || *end != '\0')
+            return lbk_fail(LBK_ERR_INPUT, "no number for element %zu of input %d on standard input", k, i);
+    }
+    t->memory[t->input[i]] = numbers;
+    return LBK_OK;
+}
+
+static lbk_status seed_fill(tool *t) {
+    size_t count = (size_t)lbk_shape_count(&lbk_graph_desc(t->graph, t->seed)->shape);
+    LBK_TRY(lbk_arena_alloc(&t->arena, count * sizeof(double), &t->memory[t->seed]));
     for (size_t k = 0; k < count; k++)
-        t->memory[value][k] = value == t->seed         ? cos(0.11 * (double)k)
-                              : desc->dtype == LBK_I32 ? (double)(below ? (5 * k + 3) % below : (5 * k + 3) % 7 >= 2)
-                                                       : sin(0.37 * (double)k + 1.3 * i);
+        t->memory[t->seed][k] = cos(0.11 * (double)k);
     return LBK_OK;
 }
 
@@ -100,8 +112,9 @@ static lbk_status run(tool *t, const char *params, char **shapes) {
     LBK_TRY(differentiate(t));
     LBK_TRY(lbk_arena_alloc(&t->arena, t->graph->value_count * sizeof *t->memory, &t->memory));
     for (int i = 0; i < t->input_count; i++)
-        LBK_TRY(value_fill(t, t->input[i], i));
-    LBK_TRY(value_fill(t, t->seed, 0));
+        if (t->input[i] != LBK_NONE)
+            LBK_TRY(input_read(t, i));
+    LBK_TRY(seed_fill(t));
     LBK_TRY(lbk_graph_interpret(t->graph, t->memory, &t->arena));
     for (int i = 0; i < t->output_count; i++)
         value_print(t, t->output[i]);

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VARIATIONS 3            /* tried per example */
-#define MOST_ELEMENTS (1 << 22) /* of an input: sizes of five or six dimensions multiply to more than memory holds */
+#define VARIATIONS 3 /* tried per example */
 
 static uint64_t test_seed(void) {
     const char *text = getenv("LIMBECK_TEST_SEED");
@@ -27,19 +26,12 @@ static bool check(lbk_device *device, const op_case *c, uint64_t seed) {
     return status == LBK_OK && result.passed;
 }
 
-static bool is_small(const op_case *c) {
-    for (int i = 0; i < c->input_count; i++)
-        if (c->input[i].rank > 0 && lbk_shape_count(&c->input[i]) > MOST_ELEMENTS)
-            return false;
-    return true;
-}
-
 /* Ends at the first failure: the rest would say the same. */
 static int variations_check(lbk_device *device, const op_case *original, uint64_t seed) {
     int run = 0;
     for (int k = 0; k < VARIATIONS; k++) {
         op_case c = op_case_vary(original, seed + (uint64_t)k);
-        if (memcmp(c.input, original->input, sizeof c.input) == 0 || !is_small(&c) || !op_case_valid(&c))
+        if (memcmp(c.input, original->input, sizeof c.input) == 0 || !op_case_valid(&c))
             continue;
         run++;
         if (!check(device, &c, seed + (uint64_t)k))

@@ -174,3 +174,66 @@ Test(shapes, embeddings) {
     ACCEPTED(accepted);
     REFUSED(refused);
 }
+
+Test(shapes, recurrent) {
+    static const shapes accepted[] = {
+        {"lstm",
+         "hidden=4",
+         {{3, {2, 5, 3}}, {2, {2, 1}}, {2, {3, 16}}, {2, {4, 16}}, {1, {16}}, {1, {16}}},
+         "2x5x4 2x5x16 2x5x4"},
+        {"gru", "hidden=4 bias=no", {{3, {2, 5, 3}}, {-1, {0}}, {2, {3, 12}}, {2, {4, 12}}}, "2x5x4 2x5x16"},
+        {"gru_backward",
+         "",
+         {{3, {2, 5, 4}}, {3, {2, 5, 16}}, {3, {2, 5, 4}}, {2, {4, 12}}, {1, {2}}},
+         "2x5x12 2x5x12 2x4"},
+        {"last_step", "", {{3, {2, 5, 3}}, {2, {2, 1}}}, "2x3"},
+    };
+    static const shapes refused[] = {
+        {"lstm", "hidden=4", {{2, {5, 3}}}, "x has 2 dimensions (5x3), expected 3"},
+        {"lstm",
+         "hidden=4",
+         {{3, {2, 5, 3}}, {1, {2}}},
+         "2 inputs, expected x, lengths (may be absent), weight_ih and weight_hh at least"},
+        {"lstm",
+         "hidden=4 bias=no",
+         {{3, {2, 5, 3}}, {1, {5}}, {2, {3, 16}}, {2, {4, 16}}},
+         "lengths has shape 5, expected 2"},
+        {"gru",
+         "hidden=4 bias=no",
+         {{3, {2, 5, 3}}, {1, {2}}, {2, {3, 16}}, {2, {4, 16}}},
+         "weight_ih has shape 3x16, expected 3x12"},
+        {"gru",
+         "hidden=4",
+         {{3, {2, 5, 3}}, {1, {2}}, {2, {3, 12}}, {2, {4, 12}}, {1, {12}}},
+         "bias=yes, but bias_hh is absent"},
+        {"gru",
+         "hidden=4 bias=no",
+         {{3, {2, 5, 3}}, {1, {2}}, {2, {3, 12}}, {2, {4, 12}}, {1, {12}}},
+         "bias=no, but bias_ih is there"},
+        {"lstm_backward",
+         "",
+         {{3, {2, 5, 4}}, {3, {2, 5, 16}}, {3, {2, 5, 16}}, {2, {4, 16}}},
+         "cell has shape 2x5x16, expected 2x5x4"},
+        {"last_step", "", {{3, {2, 5, 3}}, {2, {2, 5}}}, "lengths has shape 2x5, expected 2"},
+    };
+    ACCEPTED(accepted);
+    REFUSED(refused);
+}
+
+Test(shapes, losses) {
+    static const shapes accepted[] = {
+        {"cross_entropy", "", {{3, {2, 5, 3}}, {2, {2, 5}}, {1, {3}}}, "1 2x5x3"},
+        {"kl_div", "", {{3, {2, 5, 3}}, {3, {2, 5, 3}}, {1, {1}}}, "1 2x5x3"},
+        {"bce_with_logits", "", {{2, {2, 5}}, {2, {2, 5}}, {1, {5}}}, "1 2x5"},
+    };
+    static const shapes refused[] = {
+        {"cross_entropy", "", {{1, {3}}, {1, {3}}}, "logits has 1 dimensions, expected at least 2"},
+        {"cross_entropy", "", {{3, {2, 5, 3}}, {1, {2}}}, "labels has shape 2, expected 2x5"},
+        {"cross_entropy", "", {{2, {2, 5}}, {1, {2}}, {1, {2}}}, "weight has shape 2, expected 5"},
+        {"mse_loss", "", {{2, {2, 5}}, {2, {5, 2}}}, "the second input has shape 5x2, expected 2x5"},
+        {"bce_with_logits", "", {{2, {2, 5}}, {2, {2, 5}}, {1, {2}}}, "pos_weight has shape 2, expected 5"},
+        {"kl_div", "", {{2, {2, 5}}, {2, {2, 5}}, {1, {2}}}, "temperature has shape 2, expected 1"},
+    };
+    ACCEPTED(accepted);
+    REFUSED(refused);
+}

@@ -266,6 +266,20 @@ Test(special, losses_of_equals) {
         }
 }
 
+/* Rows that point apart, and rows of both signs. */
+Test(special, cosine_of_opposites) {
+    op_case c = {.op = lbk_op_find("cosine_loss"),
+                 .params = "reduction=sum",
+                 .input = {lbk_shape_2(9, 37), lbk_shape_2(9, 37)},
+                 .input_count = 2,
+                 .low_of = {-2, 1},
+                 .high_of = {-1, 2}};
+    check_classes(&c);
+    c.low_of[0] = c.low_of[1] = -2;
+    c.high_of[0] = c.high_of[1] = 2;
+    check_classes(&c);
+}
+
 /* Lengths below 0, of 0, and beyond the last step; more steps than a work-group of samples. */
 Test(special, lengths_of_any_size) {
     static const struct {

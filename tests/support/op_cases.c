@@ -46,23 +46,36 @@ op_case op_case_vary(const op_case *original, uint64_t seed) {
     return c;
 }
 
-static lbk_status case_infer(const op_case *c, lbk_arena *arena) {
+#define MOST_ELEMENTS (1 << 22)
+
+static bool is_small(const lbk_tensor_desc *desc) {
+    return desc->shape.rank < 0 || lbk_shape_count(&desc->shape) <= MOST_ELEMENTS;
+}
+
+static lbk_status case_infer(const op_case *c, lbk_arena *arena, bool *small) {
     lbk_infer infer = {.input_count = c->input_count};
     lbk_tensor_desc inputs[LBK_MAX_INPUTS];
     void *params = NULL;
+    *small = true;
     if (c->op->params_size > 0)
         LBK_TRY(lbk_arena_alloc(arena, c->op->params_size, &params));
     LBK_TRY(lbk_op_params_parse(c->op, c->params, arena, params));
-    for (int i = 0; i < c->input_count; i++)
+    for (int i = 0; i < c->input_count; i++) {
         inputs[i] = (lbk_tensor_desc){c->op->integers >> i & 1 ? LBK_I32 : LBK_F32, c->input[i]};
+        *small = *small && is_small(&inputs[i]);
+    }
     infer.params = params;
     infer.input = inputs;
-    return lbk_op_infer(c->op, &infer);
+    LBK_TRY(lbk_op_infer(c->op, &infer));
+    for (int i = 0; i < infer.output_count; i++)
+        *small = *small && is_small(&infer.output[i]);
+    return LBK_OK;
 }
 
 bool op_case_valid(const op_case *c) {
     lbk_arena arena = {0};
-    lbk_status status = case_infer(c, &arena);
+    bool small;
+    lbk_status status = case_infer(c, &arena, &small);
     lbk_arena_release(&arena);
-    return status == LBK_OK;
+    return status == LBK_OK && small;
 }

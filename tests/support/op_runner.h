@@ -34,7 +34,8 @@ op_case op_case_of(const lbk_op *op, const lbk_op_example *example);
 /* The same case with other sizes: each size that occurs becomes another one wherever it occurs, so that shapes which must
  * agree still do. Sizes that the parameters fix make shape inference refuse the case: see op_case_valid(). */
 op_case op_case_vary(const op_case *original, uint64_t seed);
-/* Whether parameters and shapes are accepted. */
+/* Whether parameters and shapes are accepted, and no tensor is so large that memory might not do: sizes of several
+ * dimensions, or of tensors that are stretched over each other, multiply. */
 bool op_case_valid(const op_case *c);
 
 /* LBK_OK with result->passed true or false; a failure status when the case could not be run. An element's error must stay below
