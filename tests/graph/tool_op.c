@@ -2,9 +2,9 @@
  *
  *     tool_op OP "key=value ..." SHAPE...        ->  a line of numbers per output, then one per gradient
  *
- * SHAPE is 2x5x7. Element k of input i is sin(0.37 k + 1.3 i); of an integer input 1, or 0 where (5 k + 3) mod 7 < 2; of one
- * with the SHAPE 2x5x7:9 it is (5 k + 3) mod 9. The gradients are of the sum over k of cos(0.11 k) times element k of output
- * 0, one per floating-point input; none for an op without a derivative. */
+ * SHAPE is 2x5x7. Element k of input i is sin(0.37 k + 1.3 i); with the SHAPE 2x5x7:-3:9 it is stretched to [-3, 9]. Of an
+ * integer input it is 1, or 0 where (5 k + 3) mod 7 < 2; with the SHAPE 2x5x7:9 it is (5 k + 3) mod 9. The gradients are of
+ * the sum over k of cos(0.11 k) times element k of output 0, one per floating-point input; none for an op without a derivative. */
 #include "graph/graph.h"
 
 #include <math.h>
@@ -18,19 +18,27 @@ typedef struct tool {
     const lbk_op *op;
     void *params;
     lbk_value input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS], seed, gradient[LBK_MAX_INPUTS];
+    double low[LBK_MAX_INPUTS], high[LBK_MAX_INPUTS];
     int64_t below[LBK_MAX_INPUTS]; /* of integer inputs; 0: they are a mask */
     int input_count, output_count;
     double **memory;
 } tool;
 
-static lbk_status shape_parse(const char *text, lbk_shape *shape, int64_t *below) {
+static lbk_status shape_parse(tool *t, int i, const char *text, lbk_shape *shape) {
     char *end = NULL;
     for (const char *at = text; shape->rank < LBK_MAX_RANK; at = end + 1) {
         shape->dim[shape->rank++] = strtol(at, &end, 10);
         if (*end != 'x')
             break;
     }
-    *below = *end == ':' ? strtol(end + 1, &end, 10) : 0;
+    t->low[i] = -1;
+    t->high[i] = 1;
+    if (strchr(text, ':') != strrchr(text, ':')) {
+        t->low[i] = strtod(end + 1, &end);
+        t->high[i] = strtod(end + 1, &end);
+    } else if (strchr(text, ':')) {
+        t->below[i] = strtol(end + 1, &end, 10);
+    }
     return *end == '\0' ? LBK_OK : lbk_fail(LBK_ERR_INPUT, "'%s' is no shape", text);
 }
 
@@ -43,7 +51,7 @@ static lbk_status graph_fill(tool *t, const char *params, char **shapes) {
         char name[16];
         lbk_shape shape = {0};
         snprintf(name, sizeof name, "input%d", i);
-        LBK_TRY(shape_parse(shapes[i], &shape, &t->below[i]));
+        LBK_TRY(shape_parse(t, i, shapes[i], &shape));
         LBK_TRY(lbk_graph_input(t->graph, name, t->op->integers >> i & 1u ? LBK_I32 : LBK_F32, shape, &in[i]));
     }
     LBK_TRY(lbk_graph_node(t->graph, t->op, "op", t->params, t->input_count, in, t->output));
@@ -83,9 +91,10 @@ static lbk_status value_fill(tool *t, lbk_value value, int i) {
     LBK_TRY(lbk_arena_alloc(&t->arena, count * sizeof(double), &t->memory[value]));
     size_t below = (size_t)t->below[i];
     for (size_t k = 0; k < count; k++)
-        t->memory[value][k] = value == t->seed         ? cos(0.11 * (double)k)
-                              : desc->dtype == LBK_I32 ? (double)(below ? (5 * k + 3) % below : (5 * k + 3) % 7 >= 2)
-                                                       : sin(0.37 * (double)k + 1.3 * i);
+        t->memory[value][k] = value == t->seed ? cos(0.11 * (double)k)
+                              : desc->dtype == LBK_I32
+                                  ? (double)(below ? (5 * k + 3) % below : (5 * k + 3) % 7 >= 2)
+                                  : t->low[i] + (t->high[i] - t->low[i]) / 2 * (1 + sin(0.37 * (double)k + 1.3 * i));
     return LBK_OK;
 }
 
