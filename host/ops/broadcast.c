@@ -1,10 +1,10 @@
 #include "ops/broadcast.h"
 
-#include "ops/sum_to.h"
-
 #define CPU_CHUNK 256    /* vectors of one work-item */
 #define MAX_GROUPS 65535 /* in the second and third dimension: a limit of some GPUs */
-#define MAX_GEOMETRY 6   /* dimensions of the kernel: length, rows and four outer ones */
+#define MAX_GEOMETRY 6   /* dimensions that the kernels have */
+
+_Static_assert(LBK_MAX_RANK <= MAX_GEOMETRY, "a shape may have more dimensions than the kernels of binary.cl");
 
 /* Dimension `d` of `out` in `shape`; 1 where it repeats. */
 static int64_t size_at(const lbk_shape *shape, const lbk_shape *out, int d) {
@@ -21,16 +21,16 @@ bool lbk_broadcast_fits(const lbk_shape *shape, const lbk_shape *out) {
 
 lbk_status lbk_broadcast_shape(const lbk_shape *a, const lbk_shape *b, lbk_shape *out) {
     char text_a[LBK_SHAPE_TEXT], text_b[LBK_SHAPE_TEXT];
-    const lbk_shape *longer = a->rank >= b->rank ? a : b;
-    *out = *longer;
-    for (int d = 0; d < out->rank; d++) {
-        int64_t size_a = size_at(a, longer, d), size_b = size_at(b, longer, d);
+    lbk_shape both = a->rank >= b->rank ? *a : *b;
+    for (int d = 0; d < both.rank; d++) {
+        int64_t size_a = size_at(a, &both, d), size_b = size_at(b, &both, d);
         if (size_a != size_b && size_a != 1 && size_b != 1)
             return lbk_fail(LBK_ERR_INPUT,
                             "shapes %s and %s do not go together: aligned at the right, dimensions must be equal or 1",
                             lbk_shape_print(a, text_a), lbk_shape_print(b, text_b));
-        out->dim[d] = size_a == 1 ? size_b : size_a;
+        both.dim[d] = size_a == 1 ? size_b : size_a;
     }
+    *out = both;
     return LBK_OK;
 }
 
@@ -139,11 +139,34 @@ lbk_status lbk_broadcast_emit(lbk_emit *e, lbk_class cls, const char *kernel, co
     return LBK_OK;
 }
 
+void lbk_broadcast_last_run(const lbk_shape *from, const lbk_shape *to, lbk_slices *slices, lbk_shape *next) {
+    int d = from->rank - 1;
+    *slices = (lbk_slices){1, 1, 1};
+    *next = *from;
+    /* A dimension of 1 belongs to any run. */
+    for (; d >= 0 && (from->dim[d] == 1 || size_at(to, from, d) > 1); d--)
+        slices->inner *= from->dim[d];
+    for (; d >= 0 && size_at(to, from, d) == 1; d--) {
+        slices->length *= from->dim[d];
+        next->dim[d] = 1;
+    }
+    for (; d >= 0; d--)
+        slices->outer *= from->dim[d];
+    if (lbk_shape_count(next) == lbk_shape_count(to))
+        *next = *to;
+}
+
 lbk_status lbk_broadcast_sum(lbk_gradient *g, lbk_value gradient, int input, lbk_value *out) {
     const lbk_shape *shape = &g->input_desc[input].shape;
+    lbk_shape now = g->output_desc[0].shape, next;
+    lbk_slices slices;
     *out = gradient;
-    if (lbk_shape_equal(shape, &g->output_desc[0].shape))
-        return LBK_OK;
-    const lbk_shape_params params = lbk_shape_params_of(shape);
-    return lbk_gradient_emit(g, "sum_to", &params, 1, &gradient, out);
+    while (!lbk_shape_equal(&now, shape)) {
+        const lbk_value from = *out;
+        lbk_broadcast_last_run(&now, shape, &slices, &next);
+        const lbk_shape_params params = {lbk_ints_of_shape(&next)};
+        LBK_TRY(lbk_gradient_emit(g, "sum_to", &params, 1, &from, out));
+        now = next;
+    }
+    return LBK_OK;
 }

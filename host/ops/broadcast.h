@@ -3,7 +3,7 @@
 #ifndef LBK_OPS_BROADCAST_H
 #define LBK_OPS_BROADCAST_H
 
-#include "ops/support.h"
+#include "ops/reduce.h"
 
 /* The shape of `a` and `b` together into *out. LBK_ERR_INPUT when a dimension differs and is 1 in neither. */
 lbk_status lbk_broadcast_shape(const lbk_shape *a, const lbk_shape *b, lbk_shape *out);
@@ -16,6 +16,15 @@ int64_t lbk_broadcast_index(const lbk_shape *shape, const lbk_shape *out, int64_
 /* The launch for class `cls` of kernels/generic/binary.cl's `kernel`, "value" (inputs a, b) or "backward" (dy, a, b), with
  * its function of two operands. With one input that is both. `options`: "-DFUNCTION=value_sub". */
 lbk_status lbk_broadcast_emit(lbk_emit *e, lbk_class cls, const char *kernel, const char *options);
+
+/* Summing `from` to the smaller shape `to`, the last run of dimensions that to repeats first: what that sum runs over, and the
+ * shape it leaves, which is `to` when there was one run. */
+void lbk_broadcast_last_run(const lbk_shape *from, const lbk_shape *to, lbk_slices *slices, lbk_shape *next);
+
+/* Parameters of sum_to and expand. */
+typedef struct lbk_shape_params {
+    lbk_ints shape; /* of the output */
+} lbk_shape_params;
 
 /* In a rule: `gradient` has output 0's shape; what input `input` gets of it is its sum over what was repeated. */
 lbk_status lbk_broadcast_sum(lbk_gradient *g, lbk_value gradient, int input, lbk_value *out);

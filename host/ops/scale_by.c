@@ -1,5 +1,5 @@
 /* scale_by: a tensor times a scalar that is read when the kernel runs (a scheduled weight, an incoming gradient). */
-#include "ops/support.h"
+#include "ops/broadcast.h"
 
 static lbk_status scale_by_infer(lbk_infer *infer) {
     LBK_TRY(lbk_infer_shape(infer, 1, "s", lbk_shape_1(1)));
@@ -29,12 +29,11 @@ static lbk_status scale_by_differentiate(lbk_gradient *g) {
     return lbk_gradient_emit(g, "scale_by", NULL, 2, inputs, &g->input_grad[0]);
 }
 
-static lbk_status scale_by_emit(lbk_emit *e) {
-    lbk_call *call;
-    return lbk_emit_elementwise(e, "generic/scale_by", "scale_by", lbk_ops_count(&e->input[0]), &call);
+static lbk_status scale_by_emit(lbk_emit *e, lbk_class cls) {
+    return lbk_broadcast_emit(e, cls, "value", "-DFUNCTION=value_mul");
 }
 
-static const lbk_variant scale_by_variants[] = {{LBK_CLASS_GENERIC, "elementwise", scale_by_emit}, {.emit = NULL}};
+LBK_VARIANTS_BY_CLASS(scale_by, "vector", "float4", "element")
 
 static const lbk_op_example scale_by_examples[] = {
     {.params = "", .input = {{4, {2, 5, 7, 3}}, {1, {1}}}, .input_count = 2},

@@ -235,7 +235,7 @@ LBK_VARIANTS_BY_CLASS(unary, "vector", "float4", "element")
 #define BACKWARD_OP(op_name, saved, example, low, high, slope, ...)                                                    \
     static const lbk_op op_name##_backward_op = {.name = #op_name "_backward",                                         \
                                                  .summary = "derivative of " #op_name,                                 \
-                                                 .formula = "dx = dy * (" #slope "); a, b: the parameters",            \
+                                                 .formula = "dx = dy * (" #slope ")",                                  \
                                                  .inputs = "dy[...] " #saved "[...]",                                  \
                                                  .outputs = "dx[...]",                                                 \
                                                  .min_inputs = 2,                                                      \
@@ -250,7 +250,7 @@ LBK_VARIANTS_BY_CLASS(unary, "vector", "float4", "element")
     static const lbk_op op_name##_curvature_op = {                                                                     \
         .name = #op_name "_curvature",                                                                                 \
         .summary = "derivative of the factor in " #op_name "_backward",                                                \
-        .formula = "c = " #curvature "; a, b: the parameters",                                                         \
+        .formula = "c = " #curvature,                                                                                  \
         .inputs = #saved "[...]",                                                                                      \
         .outputs = "c[...]",                                                                                           \
         .min_inputs = 1,                                                                                               \

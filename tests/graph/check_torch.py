@@ -26,12 +26,13 @@ def integers(shape, below):
     return numbers % below if below else numbers % 7 >= 2
 
 
-def check(op, params, shapes, theirs, integer=None, below=0, bound=1e-13, given={}, gradients=True):
+def check(op, params, shapes, theirs, integer=None, below=0, bound=1e-13, given={}, gradients=True, between=(-1, 1)):
     """theirs(inputs) -> outputs, None for one that is not compared. `integer`: which input is one, a mask or numbers `below`
-    this; `given`: other values of inputs, None for one that is absent, one number for a run-time scalar. `gradients`: the
+    this; `between`: range of the others; `given`: other values of inputs, None for one that is absent, one number for a run-time scalar. `gradients`: the
     op has all derivatives."""
+    low, high = between
     inputs = [given[i] if i in given else integers(s, below) if i == integer
-              else torch.sin(0.37 * index(s) + 1.3 * i) for i, s in enumerate(shapes)]
+              else low + (high - low) / 2 * (1 + torch.sin(0.37 * index(s) + 1.3 * i)) for i, s in enumerate(shapes)]
     scalars = [i for i in given if given[i] is not None and given[i].numel() == 1]
     floats = [x.requires_grad_() for i, x in enumerate(inputs)
               if x is not None and x.is_floating_point() and i not in scalars]
@@ -307,3 +308,52 @@ check("log_mel", "sample_rate=8000 n_fft=64 mels=9 center=no f_min=60 f_max=3500
 check("log_mel", "n_fft=256 mels=17 mel_scale=slaney norm=slaney", [(1, 700)],
       log_mel(256, 256, 128, 17, slaney=True, area=True), bound=1e-9,
       gradients=False)
+
+UNARY = [  # op, parameters, the same in PyTorch, range of x
+    ("relu", "", functional.relu, (-1, 1)),
+    ("relu6", "", functional.relu6, (-9, 9)),
+    ("leaky_relu", "", functional.leaky_relu, (-1, 1)),
+    ("leaky_relu", "slope=0.3", lambda x: functional.leaky_relu(x, 0.3), (-1, 1)),
+    ("elu", "", functional.elu, (-4, 4)),
+    ("elu", "alpha=0.4", lambda x: functional.elu(x, 0.4), (-4, 4)),
+    ("silu", "", functional.silu, (-9, 9)),
+    ("hard_swish", "", functional.hardswish, (-5, 5)),
+    ("hard_sigmoid", "", lambda x: functional.relu6(x + 3) / 6, (-5, 5)),  # functional.hardsigmoid has 1/6 in float32
+    ("gelu", "", functional.gelu, (-6, 6)),
+    ("gelu", "approximate=tanh", lambda x: functional.gelu(x, approximate="tanh"), (-6, 6)),
+    ("sigmoid", "", torch.sigmoid, (-9, 9)),
+    ("tanh", "", torch.tanh, (-5, 5)),
+    ("softplus", "", functional.softplus, (-19, 19)),  # beyond 20 PyTorch takes x itself
+    ("softplus", "beta=2", lambda x: functional.softplus(x, 2), (-9, 9)),
+    ("abs", "", torch.abs, (-1, 1)),
+    ("clamp", "min=-0.5 max=0.7", lambda x: torch.clamp(x, -0.5, 0.7), (-1, 1)),
+    ("clamp", "min=0.5", lambda x: torch.clamp(x, min=0.5), (-1, 1)),
+    ("exp", "", torch.exp, (-4, 4)),
+    ("log", "", torch.log, (0.1, 4)),
+    ("sqrt", "", torch.sqrt, (0.1, 4)),
+    ("rsqrt", "", torch.rsqrt, (0.1, 4)),
+    ("reciprocal", "", torch.reciprocal, (0.1, 4)),
+    ("square", "", torch.square, (-2, 2)),
+    ("neg", "", torch.neg, (-1, 1)),
+    ("scale", "factor=-1.5 offset=0.5", lambda x: -1.5 * x + 0.5, (-1, 1)),
+]
+for op, params, function, span in UNARY:
+    check(op, params, [(4, 31)], lambda x: [function(x)], between=span)
+
+IMAGE = (2, 3, 4, 5)
+BINARY = [
+    ("prelu", "", functional.prelu, (6, 5), (1,)),
+    ("prelu", "num_parameters=5", functional.prelu, (6, 5), (5,)),
+    ("add", "", torch.add, IMAGE, (5,)),
+    ("sub", "", torch.sub, (4, 1), IMAGE),
+    ("mul", "", torch.mul, IMAGE, (2, 1, 1, 5)),
+    ("mul", "", torch.mul, (2, 1, 4, 1), (3, 1, 5)),
+    ("maximum", "", torch.maximum, IMAGE, (4, 5)),
+    ("minimum", "", torch.minimum, (1,), IMAGE),
+]
+for op, params, function, a, b in BINARY:
+    check(op, params, [a, b], lambda x, y: [function(x, y)])
+check("div", "", [IMAGE, (3, 1, 1)], lambda x, y: [torch.div(x, y)], between=(0.2, 3))
+check("maximum", "", [(7,), (7,)], lambda x, y: [torch.maximum(x, y)], between=(0.5, 0.5))  # equals share the gradient
+check("sum_to", "shape=1,1,5", [IMAGE], lambda x: [x.sum((0, 1, 2)).reshape(1, 1, 5)])
+check("expand", "shape=2,3,4,5", [(3, 1, 5)], lambda x: [x.expand(2, 3, 4, 5)])

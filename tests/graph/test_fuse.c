@@ -126,3 +126,24 @@ Test(fuse, a_batch_norm_behind_an_addition_or_a_relu_stays) {
     expect_same("cbb", 3);
     expect_same("cabcab", 4);
 }
+
+/* Addition node left behind a convolution of `x`, when `other` is added to its result? */
+static bool addition_stays(lbk_shape x, lbk_shape other) {
+    chain c = {.memory = NULL};
+    lbk_value b;
+    must(lbk_graph_create(&c.graph));
+    must(lbk_graph_input(c.graph, "x", LBK_F32, x, &c.x));
+    must(lbk_graph_input(c.graph, "other", LBK_F32, other, &b));
+    must(lbk_graph_keep(c.graph, add(&c, layer(&c, "conv2d", "c", "out=3 kernel=1", c.x), b)));
+    must(lbk_graph_fuse(c.graph));
+    bool stays = c.graph->node_count == 2;
+    chain_release(&c);
+    return stays;
+}
+
+Test(fuse, an_addition_that_broadcasts_stays) {
+    const lbk_shape image = lbk_shape_4(2, 4, 4, CHANNELS), pooled = lbk_shape_4(2, 1, 1, CHANNELS);
+    cr_expect(!addition_stays(image, image));
+    cr_expect(addition_stays(image, lbk_shape_1(CHANNELS)), "the added vector repeats");
+    cr_expect(addition_stays(pooled, image), "the convolution's result repeats");
+}

@@ -18,6 +18,9 @@ typedef struct op_case {
     double low_of[LBK_MAX_INPUTS], high_of[LBK_MAX_INPUTS]; /* of one input, where they differ from each other */
     int integer_from, integer_below;                        /* I32 inputs: uniform in [from, below) */
     bool some_nan;                                          /* one in eight numbers of float inputs is NaN */
+    const float *given[LBK_MAX_INPUTS]; /* given_count numbers, over and over, in place of random ones */
+    size_t given_count;
+    bool each; /* elements are held to their own size, not to the largest one's */
 } op_case;
 
 typedef struct op_result {
@@ -40,7 +43,7 @@ bool op_case_valid(const op_case *c);
 
 /* LBK_OK with result->passed true or false; a failure status when the case could not be run. An element's error must stay below
  * 2e-5 * (largest magnitude in the output) + 1e-7 * max(1, largest magnitude in the inputs); integers must be equal, and a
- * NaN or an infinity must be one. */
+ * NaN or an infinity must be one. With c->each the bound is 2e-5 * (magnitude of the element) + 1e-6. */
 lbk_status op_runner_run(lbk_device *device, const op_case *c, uint64_t seed, op_result *result);
 /* Fills variant, seconds (the fastest of `repeats`) and bytes; checks nothing. */
 lbk_status op_runner_time(lbk_device *device, const op_case *c, int repeats, op_result *result);
