@@ -11,11 +11,8 @@ static lbk_gradient gradient_of(const char *op, const char *params, int inputs, 
                                 const lbk_tensor_desc *descs) {
     static char values[256];
     static lbk_arena arena;
-    lbk_gradient g = {.op = lbk_op_find(op),
-                      .params = values,
-                      .input_count = inputs,
-                      .output_count = outputs,
-                      .input_desc = descs};
+    lbk_gradient g = {
+        .op = lbk_op_find(op), .params = values, .input_count = inputs, .output_count = outputs, .input_desc = descs};
     fake_node_count = 0;
     cr_assert(lbk_op_params_parse(lbk_op_find(op), params, &arena, values) == LBK_OK, "%s", lbk_error_message());
     for (int i = 0; i < LBK_MAX_INPUTS; i++) {
