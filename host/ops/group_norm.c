@@ -140,7 +140,7 @@ static lbk_status group_norm_emit(lbk_emit *e, lbk_class cls) {
 LBK_VARIANTS_BY_CLASS(group_norm, "vector", "tree", "columns")
 
 static const lbk_op_example group_norm_examples[] = {
-    {.params = "groups=4", .input = {{4, {3, 8, 8, 32}}, {1, {32}}, {1, {32}}}, .input_count = 3},
+    {.params = "groups=4", .input = {{4, {2, 8, 8, 32}}, {1, {32}}, {1, {32}}}, .input_count = 3},
     {.params = "groups=1 eps=0.1", .input = {{2, {1, 2}}, {1, {2}}, {1, {2}}}, .input_count = 3},
     {.params = "groups=3", .input = {{4, {5, 1, 7, 21}}, {1, {21}}, {1, {21}}}, .input_count = 3, .low = 1, .high = 5},
     {.params = "groups=1", .input = {{3, {2, 527, 67}}, {1, {67}}, {1, {67}}}, .input_count = 3},
@@ -148,7 +148,7 @@ static const lbk_op_example group_norm_examples[] = {
 };
 
 static const lbk_op_example instance_norm_examples[] = {
-    {.params = "", .input = {{4, {3, 8, 8, 32}}}, .input_count = 1},
+    {.params = "", .input = {{4, {2, 8, 8, 32}}}, .input_count = 1},
     {.params = "eps=0.1", .input = {{3, {1, 2, 1}}}, .input_count = 1},
     {.params = "affine=yes", .input = {{4, {3, 17, 19, 67}}, {1, {67}}, {1, {67}}}, .input_count = 3},
 };

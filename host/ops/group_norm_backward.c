@@ -136,7 +136,7 @@ LBK_VARIANTS_BY_CLASS(backward, "vector", "tree", "columns")
         .input_count = 5, .low = 0.05, .high = 2                                                                       \
     }
 static const lbk_op_example backward_examples[] = {
-    EXAMPLE("groups=4", 3, 4, 32, {4, {3, 8, 8, 32}}),
+    EXAMPLE("groups=4", 2, 4, 32, {4, {2, 8, 4, 32}}),
     EXAMPLE("groups=1", 1, 1, 2, {2, {1, 2}}),
     EXAMPLE("groups=67", 3, 67, 67, {4, {3, 17, 19, 67}}),
     EXAMPLE("groups=1", 2, 1, 35, {3, {2, 527, 35}}),
