@@ -167,8 +167,10 @@ static const lbk_op_example kl_examples[] = {
 static const lbk_op_example cosine_examples[] = {
     {.params = "", .input = {{2, {7, 10}}, {2, {7, 10}}}, .input_count = 2},
     {.params = "reduction=sum operand=second", .input = {{3, {5, 3, 307}}, {3, {5, 3, 307}}}, .input_count = 2},
+    /* In rows of one number, which random variations make of longer ones too, the derivative is what 1e-12 leaves of a
+     * difference that is zero: no number near zero. */
     {.params = "", .input = {{2, {3, 1}}, {2, {3, 1}}}, .input_count = 2, .low = 0.5, .high = 2},
-    {.params = "operand=second", .input = {{2, {128, 100}}, {2, {128, 100}}}, .input_count = 2},
+    {.params = "operand=second", .input = {{2, {128, 100}}, {2, {128, 100}}}, .input_count = 2, .low = 0.5, .high = 2},
 };
 
 static const lbk_op kl_op = {
