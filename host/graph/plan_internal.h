@@ -32,8 +32,8 @@ struct lbk_plan {
     lbk_arena arena_host;
     cl_mem arena, scalars;
     bool arena_lent; /* by another plan, which owns it */
-    cl_mem *buffer; /* per value */
-    cl_mem *views;  /* every sub-buffer made, to release */
+    cl_mem *buffer;  /* per value */
+    cl_mem *views;   /* every sub-buffer made, to release */
     size_t view_count, view_capacity;
     lbk_launch *launches;
     size_t launch_count, launch_capacity;

@@ -128,12 +128,13 @@ static lbk_status batch_norm_weights(const void *params, const lbk_tensor_desc *
                    {"running_mean", LBK_WEIGHT_STATE, RUNNING_MEAN, LBK_INIT_ZERO},
                    {"running_var", LBK_WEIGHT_STATE, RUNNING_VAR, LBK_INIT_ONE},
                    {"num_batches_tracked", LBK_WEIGHT_COUNTER, -1, LBK_INIT_ZERO}};
+    const lbk_shape none = {.rank = 0};
     list->count = sizeof weights / sizeof *weights;
     for (int i = 0; i < list->count; i++)
         list->item[i] = (lbk_weight){.suffix = weights[i].suffix,
                                      .kind = weights[i].kind,
                                      .input = weights[i].input,
-                                     .shape = weights[i].input < 0 ? (lbk_shape){.rank = 0} : vector,
+                                     .shape = weights[i].input < 0 ? none : vector,
                                      .init = weights[i].init};
     return LBK_OK;
 }

@@ -37,6 +37,44 @@ static ivec beat(vec a, vec b) {
     return (a > b) | ((a != a) & (b == b));
 }
 
+/* The best of the lanes. */
+static void lanes_best(vec tops, ivec places, float *best, int *at) {
+    float lane[VW];
+    int place[VW];
+    STORE(tops, lane);
+    STORE(places, place);
+    *best = lane[0];
+    *at = place[0];
+    for (int i = 1; i < VW; i++)
+        if (precedes(lane[i], place[i], *best, *at)) {
+            *best = lane[i];
+            *at = place[i];
+        }
+}
+
+/* The best of p[from, to); at INT_MAX: there is none. */
+static void scan_all(__global const float *p, int from, int to, float *best, int *at) {
+    int k = from;
+    *best = -INFINITY;
+    *at = INT_MAX;
+    if (k + VW <= to) {
+        vec tops = LOAD(p + k);
+        ivec places = k + LANES;
+        for (k += VW; k + VW <= to; k += VW) {
+            vec v = LOAD(p + k);
+            ivec take = beat(v, tops);
+            tops = select(tops, v, take);
+            places = select(places, k + LANES, take);
+        }
+        lanes_best(tops, places, best, at);
+    }
+    for (; k < to; k++)
+        if (precedes(p[k], k, *best, *at)) {
+            *best = p[k];
+            *at = k;
+        }
+}
+
 /* The best of p[from, to) behind (last, last_at); at INT_MAX: there is none. */
 static void scan(__global const float *p, int from, int to, float last, int last_at, float *best, int *at) {
     vec tops = -INFINITY, bound = last;
@@ -49,17 +87,7 @@ static void scan(__global const float *p, int from, int to, float last, int last
         tops = select(tops, v, take);
         places = select(places, i, take);
     }
-    float lane[VW];
-    int place[VW];
-    STORE(tops, lane);
-    STORE(places, place);
-    *best = lane[0];
-    *at = place[0];
-    for (int i = 1; i < VW; i++)
-        if (precedes(lane[i], place[i], *best, *at)) {
-            *best = lane[i];
-            *at = place[i];
-        }
+    lanes_best(tops, places, best, at);
     for (; k < to; k++)
         if (precedes(last, last_at, p[k], k) && precedes(p[k], k, *best, *at)) {
             *best = p[k];
@@ -106,7 +134,7 @@ largest(__global const float *restrict x, __global float *restrict y, __global i
     if (inner == 1) {
         float best;
         int at;
-        scan(p, first, end, NAN, -1, &best, &at);
+        scan_all(p, first, end, &best, &at);
         y[o] = best;
         where[o] = at;
         return;
@@ -123,7 +151,7 @@ static void row_top_k(__global const float *p, __global float *y, __global int *
     float best[CHUNKS];
     int at[CHUNKS], full = (length + CHUNKS - 1) / CHUNKS;
     for (int c = 0; c < CHUNKS; c++)
-        scan(p, min(c * full, length), min((c + 1) * full, length), NAN, -1, &best[c], &at[c]);
+        scan_all(p, min(c * full, length), min((c + 1) * full, length), &best[c], &at[c]);
     for (int j = 0; j < k; j++) {
         int c = 0;
         for (int other = 1; other < CHUNKS; other++)

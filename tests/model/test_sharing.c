@@ -62,16 +62,12 @@ Test(sharing, directions_and_layers_of_a_recurrent_network) {
                    "r1 = lstm from=c0,lengths hidden=5 reverse=yes weights=lstm.*_l1_reverse\n"
                    "hf = last_step from=f1,lengths\nhr = last_step from=r1,lengths reverse=yes\n"
                    "h = concat from=hf,hr\nfc = dense out=10\n");
-    expect_weights(&n, (const char *[]){"lstm.weight_ih_l0",         "lstm.weight_hh_l0",
-                                        "lstm.bias_ih_l0",           "lstm.bias_hh_l0",
-                                        "lstm.weight_ih_l0_reverse", "lstm.weight_hh_l0_reverse",
-                                        "lstm.bias_ih_l0_reverse",   "lstm.bias_hh_l0_reverse",
-                                        "lstm.weight_ih_l1",         "lstm.weight_hh_l1",
-                                        "lstm.bias_ih_l1",           "lstm.bias_hh_l1",
-                                        "lstm.weight_ih_l1_reverse", "lstm.weight_hh_l1_reverse",
-                                        "lstm.bias_ih_l1_reverse",   "lstm.bias_hh_l1_reverse",
-                                        "fc.weight",                 "fc.bias",
-                                        NULL});
+    expect_weights(
+        &n, (const char *[]){"lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0", "lstm.bias_hh_l0",
+                             "lstm.weight_ih_l0_reverse", "lstm.weight_hh_l0_reverse", "lstm.bias_ih_l0_reverse",
+                             "lstm.bias_hh_l0_reverse", "lstm.weight_ih_l1", "lstm.weight_hh_l1", "lstm.bias_ih_l1",
+                             "lstm.bias_hh_l1", "lstm.weight_ih_l1_reverse", "lstm.weight_hh_l1_reverse",
+                             "lstm.bias_ih_l1_reverse", "lstm.bias_hh_l1_reverse", "fc.weight", "fc.bias", NULL});
     lbk_shape shape = lbk_graph_desc(n.graph, input_of(&n, "f1", 2))->shape;
     cr_expect(shape.rank == 2 && shape.dim[0] == 10 && shape.dim[1] == 20);
     network_release(&n);

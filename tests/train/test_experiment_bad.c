@@ -117,7 +117,8 @@ static const bad cases[] = {
     {"model = mlp-wide", "model = mlp-wide\nschedule = cosine\nmilestones = 1, 2", NULL,
      "bad.ini:10: [teacher] milestones: unknown key"},
     {"model = mlp-wide", "model = mlp-wide\nschedule = multistep\nmilestones = 1, two", NULL,
-     "bad.ini:10: [teacher] milestones: expected at most 16 comma-separated integers, each in [0, 1000000], got \"1, two\""},
+     "bad.ini:10: [teacher] milestones: expected at most 16 comma-separated integers, each in [0, 1000000], got \"1, "
+     "two\""},
     {"model = mlp-wide", "model = mlp-wide\nwarmup = 3", NULL,
      "bad.ini:9: [teacher] warmup: must be at most epochs = 2"},
     {"model = mlp-wide", "model = mlp-wide\nlr = fast", NULL,
