@@ -13,7 +13,7 @@ required=(build-essential cmake ninja-build pkg-config git ocl-icd-opencl-dev op
     libiniparser-dev libjansson-dev zlib1g-dev libpng-dev libjpeg-dev)
 tests=(libcriterion-dev python3)
 # Checks that are left out, with a word, where one of these can't be had.
-optional=(clang clang-tidy clang-format cppcheck python3-torch python3-numpy libopenblas0-pthread oclgrind mesa-opencl-icd libclang-rt-dev)
+optional=(clang clang-tidy clang-format cppcheck python3-torch python3-torchvision python3-numpy libopenblas0-pthread oclgrind mesa-opencl-icd libclang-rt-dev)
 
 wanted_optional=()
 case "${1:-}" in

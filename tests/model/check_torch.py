@@ -1,55 +1,24 @@
 #!/usr/bin/env python3
-"""Compares the shipped models with the same networks in PyTorch: names, order and sizes of weights, and logits.
+"""Compares a few shipped models with the same networks in PyTorch: names, order and sizes of weights, and logits. check_zoo.py does
+so with all of them, on devices.
 
 usage: check_torch.py PATH/TO/tool_logits
 
 Exit status 77 (skipped) without PyTorch. Both sides compute in float64 from the same made-up float32 weights.
 """
 import math
+import os
 import subprocess
 import sys
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "parity"))
 try:
     import torch
     from torch import nn
 except ImportError:
     print("skipped: no PyTorch")
     sys.exit(77)
-
-
-class Basic(nn.Module):
-    def __init__(self, before, width, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, width, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = nn.Sequential()
-        if stride != 1 or before != width:
-            self.downsample = nn.Sequential(nn.Conv2d(before, width, 1, stride, bias=False), nn.BatchNorm2d(width))
-
-    def forward(self, x):
-        y = torch.relu(self.bn1(self.conv1(x)))
-        return torch.relu(self.bn2(self.conv2(y)) + self.downsample(x))
-
-
-class ResNet(nn.Module):
-    def __init__(self, depth):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        before = 16
-        for number, width in enumerate((16, 32, 64), 1):
-            blocks = [Basic(before if i == 0 else width, width, 2 if i == 0 and number > 1 else 1)
-                      for i in range((depth - 2) // 6)]
-            setattr(self, f"layer{number}", nn.Sequential(*blocks))
-            before = width
-        self.fc = nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = torch.relu(self.bn1(self.conv1(x)))
-        x = self.layer3(self.layer2(self.layer1(x)))
-        return self.fc(x.mean((2, 3)))
+from resnet import ResNet  # noqa: E402
 
 
 class Pool(nn.Module):

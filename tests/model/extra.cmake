@@ -1,13 +1,19 @@
-# The shipped models against the same networks in PyTorch, where it is there.
+# The shipped models against the same networks in PyTorch, where it is there: in float64 on the host, and on devices.
 add_executable(tool_logits model/tool_logits.c)
+add_executable(tool_model model/tool_model.c)
 target_link_libraries(tool_logits PRIVATE lbk_model)
+target_link_libraries(tool_model PRIVATE lbk_model)
 if(LIMBECK_PYTHON)
   add_test(NAME model_torch COMMAND ${LIMBECK_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/model/check_torch.py
                                     $<TARGET_FILE:tool_logits>)
   set_tests_properties(model_torch PROPERTIES SKIP_RETURN_CODE 77)
+  add_test(NAME model_zoo COMMAND ${LIMBECK_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/model/check_zoo.py
+                                  $<TARGET_FILE:tool_model>)
+  set_tests_properties(model_zoo PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS parity ENVIRONMENT
+    "PYTHONDONTWRITEBYTECODE=1;LIMBECK_CACHE=${CMAKE_BINARY_DIR}/test-cache")
 endif()
 
 # Ops call lbk_gradient_emit() of host/graph, which a program that differentiates nothing has not pulled in.
-foreach(target test_model tool_logits)
+foreach(target test_model tool_logits tool_model)
   target_link_options(${target} PRIVATE LINKER:-u,lbk_gradient_emit)
 endforeach()

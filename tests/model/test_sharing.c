@@ -102,6 +102,16 @@ Test(sharing, two_lines_share_weights_of_one_name) {
     network_release(&n);
 }
 
+/* A language model's output layer on its embedding: the table lies as [words, width], so dense must read it transposed. */
+Test(sharing, an_output_layer_shares_the_embedding) {
+    network n;
+    build_text(&n, HEAD "inputs = tokens:5:i32\noutputs = decoder\n[network]\nembed = embedding vocabulary=12 out=4\n"
+                        "decoder = dense out=12 bias=no transposed=yes weights=embed\n");
+    expect_weights(&n, (const char *[]){"embed.weight", NULL});
+    cr_expect_eq(input_of(&n, "embed", 1), input_of(&n, "decoder", 1));
+    network_release(&n);
+}
+
 /* Siamese branches: the whole block is there twice, its weights and counters once. */
 Test(sharing, two_blocks_share_everything_below_them) {
     network n;

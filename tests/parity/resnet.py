@@ -22,17 +22,17 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    def __init__(self, depth, classes=10):
+    def __init__(self, depth, classes=10, stem=16, width=16):
         super().__init__()
         blocks, rest = divmod(depth - 2, 6)
         if rest:
             raise ValueError(f"depth {depth} is not 6n + 2")
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = stage(16, 16, 1, blocks)
-        self.layer2 = stage(16, 32, 2, blocks)
-        self.layer3 = stage(32, 64, 2, blocks)
-        self.fc = nn.Linear(64, classes)
+        self.conv1 = nn.Conv2d(3, stem, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.layer1 = stage(stem, width, 1, blocks)
+        self.layer2 = stage(width, 2 * width, 2, blocks)
+        self.layer3 = stage(2 * width, 4 * width, 2, blocks)
+        self.fc = nn.Linear(4 * width, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
