@@ -1,6 +1,7 @@
 #include "graph/weights.h"
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/rng.h"
 
 #include <math.h>
@@ -188,34 +189,39 @@ static lbk_status load_all(lbk_weights *w, const lbk_st_file *file, const char *
     return status;
 }
 
-static bool is_ours(const lbk_weights *w, const char *name, const char *prefix, bool *counter) {
-    size_t length = strlen(prefix);
-    *counter = false;
-    if (strncmp(name, prefix, length) != 0)
-        return false;
+static bool is_counter(const lbk_weights *w, const char *name) {
     for (size_t i = 0; i < w->counter_count; i++)
-        if (strcmp(w->counter_names[i], name + length) == 0)
-            return *counter = true;
-    return lbk_weights_find(w, name + length) != NULL;
+        if (strcmp(w->counter_names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* What the file has besides our weights: counters, of which *steps gets the value, and what is nobody's. */
+static lbk_status others_check(const lbk_weights *w, const lbk_st_file *file, const char *prefix, int64_t *steps) {
+    size_t length = strlen(prefix);
+    for (size_t i = 0; i < file->count; i++) {
+        const lbk_st_entry *entry = &file->entries[i];
+        bool below = strncmp(entry->name, prefix, length) == 0;
+        if (below && entry->dtype == LBK_I64 && is_counter(w, entry->name + length))
+            memcpy(steps, entry->data, sizeof *steps);
+        else if (length > 0 || lbk_weights_find(w, entry->name) || is_counter(w, entry->name))
+            continue;
+        else if (entry->dtype == LBK_I64)
+            lbk_log(LBK_LOG_INFO, "%s: left out '%s': integers are no weights", file->path, entry->name);
+        else
+            return lbk_fail(LBK_ERR_INPUT, "%s: tensor '%s' belongs to no layer of the model", file->path, entry->name);
+    }
+    return LBK_OK;
 }
 
 lbk_status lbk_weights_load(lbk_weights *w, const char *path, const char *prefix) {
     lbk_st_file file;
     const char *start = prefix ? prefix : "";
+    int64_t steps = 0;
     lbk_status status = lbk_st_open(&file, path);
     if (status != LBK_OK)
         return status;
-    int64_t steps = 0;
-    for (size_t i = 0; i < file.count; i++) {
-        bool counter;
-        if (!is_ours(w, file.entries[i].name, start, &counter) && (!prefix || !*prefix)) {
-            status =
-                lbk_fail(LBK_ERR_INPUT, "%s: tensor '%s' belongs to no layer of the model", path, file.entries[i].name);
-            goto out;
-        }
-        if (counter && file.entries[i].dtype == LBK_I64)
-            memcpy(&steps, file.entries[i].data, sizeof steps);
-    }
+    LBK_GOTO(others_check(w, &file, start, &steps));
     LBK_GOTO(load_all(w, &file, start));
     w->counter = steps;
 out:

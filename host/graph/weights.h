@@ -40,7 +40,7 @@ lbk_status lbk_weights_initialize(lbk_weights *weights, uint64_t seed);
 const lbk_weights_entry *lbk_weights_find(const lbk_weights *weights, const char *name);
 
 /* From a safetensors file with PyTorch names and layout. Every entry must be there with the right shape; names that
- * nobody wants are refused, except counters. `prefix` is put before our names, NULL: none. */
+ * nobody wants are refused, except of integers (counters; transformers saves its position ids), which the log mentions. `prefix` is put before our names, NULL: none. */
 lbk_status lbk_weights_load(lbk_weights *weights, const char *path, const char *prefix);
 /* Our weight `name` from the file's tensor `tensor`. */
 lbk_status lbk_weights_load_one(lbk_weights *weights, const char *name, const lbk_st_file *file, const char *tensor);
