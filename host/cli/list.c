@@ -84,23 +84,27 @@ const lbk_command lbk_command_describe = {
 };
 
 static lbk_status run_docs(lbk_args *args) {
-    LBK_TRY(lbk_args_finish(args, 0, 1, "limbeck docs [experiments | ops]"));
-    const char *const names[] = {"experiments", "ops"};
-    const char *name = args->count ? args->items[0] : names[0];
+    static const struct {
+        const char *name;
+        lbk_status (*write)(lbk_text *out);
+    } documents[] = {{"experiments", lbk_catalog_reference},
+                     {"models", lbk_catalog_models_reference},
+                     {"ops", lbk_catalog_ops_reference}};
+    LBK_TRY(lbk_args_finish(args, 0, 1, "limbeck docs [experiments | models | ops]"));
+    const char *name = args->count ? args->items[0] : documents[0].name;
     lbk_text out = {0};
-    if (strcmp(name, names[0]) == 0)
-        LBK_TRY(lbk_catalog_reference(&out));
-    else if (strcmp(name, names[1]) == 0)
-        LBK_TRY(lbk_catalog_ops_reference(&out));
-    else
-        return lbk_fail(LBK_ERR_INPUT, "unknown document '%s'; expected experiments or ops", name);
-    return lbk_cli_print(&out);
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
+        if (strcmp(name, documents[i].name) == 0) {
+            LBK_TRY(documents[i].write(&out));
+            return lbk_cli_print(&out);
+        }
+    return lbk_fail(LBK_ERR_INPUT, "unknown document '%s'; expected experiments, models or ops", name);
 }
 
 const lbk_command lbk_command_docs = {
     .name = "docs",
-    .usage = "docs [experiments | ops]",
-    .summary = "print docs/experiments.md, the reference of every key, or docs/ops.md, from the registries",
+    .usage = "docs [experiments | models | ops]",
+    .summary = "print docs/experiments.md, the reference of every key, docs/models.md or docs/ops.md",
     .help = "",
     .run = run_docs,
 };

@@ -3,13 +3,14 @@
 
 #include "base/file.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_BASES 4
 
 typedef struct header {
-    const char *base, *summary, *source, *input, *inputs, *outputs;
+    const char *base, *summary, *source, *input, *inputs, *outputs, *typical;
 } header;
 
 static const lbk_param header_table[] = {
@@ -19,6 +20,7 @@ static const lbk_param header_table[] = {
     LBK_PARAM_TEXT(header, input, "data", "height x width x channels of one sample, or data", NULL),
     LBK_PARAM_TEXT(header, inputs, "", "in place of input: NAME:DIMENSIONS:TYPE of each", NULL),
     LBK_PARAM_TEXT(header, outputs, "", "nodes that are the network's outputs, the logits first", NULL),
+    LBK_PARAM_TEXT(header, typical, "", "height x width x channels and classes that its figures are for", NULL),
     LBK_PARAM_END};
 
 static bool is_path(const char *name) {
@@ -69,12 +71,35 @@ static bool input_parse(const char *text, int *numbers) {
     return count == 3;
 }
 
+/* "32x32x3 10", or "10" for a network that names its inputs. */
+static lbk_status typical_set(lbk_model *model, lbk_ini *ini, const char *text) {
+    const lbk_ini_entry *entry = lbk_ini_find(ini, "model", "typical");
+    bool image = !lbk_ini_find(&model->ini, "model", "inputs");
+    const char *space = strchr(text, ' ');
+    char size[64] = "";
+    long long classes = 0;
+    int numbers[3] = {0};
+    if (!entry)
+        return LBK_OK;
+    if (space && (size_t)(space - text) < sizeof size)
+        memcpy(size, text, (size_t)(space - text));
+    if (image != (space != NULL) || (image && !input_parse(size, numbers)) ||
+        !lbk_parse_int(space ? space + 1 : text, &classes) || classes < 1 || classes > INT_MAX)
+        return lbk_ini_fail(ini, entry, "expected %s; found \"%s\"",
+                            image ? "HEIGHTxWIDTHxCHANNELS CLASSES, as 32x32x3 10"
+                                  : "a number of classes: the network says what it reads",
+                            text);
+    model->typical = (lbk_model_typical){numbers[0], numbers[1], numbers[2], (int)classes};
+    return LBK_OK;
+}
+
 static lbk_status header_apply(lbk_model *model, lbk_ini *ini, const header *head, bool derived) {
     lbk_arena *arena = &model->ini.arena;
     LBK_TRY(lbk_arena_strdup(arena, head->summary, &model->summary));
     if (head->source[0] || !derived)
         LBK_TRY(lbk_arena_strdup(arena, head->source, &model->source));
     const lbk_ini_entry *entry = lbk_ini_find(ini, "model", "input");
+    LBK_TRY(typical_set(model, ini, head->typical));
     if (derived && !entry)
         return LBK_OK;
     if (derived && model->network->blocks[0].inputs_entry)
@@ -151,6 +176,7 @@ static lbk_status own_network_read(lbk_model *model, const header *head) {
     if (lbk_ini_find(&model->ini, "model", "inputs") && lbk_ini_find(&model->ini, "model", "input"))
         return lbk_ini_fail(&model->ini, lbk_ini_find(&model->ini, "model", "input"),
                             "has no effect: \"inputs\" says what the network reads");
+    model->typical.classes = head->inputs[0] ? 1 : 0;
     LBK_TRY(header_apply(model, &model->ini, head, false));
     LBK_TRY(parameters_read(model));
     LBK_TRY(lbk_net_parse(model));

@@ -4,6 +4,7 @@
  *     summary = ResNet-6n+2 for CIFAR
  *     source  = He et al. 2016
  *     input   = 32x32x3            ; height x width x channels; "data" (the default): whatever the dataset has
+ *     typical = 32x32x3 10         ; image (unless inputs are named) and classes that docs/models.md counts for, no more than that
  *
  *     [parameters]                 ; integers, may be set by whoever uses the model; a default sees those above it
  *     n = 18
@@ -92,11 +93,18 @@ typedef struct lbk_model_parameter {
     int line;
 } lbk_model_parameter;
 
+/* What the figures of a model are for: an image, unless it names its inputs, and the number of classes. classes 0: the file says
+ * nothing; a network with named inputs then has one. */
+typedef struct lbk_model_typical {
+    int height, width, channels, classes;
+} lbk_model_typical;
+
 typedef struct lbk_model {
     const char *name, *path, *summary, *source; /* of the file named; source may be "" */
     lbk_ini ini;                                /* the file that has the network: the base of a derived one */
     bool input_from_data;
     int height, width, channels; /* of one sample; 0 when input_from_data, or when the inputs are named */
+    lbk_model_typical typical;
     lbk_model_parameter *parameters;
     size_t parameter_count;
     struct lbk_model_network *network; /* parsed; model/network.h */

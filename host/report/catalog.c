@@ -135,6 +135,8 @@ static lbk_status add_models(listing *l) {
             status = lbk_arena_strdup(l->arena, model.summary ? model.summary : "", &entry.summary);
         if (status == LBK_OK && model.source)
             status = lbk_arena_strdup(l->arena, model.source, &entry.source);
+        if (status == LBK_OK)
+            status = lbk_catalog_model_cost(&model, l->arena, &entry.cost);
         lbk_model_release(&model);
         LBK_TRY(status);
         LBK_TRY(add(l, entry));

@@ -102,6 +102,7 @@ def check_lists():
     shipped = sorted(name[:-4] for name in os.listdir(os.path.join(SOURCE, "models")) if name.endswith(".ini"))
     need([line.split()[0] for line in limbeck("list", "models")[0].splitlines()] == shipped, "list models")
     need("temperature" in limbeck("describe", "method", "kd")[0], "describe method kd")
+    need("278324 parameters, 82.5 M FLOPs: 32x32x3, 100 classes" in limbeck("describe", "model", "resnet20")[0], "describe model resnet20")
     refused("nothing is listed as 'method5'; expected one of ops, methods,", "list", "method5")
     refused("there is no method 'kdd', did you mean 'kd'?; see `limbeck list methods`", "describe", "method", "kdd")
 

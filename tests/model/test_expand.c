@@ -165,7 +165,7 @@ Test(expand, overrides_reach_a_derived_model) {
 }
 
 Test(expand, a_derived_file_of_a_derived_file) {
-    static const char base[] = HEAD "source = s\ninput = 8x8x1\n[parameters]\nw = 2\nv = 5\n[network]\n"
+    static const char base[] = HEAD "source = s\ninput = 8x8x1\ntypical = 8x8x1 12\n[parameters]\nw = 2\nv = 5\n[network]\n"
                                     "a = conv2d out=w\nb = conv2d out=v\n" TAIL;
     static const char middle[] = "[model]\nbase = ./base.ini\nsummary = m\n[parameters]\nw = 3\n";
     static const char top[] = "[model]\nbase = middle.ini\nsummary = t\nsource = u\n[parameters]\nv = w+1\n";
@@ -181,6 +181,8 @@ Test(expand, a_derived_file_of_a_derived_file) {
     cr_expect_str_eq(n.model.summary, "t");
     cr_expect_str_eq(n.model.source, "u");
     cr_expect_eq(n.model.height, 8);
+    cr_expect_eq(n.model.typical.height, 8);
+    cr_expect_eq(n.model.typical.classes, 12);
     network_release(&n);
 }
 

@@ -182,6 +182,16 @@ Test(refuse, sections_and_parameters) {
          "@:3: [model] input: expected HEIGHTxWIDTHxCHANNELS, as 32x32x3, or data; found \"32x0x3\""},
         {"[model]\nsummary = x\ninput = 32x32x3\n[network]\n" TAIL,
          "@: [model] input: the network takes 32x32x3, the data is 8x8x1 (height x width x channels)"},
+        {"[model]\nsummary = x\ntypical = 10\n[network]\n" TAIL,
+         "@:3: [model] typical: expected HEIGHTxWIDTHxCHANNELS CLASSES, as 32x32x3 10; found \"10\""},
+        {"[model]\nsummary = x\ntypical = 8x8 10\n[network]\n" TAIL,
+         "@:3: [model] typical: expected HEIGHTxWIDTHxCHANNELS CLASSES, as 32x32x3 10; found \"8x8 10\""},
+        {"[model]\nsummary = x\ntypical = 8x8x1 0\n[network]\n" TAIL,
+         "@:3: [model] typical: expected HEIGHTxWIDTHxCHANNELS CLASSES, as 32x32x3 10; found \"8x8x1 0\""},
+        {"[model]\nsummary = x\ninputs = a:3\ntypical = 8x8x1 2\n[network]\nfc = dense out=10\n",
+         "@:4: [model] typical: expected a number of classes: the network says what it reads; found \"8x8x1 2\""},
+        {"[model]\nsummary = x\nbase = resnet\ntypical = 7\n",
+         "@:4: [model] typical: expected HEIGHTxWIDTHxCHANNELS CLASSES, as 32x32x3 10; found \"7\""},
         {HEAD "a = relu\n" TAIL "[parameters]\nwidth = 3\n",
          "@:8: [parameters] width: has no effect: [network] does not use it"},
         {HEAD "a = conv2d out=w\n" TAIL "[parameters]\nw = data\n",
@@ -219,7 +229,7 @@ Test(refuse, bases) {
         {"[model]\nsummary = x\nbase = resnet\n[parameters]\nn = m\n",
          "@:5: [parameters] n: expression \"m\", column 1: unknown name \"m\""},
         {"[model]\nsummary = x\nbase = resnet\n[parameters]\nn = 0\n",
-         LIMBECK_SOURCE_DIR "/models/resnet.ini:16: layer1: repeat=n: 0 is not in [1, 10000]"},
+         LIMBECK_SOURCE_DIR "/models/resnet.ini:17: layer1: repeat=n: 0 is not in [1, 10000]"},
     };
     EXPECT_REFUSED(cases);
 }

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 # file in docs/: arguments of limbeck that print it
-GENERATED = {"experiments.md": ["docs"], "ops.md": ["docs", "ops"]}
+GENERATED = {"experiments.md": ["docs"], "models.md": ["docs", "models"], "ops.md": ["docs", "ops"]}
 
 
 def main():
