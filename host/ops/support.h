@@ -5,6 +5,11 @@
 #include "ops/emit.h"
 #include "ops/gradient.h"
 
+
+static inline int64_t lbk_clamp(int64_t a, int64_t low, int64_t high) {
+    return a > high ? high : a < low ? low : a;
+}
+
 /* Rows of a tensor seen as a matrix [rows, last dimension]. */
 int64_t lbk_ops_rows(const lbk_shape *shape);
 int64_t lbk_ops_count(const lbk_tensor_desc *desc);
