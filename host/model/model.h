@@ -30,9 +30,11 @@
  *     relu2  = relu
  *
  * Integer parameters of an op (and each item of a pair or list) are expressions (base/expr.h, written without spaces). Other
- * numbers are literal, or the quotient of an expression and a name or number (p=index/80). All other values are literal. [network] knows the model's parameters and `in`; a block knows only its own arguments,
- * `in` (channels of its first input) and `index` (the number of its repetition). A block's arguments are evaluated where it
- * is called, once per repetition, and there `index` is that of the repetition they are for.
+ * numbers are literal, or the quotient of an expression and a name or number (p=index/80). All other values are literal.
+ *
+ * [network] knows the model's parameters and `in`, the channels of its first input; a block knows only its own arguments,
+ * `in`, and `index`, the number of its repetition. A block's arguments are evaluated where it is called, once per
+ * repetition, and there `index` is that of the repetition they are for.
  *
  * `repeat` belongs to blocks. Without it the block's nodes are "layer1.conv1", with it, even repeat=1,
  * "layer1.0.conv1". Repetition i reads repetition i-1. They are numbered from 0, or from `first`: repeat=3 first=1 makes

@@ -33,8 +33,9 @@ typedef struct lbk_network {
 } lbk_network;
 
 /* Builds the graphs. objective: NULL, or the student's (the graph then has inputs for the teacher's outputs). taps: the
- * taps the eval graph keeps for somebody else's objective; NULL: none. `teacher`: for an objective, the teacher's eval graph, for the
- * shapes of its outputs. data must be open (its shapes are needed). The role's `init` file is read too, to see that it fits. */
+ * taps the eval graph keeps for somebody else's objective; NULL: none. `teacher`: for an objective, the teacher's eval graph,
+ * for the shapes of its outputs. data must be open (its shapes are needed). The role's `init` file is read too, to see that
+ * it fits. */
 lbk_status lbk_network_build(lbk_network *network, const lbk_experiment *experiment, const lbk_role *role,
                              const char *label, const lbk_objective *objective, const lbk_network *teacher,
                              const lbk_needs *taps, bool trained);
