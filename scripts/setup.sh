@@ -13,7 +13,8 @@ required=(build-essential cmake ninja-build pkg-config git ocl-icd-opencl-dev op
     libiniparser-dev libjansson-dev zlib1g-dev libpng-dev libjpeg-dev)
 tests=(libcriterion-dev python3)
 # Checks that are left out, with a word, where one of these can't be had.
-optional=(clang clang-tidy clang-format cppcheck python3-torch python3-torchvision python3-numpy libopenblas0-pthread oclgrind mesa-opencl-icd libclang-rt-dev)
+optional=(clang clang-tidy clang-format cppcheck python3-torch python3-torchvision python3-numpy python3-venv libopenblas0-pthread oclgrind mesa-opencl-icd
+    libclang-rt-dev)
 
 wanted_optional=()
 case "${1:-}" in
@@ -34,6 +35,24 @@ missing() {
     printf '%s\n' "$@" | grep -vxF -f <(printf '%s\n' "${installed:-/}") || true
 }
 
+# What Debian has no package of: transformers, whose BERT is the reference of models/bert.ini; a release that goes with Debian
+# 12's PyTorch. It goes into a folder of its own, never the system's. Without it those comparisons are left out.
+transformers=transformers==4.30.2
+make_python() {
+    /usr/bin/python3 -m venv --system-site-packages "$build/python" &&
+        "$build/python/bin/pip" install --quiet --retries 2 "$transformers"
+}
+python_tools() {
+    [ "${1:-}" = --ci ] || return 0
+    ! compgen -G "$build/python/lib/*/site-packages/${transformers/==/-}.dist-info" >/dev/null || return 0
+    if ! /usr/bin/python3 -c 'import torch, venv, ensurepip' 2>/dev/null; then
+        say "not to be had here, its checks are left out: $transformers (needs python3-torch and python3-venv)"
+    elif ! step "$transformers in ${build#"$root/"}/python" make_python; then
+        rm -rf "$build/python"
+        say "not to be had here, its checks are left out: $transformers"
+    fi
+}
+
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     say "This system has no apt-get; scripts/setup.sh knows Debian and Ubuntu only. Limbeck needs, by Debian's names:"
     say "    ${required[*]}"
@@ -47,6 +66,7 @@ fi
 mapfile -t lacking < <(missing "${required[@]}")
 mapfile -t lacking_optional < <([ ${#wanted_optional[@]} -eq 0 ] || missing "${wanted_optional[@]}")
 if [ ${#lacking[@]} -eq 0 ] && [ ${#lacking_optional[@]} -eq 0 ]; then
+    python_tools "${1:-}"
     exit 0
 fi
 
@@ -85,3 +105,4 @@ all=("${lacking[@]}" "${lacking_optional[@]}")
 if [ ${#all[@]} -gt 0 ]; then
     step "installing ${#all[@]} packages" apt install --no-install-recommends "${all[@]}"
 fi
+python_tools "${1:-}"

@@ -32,7 +32,9 @@ except ImportError as error:
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [FOLDER, os.path.join(os.path.dirname(FOLDER), "parity")]
 import safetensors_file  # noqa: E402
-from zoo.cases import CASES, vision  # noqa: E402
+from zoo.cases import CASES, transformers, vision  # noqa: E402
+
+BatchNorm = torch.nn.modules.batchnorm._BatchNorm  # of one dimension or two
 
 # What must agree, by the norm of each tensor.
 OUTPUT, STATISTICS, GRADIENT = 1e-4, 1e-4, 1e-3
@@ -49,7 +51,7 @@ def float32(tensor):
 def randomise(network):
     """Scales and shifts that are not 1 and 0."""
     for module in network.modules():
-        if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.LayerNorm)):
+        if isinstance(module, (BatchNorm, torch.nn.LayerNorm)):
             torch.nn.init.uniform_(module.weight, 0.7, 1.0)
             torch.nn.init.normal_(module.bias, 0, 0.2)
 
@@ -58,7 +60,7 @@ def settle(case, network, inputs):
     """Keeps what goes into activations away from their kinks: a batch norm right before one gives numbers around c or, for a
     quarter of the channels, well below -c; one before an addition positive numbers."""
     centres, outputs = {}, []  # outputs are kept, so that no id is used again
-    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
     hooks = [norm.register_forward_hook(lambda norm, _, y: outputs.append((id(y), norm, y))) for norm in norms]
 
     def watch(name, plain):
@@ -101,7 +103,7 @@ class Setting:
         randomise(self.network)
         if calm:
             settle(case, self.network, self.inputs)
-        self.norms = [m for m in self.network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        self.norms = [m for m in self.network.modules() if isinstance(m, BatchNorm)]
         momenta = [norm.momentum for norm in self.norms]
         for norm in self.norms:
             norm.momentum = 1.0
@@ -252,7 +254,7 @@ def pick(name, tries):
 
 
 def count(case):
-    """Parameters; 2 x multiply-adds of convolutions and dense layers for one sample of the published size."""
+    """Parameters; 2 x multiply-adds of convolutions, dense and recurrent layers for one sample of the published size."""
     network, flops = case.make(case.side), []
 
     def hook(module, inputs, output):
@@ -262,14 +264,21 @@ def count(case):
     def attention_hook(module, inputs, output):  # its four products do not go through modules
         flops.append(2 * 4 * module.embed_dim * output[0].numel())
 
+    def recurrent_hook(module, inputs, output):
+        x = inputs[0].data  # of a packed sequence all steps that are there
+        steps = x.numel() // x.shape[-1]
+        flops.extend(2 * steps * p.numel() for name, p in module.named_parameters(recurse=False) if name.startswith("weight_"))
+
     for module in network.modules():
-        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+        if isinstance(module, (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)):
             module.register_forward_hook(hook)
         if isinstance(module, torch.nn.MultiheadAttention):
             module.register_forward_hook(attention_hook)
+        if hasattr(module, "weight_hh") or isinstance(module, torch.nn.RNNBase):
+            module.register_forward_hook(recurrent_hook)
     with torch.no_grad():
-        case.run(network.eval(), {"input": torch.zeros(1, 3, case.side, case.side)})
-    print(f'    {{"{case.model}", {{{case.side}, {case.side}, 3}}, {case.classes}, '
+        case.run(network.eval(), case.sample())
+    print(f'    {{"{case.model}", {{{", ".join(map(str, case.image))}}}, {case.classes}, '
           f"{sum(p.numel() for p in network.parameters())}, {sum(flops)}}},")
 
 
@@ -290,6 +299,8 @@ def main():
         return 0
     if vision is None:
         print("without torchvision's networks (Debian, Ubuntu: apt-get install python3-torchvision)")
+    if transformers is None:
+        print("skipped: BERT and DistilBERT: no module transformers (scripts/setup.sh --ci)")
     report, begin = Report(), time.monotonic()
     for case in CASES:
         for device_class in case.device_classes:

@@ -7,7 +7,12 @@ if(LIMBECK_PYTHON)
   add_test(NAME model_torch COMMAND ${LIMBECK_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/model/check_torch.py
                                     $<TARGET_FILE:tool_logits>)
   set_tests_properties(model_torch PROPERTIES SKIP_RETURN_CODE 77)
-  add_test(NAME model_zoo COMMAND ${LIMBECK_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/model/check_zoo.py
+  # scripts/setup.sh --ci makes a Python that has transformers too.
+  find_program(LIMBECK_PYTHON_TOOLS NAMES python3 PATHS ${CMAKE_BINARY_DIR}/python/bin NO_DEFAULT_PATH)
+  if(NOT LIMBECK_PYTHON_TOOLS)
+    set(LIMBECK_PYTHON_TOOLS ${LIMBECK_PYTHON})
+  endif()
+  add_test(NAME model_zoo COMMAND ${LIMBECK_PYTHON_TOOLS} ${CMAKE_CURRENT_SOURCE_DIR}/model/check_zoo.py
                                   $<TARGET_FILE:tool_model>)
   set_tests_properties(model_zoo PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS parity ENVIRONMENT
     "PYTHONDONTWRITEBYTECODE=1;LIMBECK_CACHE=${CMAKE_BINARY_DIR}/test-cache")

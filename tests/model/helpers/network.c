@@ -61,3 +61,19 @@ double network_flops(const network *n, const char *op) {
             flops += lbk_graph_node_cost(n->graph, &n->graph->nodes[i]).flops;
     return flops;
 }
+
+static double elements(const network *n, lbk_value value) {
+    return (double)lbk_shape_count(&lbk_graph_desc(n->graph, value)->shape);
+}
+
+double network_products(const network *n) {
+    double flops = network_flops(n, "conv1d") + network_flops(n, "conv2d") + network_flops(n, "dense");
+    for (size_t i = 0; i < n->graph->node_count; i++) {
+        const lbk_node *node = &n->graph->nodes[i];
+        if (strcmp(node->op->name, "lstm") != 0 && strcmp(node->op->name, "gru") != 0)
+            continue;
+        const lbk_shape *x = &lbk_graph_desc(n->graph, node->input[0])->shape; /* [N,T,C]; then lengths, two weights */
+        flops += 2 * (double)(x->dim[0] * x->dim[1]) * (elements(n, node->input[2]) + elements(n, node->input[3]));
+    }
+    return flops;
+}

@@ -30,5 +30,7 @@ void network_release(network *n);
 int network_node(const network *n, const char *name);
 /* FLOPs of all nodes of op `op`. */
 double network_flops(const network *n, const char *op);
+/* 2 x multiply-adds of all convolutions, dense and recurrent layers: the products with their weights. */
+double network_products(const network *n);
 
 #endif

@@ -5,6 +5,7 @@ import sys
 import torch
 
 from . import cifar, deit
+from .named import NAMED, transformers
 
 sys.path.append(__file__.rsplit("/", 3)[0] + "/parity")
 import resnet as cifar_resnet  # noqa: E402
@@ -23,11 +24,16 @@ class Case:
     def __init__(self, model, make, output="fc", side=32, classes=100, test_side=None, batch=4, seed=0, spread=0.3,
                  modes="eval", device_classes="cpu", parameters=""):
         self.model, self.make, self.output, self.side, self.classes = model, make, output, side, classes
+        self.image = (side, side, 3)
         self.test_side, self.batch, self.seed, self.spread = test_side or side, batch, seed, spread
         self.modes, self.device_classes, self.parameters = modes.split(), device_classes.split(), parameters
 
     def inputs(self):
         return {"input": torch.randn(self.batch, 3, self.test_side, self.test_side)}
+
+    def sample(self):
+        """One input of the size that published figures are for."""
+        return {"input": torch.zeros(1, 3, self.side, self.side)}
 
     def run(self, network, inputs):
         """{name of an output: tensor}"""
@@ -124,4 +130,5 @@ CASES = [
     *(torchvision_cases() if vision else []),
     Distilled("deit-tiny-distilled-16", distilled(192, 3), side=224, classes=1000, test_side=64, modes="eval train"),
     Distilled("deit-small-distilled-16", distilled(384, 6), side=224, classes=1000, test_side=64),
+    *NAMED,
 ]
