@@ -107,11 +107,19 @@ void lbk_conv_layer_weights(const lbk_conv_params *p, int dims, int64_t each, in
     lbk_init init = p->init == LBK_CONV_INIT_KAIMING ? LBK_INIT_KAIMING_NORMAL_FAN_OUT : LBK_INIT_UNIFORM_FAN_IN;
     int64_t taps = (int64_t)(dims == 2 ? p->kernel[0] : 1) * p->kernel[1];
     list->count = p->bias ? 2 : 1;
-    list->item[0] = (lbk_weight){
-        "weight",    LBK_WEIGHT_PARAM, 1, lbk_conv_weight_shape(dims, p->kernel, each, channels), LBK_LAYOUT_OIHW, init,
-        taps * each, taps * channels};
-    list->item[1] = (lbk_weight){"bias",          LBK_WEIGHT_PARAM,        LBK_CONV_BIAS, lbk_shape_1(p->out),
-                                 LBK_LAYOUT_SAME, LBK_INIT_UNIFORM_FAN_IN, taps * each,   taps * channels};
+    list->item[0] = (lbk_weight){.suffix = "weight",
+                                 .input = 1,
+                                 .shape = lbk_conv_weight_shape(dims, p->kernel, each, channels),
+                                 .layout = LBK_LAYOUT_OIHW,
+                                 .init = init,
+                                 .fan_in = taps * each,
+                                 .fan_out = taps * channels};
+    list->item[1] = (lbk_weight){.suffix = "bias",
+                                 .input = LBK_CONV_BIAS,
+                                 .shape = lbk_shape_1(p->out),
+                                 .init = LBK_INIT_UNIFORM_FAN_IN,
+                                 .fan_in = taps * each,
+                                 .fan_out = taps * channels};
 }
 
 void lbk_conv_cost(const lbk_conv *conv, const lbk_infer *shapes, lbk_cost *cost) {
