@@ -97,6 +97,7 @@ static const lbk_op_example transpose2d_examples[] = {
     { .params = text, .input = {{3, {n, t, c}}, {3, {kw, each, c}}, {1, {k}}}, .input_count = 3 }
 static const lbk_op_example transpose1d_examples[] = {
     CASE_1D("out=16 kernel=4 stride=2 padding=1", 2, 21, 20, 4, 16, 16),
+    CASE_1D("out=5 kernel=1", 1, 9, 3, 1, 5, 5),
     CASE_1D("out=6 kernel=3 stride=3 padding=1 dilation=2 output_padding=2 groups=2", 3, 11, 4, 3, 3, 6),
 };
 
