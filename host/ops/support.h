@@ -11,6 +11,9 @@ int64_t lbk_ops_count(const lbk_tensor_desc *desc);
 static inline int64_t lbk_ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
+static inline int64_t lbk_clamp(int64_t a, int64_t low, int64_t high) {
+    return a > high ? high : a < low ? low : a;
+}
 static inline bool lbk_ops_present(const lbk_tensor_desc *desc) {
     return desc->shape.rank >= 0;
 }

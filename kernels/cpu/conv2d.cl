@@ -1,39 +1,56 @@
-/* conv2d, class cpu: 2-D convolution, channels last, groups == 1, with a fused epilogue; and its depthwise form.
+/* conv2d, class cpu: convolution in gather form, channels last, with an epilogue. The host's numbers make it conv2d, or
+ * conv2d_backward_data, which is conv_transpose2d.
  *
- *   y[n,oh,ow,k] = epilogue( sum over i<KH, j<KW, c<C of x[n, oh*SH-PH+i*DH, ow*SW-PW+j*DW, c] * w[i,j,c,k] )
- *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,oh,ow,k]; negative -> 0 (NaN is kept)
+ *   out[n,q,v,k] = epilogue( sum over i<KH, j<KW, c of in[n, row(q,i), column(v,j), c] * weight[i,j,c,k] )
+ *   row(q,i) = (q*GH + FH + i*DH) / TH,  column(v,j) = (v*GW + FW + j*DW) / TW;  a tap counts where both are whole and inside
+ *   forward:        G = stride, T = 1,      F = -padding, D = dilation
+ *   backward data:  G = 1,      T = stride, F = padding,  D = -dilation,  in = dy, out = dx
+ *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,q,v,k]; negative -> 0 (NaN is kept)
+ * Input channels g*cg.. meet output channels g*kg.. of the same group g only.
  *
- * Kernels (a parameter in brackets exists only when its macro is 1):
- *   conv2d(y[N,OH,OW,K], x[N,H,W,C], w[KH,KW,C,K], [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
- *          int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, int images, rows, cols, pass)
- *   conv2d_depthwise(y, x, w[KH,KW,1,C], [...], int N, H, W, C, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW)     (K == C)
- *   Nothing may overlap y. Local size (1,1,1): one work-item per work-group, no barriers.
- *   conv2d: global size (ceil(N/images) * ceil(OH/rows) * ceil(OW/cols), splits), 1 <= splits <= ceil(K/(TQ*VW))
- *   conv2d_depthwise: global size (N * OH)
+ * Kernels (a parameter in brackets exists only when its macro is 1). Local size (1,1,1), no barriers.
+ *   conv2d_pack(panels, w, int wc, wk, wkg, C, K, cg, kg)      must run first
+ *       w[taps,wc,wk] as the op has it: wk output channels of the forward convolution in groups of wkg, wc input channels per
+ *       group. cg, kg: groups as above, which may each hold several of w's (weights between those are 0).
+ *       global size (ceil(C/cg) * ceil(kg/TN), taps)
+ *       panels[group, ceil(kg/TN), rows per tap / RB, taps, RB, TN]: weights in the order of use
+ *   conv2d(out[N,OH,OW,K], in[N,H,W,C], panels, [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
+ *          int N, H, W, C, OH, OW, K, KH, KW, GH, GW, TH, TW, FH, FW, DH, DW, cg, kg, images, rows, cols, pass, held)
+ *       global size (ceil(N/images) * ceil(OH/rows) * ceil(OW/cols), splits), 1 <= splits <= panels
+ *   Nothing may overlap out.
  *
- * Mapping of conv2d: work-group (b, s) computes a block of `images` images x `rows` output rows x `cols` columns, of
- * the blocks of TQ*VW output channels those with index % splits == s. It copies the block's input once to `patch` (local
- * memory: the core's L1/L2), zero padded, as [channel block][image][row][column phase][column][CB]: neighbouring output
- * pixels are CB floats apart whatever the stride, so addresses in the inner loop are base + constant and padding needs
- * no test. The register tile is NSEG segments of SEG neighbouring pixels x TQ vectors of VW output channels.
+ * Mapping: work-group (b, s) computes a block of `images` images x `rows` rows x `cols` columns of out, of the panels its
+ * s-th share. It copies the block's input to `patch` (local memory: the core's L1/L2), zero padded, as [block of RUN channels]
+ * [image][row][column phase][column][STEP]: neighbouring pixels of out are STEP floats apart whatever the stride, so
+ * addresses in the inner loop are base + constant and padding needs no test. Groups are copied `held` at a time. The copy
+ * runs just ahead of the first panel's tiles, so that memory works while they do. Pixels of out with equal (q % TH, v % TW), a
+ * phase, have the same whole taps: each phase is a dense convolution, and a stride of backward data wastes no
+ * multiplication. The register tile is NSEG segments of SEG neighbouring pixels of a phase x TQ vectors of VW output
+ * channels. What a row of weights is multiplied with:
+ *   plain  one input channel, broadcast. STEP and RB are 16, a cache line.
+ *   LANES  groups of LANES channels in and out, depthwise when 1: a vector of VW lanes, each of its own group. The patch
+ *          holds a pixel as LANES vectors, vector i having channel i of its group in every lane. cg = kg = VW.
+ *   MERGE  few input channels: a row of KW taps x C channels is one run of RB = KW*C numbers, STEP = GW*C. Forward, DW = 1.
  *
- * Cost: per tap and input channel a tile issues NSEG*SEG*TQ vector fma, NSEG*SEG scalar broadcasts and TQ loads of
- * weights. With two loads and two fma per clock it is fma bound for TQ = 2 and load bound for TQ = 1 (7/10 of the peak,
- * measured). Kernels three columns wide, stride and dilation 1, take a row of taps together: NSEG*(SEG+2) broadcasts
- * and 3*TQ loads for 3*NSEG*SEG*TQ fma. Rows of padding are skipped. The weights of `pass` blocks of CB input channels (KH*KW*pass*CB*TQ*VW*4 bytes) should be about 96 KiB of L2;
- * between passes the sums wait in y: 2*NSEG*SEG*TQ vector moves per tile. The copy costs 2 moves per CB inputs
- * against KH*KW*K fma.
+ * Cost: per tap and row of weights a tile issues NSEG*SEG*TQ vector fma, as many loads (LANES) or NSEG*SEG broadcasts, and TQ
+ * loads of weights. With two loads and two fma per clock it is fma bound for TQ = 2 and balanced for TQ = 1. Three
+ * neighbouring taps of a plain convolution go together: NSEG*(SEG+2) broadcasts and 3*TQ loads for 3*NSEG*SEG*TQ fma. The weights
+ * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; between passes the sums wait in out:
+ * 2*NSEG*SEG*TQ vector moves per tile.
  *
- * The host checks: patch size <= PATCH_FLOATS, where the patch is ceil(C/CB) * images * prows * phases * pitch * CB floats,
- *   prows = KH == 1 ? rows : (rows-1)*SH + (KH-1)*DH + 1,  phases = KW == 1 ? 1 : SW,
- *   pitch = ceil(cols/SEG)*SEG + (KW-1)*DW/phases;  KH*KW <= MAX_TAPS;  K >= TQ*VW unless NARROW.
+ * The host checks: the patch, held * blocks * images * prows * row floats, is at most PATCH_FLOATS, blocks = ceil(cg/16) or 1; KH*KW <= MAX_TAPS; rows and
+ *   cols are multiples of TH and TW or cover OH and OW. With span = (taps-1)*|D| and skip = taps == 1 ? G : 1 of a dimension,
+ *   prows = ((rows-1)*GH + span) / TH / skip + (TH == 1 ? 1 : 2), likewise pcols;  phases = GW / skip;
+ *   row floats = phases * (ceil(pcols/phases) + SEG-1) * STEP;  MERGE: (cols + SEG-1)*STEP + RB.
  *
  * Macros
  *   VW      16  floats per vector: 4, 8 or 16
- *   TQ       2  vectors of output channels per tile
+ *   TQ       2  vectors of output channels per tile; 1 for LANES
  *   SEG      4  neighbouring pixels per segment; should divide the output width
- *   NSEG     2  segments per tile; about NSEG*SEG*TQ + 3*TQ + 1 vector registers are live
- *   NARROW   0  1: K < TQ*VW is allowed
+ *   NSEG     2  segments per tile; about NSEG*SEG*TQ + TQ + 1 vector registers are live
+ *   LANES    0  channels per group: 1, 2, 4 or 8, below VW unless 1
+ *   MERGE    0  1: STEP and RB are given too
+ *   BACKWARD 0  1: conv2d_pack transposes, for backward data
  *   HAS_BIAS, HAS_SCALE, HAS_ADD, HAS_RELU  0  the epilogue
  *   PATCH_FLOATS 65536, MAX_TAPS 128
  */
@@ -49,11 +66,20 @@
 #ifndef HAS_ADD
 #define HAS_ADD 0
 #endif
+#ifndef BACKWARD
+#define BACKWARD 0
+#endif
+#ifndef LANES
+#define LANES 0
+#endif
+#ifndef MERGE
+#define MERGE 0
+#endif
 #ifndef VW
 #define VW 16
 #endif
 #ifndef TQ
-#define TQ 2
+#define TQ (LANES ? 1 : 2)
 #endif
 #ifndef SEG
 #define SEG 4
@@ -61,8 +87,11 @@
 #ifndef NSEG
 #define NSEG 2
 #endif
-#ifndef NARROW
-#define NARROW 0
+#ifndef STEP
+#define STEP (LANES ? LANES * VW : 16)
+#endif
+#ifndef RB
+#define RB (LANES ? LANES : 16)
 #endif
 #ifndef PATCH_FLOATS
 #define PATCH_FLOATS 65536
@@ -71,343 +100,493 @@
 #define MAX_TAPS 128
 #endif
 
-#define CB 16 /* reduction channels per block of the patch: one cache line */
 #define TN (TQ * VW)
-#define UNROLL 4     /* reduction channels per turn of the inner loop */
-#define ROW_UNROLL 2 /* of that over a row of taps */
+#define TM (NSEG * SEG)
+#define RUN (LANES ? VW : 16)               /* channels of a block of the patch */
+#define PIECE 16                            /* columns of a phase of a patch row that are filled at once */
+#define AHEAD 1024                          /* floats of `in` that are prefetched before they are copied */
+#define UNROLL (STEP < 4 ? STEP : 4)        /* rows of weights per turn; more would meet the next pixel's numbers */
 #define INLINE static inline __attribute__((always_inline))
 
 #if VW == 16
 typedef float16 vec;
 #define LOAD(p) vload16(0, p)
 #define STORE(v, p) vstore16(v, 0, p)
+#define LANE (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #elif VW == 8
 typedef float8 vec;
 #define LOAD(p) vload8(0, p)
 #define STORE(v, p) vstore8(v, 0, p)
+#define LANE (uint8)(0, 1, 2, 3, 4, 5, 6, 7)
 #else
 typedef float4 vec;
 #define LOAD(p) vload4(0, p)
 #define STORE(v, p) vstore4(v, 0, p)
+#define LANE (uint4)(0, 1, 2, 3)
 #endif
 
-/* Where a work-group's block lies in the gathered tensor and in the patch; in pixels. */
-typedef struct {
-    int n0, images;   /* first image, how many */
-    int h0, w0;       /* row and column of patch row 0 and column 0; may be negative */
-    int hstep, wstep; /* rows and columns from one patch row or column to the next */
-    int prows, pcols; /* patch rows per image, patch columns */
-    int phases;       /* column phases: column b of the patch is column b / phases of phase b % phases */
-    int pitch;        /* columns per phase: a patch row holds phases * pitch pixels */
-} region;
+/* Copies by vload and vstore become four moves on PoCL, these one. */
+typedef vec __attribute__((aligned(4))) uvec;
+#define LOAD_GLOBAL(p) (*(const __global uvec *)(p))
+#define STORE_GLOBAL(v, p) (*(__global uvec *)(p) = (v))
+#define STORE_LOCAL(v, p) (*(__local uvec *)(p) = (v))
 
-/* `count` neighbouring pixels of the patch: channels c..c+CB of src, whose pixels are C floats apart. */
-INLINE void pixels_copy(const __global float *src, __local float *dst, int count, int C, int channels)
+/* The standard's prefetch() is empty on PoCL. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
+#endif
+#endif
+#ifndef PREFETCH
+#define PREFETCH(p) prefetch(p, VW)
+#endif
+
+/* The first n < 4 numbers at p, then zeros; and the store of the first n lanes. Then the same for n < 8 and n < 16. */
+INLINE float4 load_few4(const __global float *p, int n)
 {
-    for (int b = 0; b < count; ++b, src += C, dst += CB) {
-        if (channels >= CB) {
-            #pragma unroll
-            for (int j = 0; j < CB; j += VW) STORE(LOAD(src + j), dst + j);
-        } else {
-            for (int j = 0; j < channels; ++j) dst[j] = src[j];
-        }
+    return (float4)(n > 0 ? p[0] : 0.0f, n > 1 ? p[1] : 0.0f, n > 2 ? p[2] : 0.0f, 0.0f);
+}
+
+INLINE void store_few4(float4 v, __global float *p, int n)
+{
+    if (n > 0) p[0] = v.x;
+    if (n > 1) p[1] = v.y;
+    if (n > 2) p[2] = v.z;
+}
+
+#define DEFINE_FEW(wide, half)                                                                            \
+    INLINE float##wide load_few##wide(const __global float *p, int n)                                     \
+    {                                                                                                     \
+        const bool whole = n >= half;                                                                     \
+        const float##half rest = load_few##half(whole ? p + half : p, whole ? n - half : n);              \
+        return whole ? (float##wide)(vload##half(0, p), rest) : (float##wide)(rest, (float##half)(0.0f)); \
+    }                                                                                                     \
+    INLINE void store_few##wide(float##wide v, __global float *p, int n)                                  \
+    {                                                                                                     \
+        if (n >= half) vstore##half(v.lo, 0, p);                                                          \
+        if (n >= half) store_few##half(v.hi, p + half, n - half);                                         \
+        else store_few##half(v.lo, p, n);                                                                 \
     }
+DEFINE_FEW(8, 4)
+DEFINE_FEW(16, 8)
+#define FEW_(name, width) name##width
+#define FEW(name, width) FEW_(name, width)
+
+/* All lanes, or the first n of them. */
+INLINE vec load_lanes(const __global float *p, int n)
+{
+    return n >= VW ? LOAD(p) : FEW(load_few, VW)(p, n);
 }
 
-INLINE void pixels_clear(__local float *dst, int count)
+INLINE void store_lanes(vec v, __global float *p, int n)
 {
-    for (int j = 0; j < count * CB; j += VW) STORE((vec)(0.0f), dst + j);
+    if (n >= VW) STORE_GLOBAL(v, p);
+    else FEW(store_few, VW)(v, p, n);
 }
 
-/* Copies channels c0..c0+CB of the region of x[N,H,W,C] to dst[image][row][phase][column][CB], zero padded. */
-static void patch_fill(const __global float *restrict x, __local float *restrict dst, const region r,
-                       int H, int W, int C, int c0)
+INLINE int floor_div(int a, int b)
 {
-    const int step = r.wstep * r.phases; /* columns of x from one column of a phase to the next */
-    for (int i = 0; i < r.images * r.prows; ++i) {
-        const int h = r.h0 + i % r.prows * r.hstep;
-        const __global float *src = x + ((size_t)(r.n0 + i / r.prows) * H + h) * W * C + c0;
-        for (int phase = 0; phase < r.phases; ++phase) {
-            __local float *row = dst + (i * r.phases + phase) * r.pitch * CB;
-            const int count = (r.pcols - phase + r.phases - 1) / r.phases, w0 = r.w0 + phase * r.wstep;
-            /* [begin, end): the columns inside x */
-            const int begin = min(count, w0 < 0 ? (-w0 + step - 1) / step : 0);
-            const int end = h < 0 || h >= H || w0 >= W ? begin : clamp((W - w0 + step - 1) / step, begin, count);
-            pixels_clear(row, begin);
-            pixels_copy(src + (w0 + begin * step) * C, row + begin * CB, end - begin, step * C, C - c0);
-            pixels_clear(row + end * CB, count - end);
+    return a >= 0 ? a / b : -((b - 1 - a) / b);
+}
+
+INLINE int div_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_pack(__global float *restrict panels, const __global float *restrict w, int wc, int wk, int wkg,
+            int C, int K, int cg, int kg)
+{
+    const int each = div_up(kg, TN), panel = get_global_id(0), tap = get_global_id(1), taps = get_global_size(1);
+    const int group = panel / each, blocks = LANES ? 1 : div_up(cg, RB);
+    const int k0 = group * kg + panel % each * TN, kn = min(TN, min(K, (group + 1) * kg) - k0);
+    __global float *dst = panels + ((size_t)panel * blocks * taps + tap) * RB * TN;
+    for (int block = 0; block < blocks; ++block, dst += taps * RB * TN) {
+        const int c0 = group * cg + block * RB, cn = LANES ? RB : min(RB, min(C, (group + 1) * cg) - c0);
+#if !BACKWARD
+        for (int r = 0; r < cn; ++r) { /* a row of w; the columns of its group */
+            const int g = (c0 + r) / wc, begin = LANES ? k0 : max(g * wkg, k0);
+            const int end = LANES ? k0 + kn : min((g + 1) * wkg, k0 + kn);
+            const __global float *src = w + ((size_t)tap * wc + (LANES ? r : (c0 + r) % wc)) * wk + k0;
+            if (begin == k0 && end == k0 + TN) {
+                for (int n = 0; n < TN; n += VW) STORE(LOAD(src + n), dst + r * TN + n);
+            } else {
+                for (int n = 0; n < TN; ++n) dst[r * TN + n] = k0 + n >= begin && k0 + n < end ? src[n] : 0.0f;
+            }
         }
-    }
-}
-
-/* A vector that may run past `end`: lanes beyond it are zero and not read. */
-INLINE vec load_before(const __global float *p, const __global float *end)
-{
-    if (p + VW <= end) return LOAD(p);
-    float lanes[VW];
-    for (int j = 0; j < VW; ++j) lanes[j] = p + j < end ? p[j] : 0.0f;
-    return LOAD(lanes);
-}
-#if NARROW
-#define LOAD_WEIGHT(p) load_before(p, w_end)
 #else
-#define LOAD_WEIGHT(p) LOAD(p)
+        for (int n = 0; n < TN; ++n) { /* a row of w turns into a column; of it, the part of its group */
+            const int g = (k0 + n) / wc, first = LANES ? g * wkg : c0;
+            const int begin = n < kn ? max(g * wkg - first, 0) : cn, end = min((g + 1) * wkg - first, cn);
+            const __global float *src = w + ((size_t)tap * wc + (k0 + n) % wc) * wk + first;
+            __global float *column = dst + n;
+            if (begin == 0 && end == RB) {
+                #pragma unroll
+                for (int r = 0; r < RB; ++r) column[r * TN] = src[r];
+            } else {
+                for (int r = 0; r < cn; ++r) column[r * TN] = r >= begin && r < end ? src[r] : 0.0f;
+            }
+        }
 #endif
+    }
+}
 
-/* One reduction channel of one tap: the channel u places after px[] and wp. */
-#define CHANNEL(u)                                                                                               \
+/* One dimension of the convolution: the numbers that the head of this file calls H, OH, KH, GH, TH, FH and DH. */
+typedef struct {
+    int in, out, taps, gather, divide, first, apart;
+} axis;
+
+/* The places of `in` that a run of outputs reads: count of them, `skip` apart, from `low` on, which may be negative. `step`: of
+ * them, from one output of a phase to the next; `each`: what one output reads of them, from its first to its last, at most. */
+typedef struct {
+    int low, count, skip, step, each;
+} reach;
+
+INLINE reach reach_of(const axis a, int begin, int count)
+{
+    const int span = (a.taps - 1) * a.apart, last = begin + count - 1;
+    const int low = floor_div(begin * a.gather + a.first + min(span, 0), a.divide);
+    const int high = floor_div(last * a.gather + a.first + max(span, 0), a.divide), skip = a.taps == 1 ? a.gather : 1;
+    const int all = (high - low) / skip + 1, step = a.gather / skip;
+    return (reach){low, all, skip, step, all - (div_up(count, a.divide) - 1) * step + (a.divide > 1)};
+}
+
+/* The place of `in`, from r.low on, that output `o` reads at tap t; false: none. */
+INLINE bool tap_place(const axis a, const reach r, int o, int t, int *place)
+{
+    const int p = o * a.gather + a.first + t * a.apart, whole = floor_div(p, a.divide);
+    *place = (whole - r.low) / r.skip;
+    return whole * a.divide == p;
+}
+
+/* The patch: rows of all images one after the other. Column b of a row is column b / phases of phase b % phases. */
+typedef struct {
+    reach h, w;
+    int images, phases, pitch; /* columns per phase */
+    int row, block;            /* floats of a row, of a block of channels */
+    int pieces;                /* of a row */
+} layout;
+
+INLINE layout layout_of(const reach h, const reach w, int images, int cols)
+{
+    layout l = {h, w, images, MERGE ? 1 : w.step, 0, 0, 0, 0};
+    l.pitch = div_up(w.count, l.phases) + SEG - 1;
+    l.row = MERGE ? (cols + SEG - 1) * STEP + RB : l.phases * l.pitch * STEP;
+    l.block = images * h.count * l.row;
+    l.pieces = div_up(w.count, PIECE * l.phases);
+    return l;
+}
+
+/* A vector of channels, as the patch holds it. */
+INLINE void channels_store(vec v, __local float *p)
+{
+#if LANES > 1
+    #pragma unroll
+    for (int i = 0; i < LANES; ++i) STORE_LOCAL(shuffle(v, (LANE & (uint)-LANES) + (uint)i), p + i * VW);
+#else
+    STORE_LOCAL(v, p);
+#endif
+}
+
+/* Channels of `in` that the patch holds: `groups` groups of cg, in `blocks` blocks of RUN each; n channels exist, others are 0. */
+typedef struct {
+    int groups, cg, blocks, n;
+} slice;
+
+INLINE void pixel_copy(const __global float *src, __local float *dst, const slice s, int block, int ahead)
+{
+    const int cg = LANES ? VW : s.cg, blocks = LANES ? 1 : s.blocks;
+    int n = s.n;
+    for (int g = 0; g < s.groups; ++g, src += cg, n -= cg) {
+        const __global float *from = src;
+        int left = min(cg, n);
+        for (int b = 0; b < blocks; ++b, dst += block, from += RUN, left -= RUN) {
+            PREFETCH(from + ahead);
+            #pragma unroll
+            for (int j = 0; j < RUN; j += VW)
+                if (left >= RUN) channels_store(LOAD_GLOBAL(from + j), dst + j);
+                else channels_store(load_lanes(from + j, left - j), dst + j);
+        }
+    }
+}
+
+INLINE void pixel_clear(__local float *dst, const slice s, int block)
+{
+    for (int b = 0; b < s.groups * s.blocks; ++b, dst += block) {
+        #pragma unroll
+        for (int j = 0; j < STEP; j += VW) STORE_LOCAL((vec)(0.0f), dst + j);
+    }
+}
+
+/* Fills a piece of a row of the patch from src, a row of `in` with C channels or NULL for padding; zeros outside. */
+INLINE void piece_fill(const __global float *src, __local float *dst, const layout l, int piece, const slice s, int W, int C)
+{
+    const int begin = piece * PIECE * l.phases, end = min(begin + PIECE * l.phases, l.w.count);
+#if MERGE
+    const int first = src ? clamp(-l.w.low, begin, end) : end, last = clamp(W - l.w.low, first, end);
+    for (int j = begin * C; j < first * C; ++j) dst[j] = 0.0f;
+    for (int j = first * C; j < last * C; ++j) dst[j] = src[l.w.low * C + j];
+    for (int j = last * C; j < end * C; ++j) dst[j] = 0.0f;
+#else
+    const int step = l.phases * l.w.skip, ahead = div_up(AHEAD, s.groups * s.cg) * l.w.skip * C;
+    for (int phase = 0; phase < l.phases; ++phase, dst += l.pitch * STEP) {
+        const int low = l.w.low + phase * l.w.skip, stop = div_up(end - phase, l.phases);
+        const int first = src ? clamp(low < 0 ? div_up(-low, step) : 0, piece * PIECE, stop) : stop;
+        const int last = clamp(low < W ? div_up(W - low, step) : 0, first, stop);
+        for (int b = piece * PIECE; b < first; ++b) pixel_clear(dst + b * STEP, s, l.block);
+        for (int b = first; b < last; ++b)
+            pixel_copy(src + (size_t)(low + b * step) * C, dst + b * STEP, s, l.block, ahead);
+        for (int b = last; b < stop; ++b) pixel_clear(dst + b * STEP, s, l.block);
+    }
+#endif
+}
+
+/* Row u of a block of weights, of one tap, times the tile's pixels. */
+#if LANES
+#define OPERAND(p) LOAD(p)
+#define ROW_FLOATS VW
+#else
+#define OPERAND(p) (vec)(*(p))
+#define ROW_FLOATS 1
+#endif
+#define MULTIPLY_ROW(u)                                                                                          \
     {                                                                                                            \
         vec wv[TQ];                                                                                              \
-        _Pragma("unroll") for (int q = 0; q < TQ; ++q) wv[q] = LOAD_WEIGHT(wp + (size_t)(u) * width + q * VW);       \
-        _Pragma("unroll") for (int j = 0; j < NSEG * SEG; ++j) {                                                 \
-            const vec xv = (vec)(px[j / SEG][j % SEG * CB + (u)]);                                               \
-            _Pragma("unroll") for (int q = 0; q < TQ; ++q) acc[j * TQ + q] = fma(xv, wv[q], acc[j * TQ + q]);    \
+        _Pragma("unroll") for (int q = 0; q < TQ; ++q) wv[q] = LOAD(wp + (u) * TN + q * VW);                     \
+        _Pragma("unroll") for (int j = 0; j < TM; ++j) {                                                         \
+            const vec x = OPERAND(px[j / SEG] + j % SEG * STEP + (u) * ROW_FLOATS);                              \
+            _Pragma("unroll") for (int q = 0; q < TQ; ++q) acc[j * TQ + q] = fma(x, wv[q], acc[j * TQ + q]);     \
         }                                                                                                        \
     }
 
-/* acc += one tap, `channels` reduction channels; wp[channels][width], the tile's first column first. */
-INLINE void tap_accumulate(vec *acc, const __local float *block, const int *at, const __global float *wp,
-                           const __global float *w_end, int channels, int width)
+/* acc[TM][TQ] += one tap, wp[rows][TN]; at: where in the patch block each segment's pixels begin. */
+INLINE void tap_accumulate(vec *acc, const __local float *block, const int *at, const __global float *wp, int rows)
 {
     const __local float *px[NSEG];
     #pragma unroll
     for (int s = 0; s < NSEG; ++s) px[s] = block + at[s];
+#if LANES
+    #pragma unroll
+    for (int u = 0; u < RB; ++u) MULTIPLY_ROW(u)
+#else
     int c = 0;
-    for (; c + UNROLL <= channels; c += UNROLL) {
+    for (; c + UNROLL <= rows; c += UNROLL) {
         #pragma unroll
-        for (int u = 0; u < UNROLL; ++u) CHANNEL(u)
+        for (int u = 0; u < UNROLL; ++u) MULTIPLY_ROW(u)
         #pragma unroll
         for (int s = 0; s < NSEG; ++s) px[s] += UNROLL;
-        wp += (size_t)UNROLL * width;
+        wp += UNROLL * TN;
     }
-    for (; c < channels; ++c) {
-        CHANNEL(0)
+    for (; c < rows; ++c) {
+        MULTIPLY_ROW(0)
         #pragma unroll
         for (int s = 0; s < NSEG; ++s) px[s] += 1;
-        wp += width;
+        wp += TN;
     }
+#endif
 }
 
-/* One reduction channel of three neighbouring taps of a kernel row: every input is broadcast once and serves the three
- * outputs it is part of. */
-#define CHANNEL_OF_ROW(u)                                                                                        \
+#if !LANES && !MERGE
+/* Row u of the weights of three taps that are neighbours in the patch: an input is broadcast once and serves the three outputs
+ * that it is part of. */
+#define MULTIPLY_ROWS(u)                                                                                         \
     {                                                                                                            \
         vec wv[3 * TQ];                                                                                          \
         _Pragma("unroll") for (int q = 0; q < 3 * TQ; ++q)                                                       \
-            wv[q] = LOAD_WEIGHT(wp + (size_t)(q / TQ) * tap + (size_t)(u) * width + q % TQ * VW);                \
+            wv[q] = LOAD(wp + q / TQ * tap + (u) * TN + q % TQ * VW);                                            \
         _Pragma("unroll") for (int j = 0; j < SEG + 2; ++j) {                                                    \
             _Pragma("unroll") for (int s = 0; s < NSEG; ++s) {                                                   \
-                const vec xv = (vec)(px[s][j * CB + (u)]);                                                       \
+                const vec x = (vec)(px[s][j * STEP + (u)]);                                                      \
                 _Pragma("unroll") for (int q = 0; q < 3 * TQ; ++q) {                                             \
                     const int o = j - q / TQ;                                                                    \
                     if (o >= 0 && o < SEG)                                                                       \
-                        acc[(s * SEG + o) * TQ + q % TQ] = fma(xv, wv[q], acc[(s * SEG + o) * TQ + q % TQ]);     \
+                        acc[(s * SEG + o) * TQ + q % TQ] = fma(x, wv[q], acc[(s * SEG + o) * TQ + q % TQ]);      \
                 }                                                                                                \
             }                                                                                                    \
         }                                                                                                        \
     }
 
-/* acc += a row of three taps, as tap_accumulate; `tap`: floats of w per tap. */
-INLINE void row_accumulate(vec *acc, const __local float *block, const int *at, const __global float *wp,
-                           const __global float *w_end, int channels, int width, size_t tap)
+/* acc[TM][TQ] += those three taps, the left one's place and weights given; `tap`: floats to the next one's weights. */
+INLINE void taps_accumulate(vec *acc, const __local float *block, const int *at, const __global float *wp, int tap, int rows)
 {
     const __local float *px[NSEG];
     #pragma unroll
     for (int s = 0; s < NSEG; ++s) px[s] = block + at[s];
     int c = 0;
-    for (; c + ROW_UNROLL <= channels; c += ROW_UNROLL) {
+    for (; c + 2 <= rows; c += 2) {
         #pragma unroll
-        for (int u = 0; u < ROW_UNROLL; ++u) CHANNEL_OF_ROW(u)
+        for (int u = 0; u < 2; ++u) MULTIPLY_ROWS(u)
         #pragma unroll
-        for (int s = 0; s < NSEG; ++s) px[s] += ROW_UNROLL;
-        wp += (size_t)ROW_UNROLL * width;
+        for (int s = 0; s < NSEG; ++s) px[s] += 2;
+        wp += 2 * TN;
     }
-    for (; c < channels; ++c) {
-        CHANNEL_OF_ROW(0)
-        #pragma unroll
-        for (int s = 0; s < NSEG; ++s) px[s] += 1;
-        wp += width;
-    }
+    if (c < rows) MULTIPLY_ROWS(0)
 }
+#endif
 
 #if HAS_BIAS
 #define BIAS_PARAM const __global float *restrict bias,
-#define ADD_BIAS(v, L, k) v += L(bias + (k));
+#define ADD_BIAS v += load_lanes(bias + k, n);
 #else
 #define BIAS_PARAM
-#define ADD_BIAS(v, L, k)
+#define ADD_BIAS
 #endif
 #if HAS_SCALE
 #define SCALE_PARAM const __global float *restrict scale, const __global float *restrict shift,
-#define DO_SCALE(v, L, k) v = v * L(scale + (k)) + L(shift + (k));
+#define DO_SCALE v = v * load_lanes(scale + k, n) + load_lanes(shift + k, n);
 #else
 #define SCALE_PARAM
-#define DO_SCALE(v, L, k)
+#define DO_SCALE
 #endif
 #if HAS_ADD
 #define ADD_PARAM const __global float *restrict addend,
-#define DO_ADD(v, L, o) v += L(addend + (o));
+#define DO_ADD v += load_lanes(addend + o, n);
 #else
 #define ADD_PARAM
-#define DO_ADD(v, L, o)
+#define DO_ADD
 #endif
 #if HAS_RELU
-#define DO_RELU(v, zero) v = v < (zero) ? (zero) : v;
+#define DO_RELU v = v < (vec)(0.0f) ? (vec)(0.0f) : v;
 #else
-#define DO_RELU(v, zero)
+#define DO_RELU
 #endif
-/* T: vec or float, L loads one; k: channel, o: element of y. */
-#define EPILOGUE(v, T, L, k, o) ADD_BIAS(v, L, k) DO_SCALE(v, L, k) DO_ADD(v, L, o) DO_RELU(v, (T)(0.0f))
-#define LOAD_SCALAR(p) (*(p))
+/* A segment's place in the block: image, row and number in the row, of a phase. */
+typedef struct {
+    int image, row, seg;
+} place;
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d(__global float *restrict y, const __global float *restrict x, const __global float *restrict w,
-       BIAS_PARAM SCALE_PARAM ADD_PARAM
-       int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
-       int SH, int SW, int PH, int PW, int DH, int DW, int images, int rows, int cols, int pass)
+INLINE place place_next(place p, int rows, int segs)
 {
-    __local float patch[PATCH_FLOATS] __attribute__((aligned(64)));
-    int tap_at[MAX_TAPS];  /* patch offset of each tap */
-    int tap_row[MAX_TAPS]; /* input row of each tap for the block's first output row */
-
-    const int col_blocks = (OW + cols - 1) / cols, row_blocks = (OH + rows - 1) / rows, group = get_global_id(0);
-    const int n0 = group / (col_blocks * row_blocks) * images;
-    const int oh0 = group / col_blocks % row_blocks * rows, ow0 = group % col_blocks * cols;
-    const int nn = min(images, N - n0), ohn = min(rows, OH - oh0), own = min(cols, OW - ow0);
-    const int segs = (own + SEG - 1) / SEG, all_segs = nn * ohn * segs; /* of a row, of the block */
-    const int cblocks = (C + CB - 1) / CB, taps = KH * KW;
-    const int together = KW == 3 && SW == 1 && DW == 1 ? 3 : 1; /* taps that share their inputs */
-
-    region r = {n0, nn, oh0 * SH - PH, ow0 * SW - PW, KH == 1 ? SH : 1, KW == 1 ? SW : 1, 0, 0, 0, 0};
-    const int row_stride = SH / r.hstep;
-    r.phases = SW / r.wstep;
-    r.prows = (ohn - 1) * row_stride + (KH - 1) * DH + 1;
-    r.pcols = (own - 1) * r.phases + (KW - 1) * DW + 1;
-    r.pitch = segs * SEG + (KW - 1) * DW / r.phases;
-    const int patch_row = r.phases * r.pitch * CB, patch_block = nn * r.prows * patch_row;
-    for (int cb = 0; cb < cblocks; ++cb) patch_fill(x, patch + cb * patch_block, r, H, W, C, cb * CB);
-    for (int t = 0; t < taps; ++t) {
-        const int kh = t / KW, kw = t % KW * DW;
-        tap_row[t] = r.h0 + kh * DH;
-        tap_at[t] = kh * DH * patch_row + (kw % r.phases * r.pitch + kw / r.phases) * CB;
-    }
-
-    for (int kb = get_global_id(1); kb * TN < K; kb += get_global_size(1)) {
-        /* a last block that sticks out is moved back; the channels it shares with the one before are not stored */
-        const int k0 = NARROW ? kb * TN : min(kb * TN, K - TN);
-        for (int cb0 = 0; cb0 < cblocks; cb0 += pass) {
-            const int cb1 = min(cb0 + pass, cblocks);
-            int i = 0, oh = 0, seg = 0;
-            for (int t = 0; t < all_segs; t += NSEG) {
-                int at[NSEG];     /* patch offset of each segment */
-                size_t out[NSEG]; /* its element of y */
-                int count[NSEG];  /* its pixels that exist */
-                int first = H + PH + KH * DH, last = 0; /* range of the tile's rows, from oh0 on, in input rows */
-                #pragma unroll
-                for (int s = 0; s < NSEG; ++s) {
-                    at[s] = (i * r.prows + oh * row_stride) * patch_row + seg * SEG * CB;
-                    out[s] = (((size_t)(n0 + i) * OH + oh0 + oh) * OW + ow0 + seg * SEG) * K + k0;
-                    count[s] = t + s < all_segs ? min(SEG, own - seg * SEG) : 0;
-                    first = min(first, oh * SH);
-                    last = max(last, oh * SH);
-                    if (t + s + 1 < all_segs && ++seg == segs) {
-                        seg = 0;
-                        if (++oh == ohn) {
-                            oh = 0;
-                            ++i;
-                        }
-                    }
-                }
-
-                vec acc[NSEG * SEG * TQ];
-                #pragma unroll
-                for (int j = 0; j < NSEG * SEG * TQ; ++j) acc[j] = (vec)(0.0f);
-                for (int cb = cb0; cb < cb1; ++cb) {
-                    for (int tap = 0; tap < taps; tap += together) {
-                        if (tap_row[tap] + last < 0 || tap_row[tap] + first >= H) continue; /* all padding */
-                        const __local float *from = patch + cb * patch_block + tap_at[tap];
-                        const __global float *wp = w + ((size_t)tap * C + cb * CB) * K + k0;
-                        const __global float *w_end = w + (size_t)taps * C * K;
-                        if (together == 3)
-                            row_accumulate(acc, from, at, wp, w_end, min(CB, C - cb * CB), K, (size_t)C * K);
-                        else
-                            tap_accumulate(acc, from, at, wp, w_end, min(CB, C - cb * CB), K);
-                    }
-                }
-
-                bool whole = k0 == kb * TN && k0 + TN <= K; /* no element of the tile to be left out */
-                #pragma unroll
-                for (int s = 0; s < NSEG; ++s) whole = whole && count[s] == SEG;
-                if (whole) {
-                    #pragma unroll
-                    for (int j = 0; j < NSEG * SEG * TQ; ++j) {
-                        const size_t o = out[j / TQ / SEG] + (size_t)(j / TQ % SEG) * K + j % TQ * VW;
-                        vec v = acc[j];
-                        if (cb0 > 0) v += LOAD(y + o);
-                        if (cb1 == cblocks) {
-                            EPILOGUE(v, vec, LOAD, k0 + j % TQ * VW, o)
-                        }
-                        STORE(v, y + o);
-                    }
-                    continue;
-                }
-                float lanes[NSEG * SEG * TN];
-                #pragma unroll
-                for (int j = 0; j < NSEG * SEG * TQ; ++j) STORE(acc[j], lanes + j * VW);
-                for (int j = 0; j < NSEG * SEG * TQ; ++j) {
-                    const size_t o = out[j / TQ / SEG] + (size_t)(j / TQ % SEG) * K + j % TQ * VW;
-                    const int k = k0 + j % TQ * VW, begin = max(0, kb * TN - k), end = min(VW, K - k);
-                    if (j / TQ % SEG >= count[j / TQ / SEG]) continue;
-                    for (int l = begin; l < end; ++l) {
-                        float v = lanes[j * VW + l];
-                        if (cb0 > 0) v += y[o + l];
-                        if (cb1 == cblocks) {
-                            EPILOGUE(v, float, LOAD_SCALAR, k + l, o + l)
-                        }
-                        y[o + l] = v;
-                    }
-                }
-            }
+    if (++p.seg == segs) {
+        p.seg = 0;
+        if (++p.row == rows) {
+            p.row = 0;
+            ++p.image;
         }
     }
+    return p;
 }
 
-/* groups == C == K. Work-group -> one output row; vectors run over channels, so w rows stay in L1 and each x row is
- * read KH times from L1/L2. Cost: memory bound, KH*KW fma and loads per VW outputs. */
+#define OF(j) ((j) / TQ / SEG)    /* segment of accumulator j */
+#define PIXEL(j) ((j) / TQ % SEG) /* its pixel there */
+/* Adds `sum` to what earlier passes left of out[pixel + channel]..., n lanes; the epilogue with the last pass. */
+#define FINISH(sum, channel, pixel, lanes)                             \
+    {                                                                  \
+        const int k = (channel), n = (lanes);                          \
+        const size_t o = (pixel) + k;                                  \
+        vec v = (sum);                                                 \
+        if (b0 > 0) v += load_lanes(out + o, n);                       \
+        if (b1 == s.blocks) {                                          \
+            ADD_BIAS DO_SCALE DO_ADD DO_RELU                           \
+        }                                                              \
+        store_lanes(v, out + o, n);                                    \
+    }
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_depthwise(__global float *restrict y, const __global float *restrict x, const __global float *restrict w,
-                 BIAS_PARAM SCALE_PARAM ADD_PARAM
-                 int N, int H, int W, int C, int OH, int OW, int KH, int KW,
-                 int SH, int SW, int PH, int PW, int DH, int DW)
+conv2d(__global float *restrict out, const __global float *restrict in, const __global float *restrict panels,
+       BIAS_PARAM SCALE_PARAM ADD_PARAM
+       int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW, int GH, int GW, int TH, int TW,
+       int FH, int FW, int DH, int DW, int cg, int kg, int images, int rows, int cols, int pass, int held)
 {
-    const int row = get_global_id(0), h0 = row % OH * SH - PH;
-    const __global float *image = x + (size_t)(row / OH) * H * W * C;
-    const int kh0 = h0 < 0 ? (-h0 + DH - 1) / DH : 0;
-    const int kh1 = h0 + (KH - 1) * DH >= H ? max(kh0, (H - h0 + DH - 1) / DH) : KH;
-    for (int ow = 0; ow < OW; ++ow) {
-        const int w0 = ow * SW - PW;
-        const int kw0 = w0 < 0 ? (-w0 + DW - 1) / DW : 0;
-        const int kw1 = w0 + (KW - 1) * DW >= W ? max(kw0, (W - w0 + DW - 1) / DW) : KW;
-        const size_t o = ((size_t)row * OW + ow) * C;
-        int c = 0;
-        for (; c + VW <= C; c += VW) {
-            vec v = (vec)(0.0f);
-            for (int kh = kh0; kh < min(kh1, KH); ++kh) {
-                const __global float *src = image + ((size_t)(h0 + kh * DH) * W + w0) * C + c;
-                for (int kw = kw0; kw < min(kw1, KW); ++kw)
-                    v = fma(LOAD(src + kw * DW * C), LOAD(w + (kh * KW + kw) * C + c), v);
-            }
-            EPILOGUE(v, vec, LOAD, c, o + c)
-            STORE(v, y + o + c);
+    __local float patch[PATCH_FLOATS] __attribute__((aligned(64)));
+    int tap_at[MAX_TAPS], tap_index[MAX_TAPS]; /* of a phase's taps: patch offset, which */
+    const axis ah = {H, OH, KH, GH, TH, FH, DH}, aw = {W, OW, KW, GW, TW, FW, DW};
+    const int col_blocks = div_up(OW, cols), row_blocks = div_up(OH, rows), at_block = get_global_id(0);
+    const int n0 = at_block / (col_blocks * row_blocks) * images, nn = min(images, N - n0);
+    const int q0 = at_block / col_blocks % row_blocks * rows, qn = min(rows, OH - q0);
+    const int v0 = at_block % col_blocks * cols, vn = min(cols, OW - v0);
+    const layout l = layout_of(reach_of(ah, q0, qn), reach_of(aw, v0, vn), nn, vn);
+    const int taps_all = KH * (MERGE ? 1 : KW), each = div_up(kg, TN), all = div_up(C, cg) * each; /* panels */
+    const int end = (int)((long)all * (get_global_id(1) + 1) / get_global_size(1));
+    const bool rows_of_three = KW == 3 && GW == 1 && TW == 1 && (DW == 1 || DW == -1);
+    slice s = {0, cg, LANES || MERGE ? 1 : div_up(cg, RB), 0};
+    int group0 = 0, filled = 0; /* first group of the patch, pieces of it that are there */
+
+    /* A panel after the other, but those of the patch's groups tile by tile for LANES: so does memory see long runs. */
+    for (int panel = (int)((long)all * get_global_id(1) / get_global_size(1)), together; panel < end; panel += together) {
+        const int group = panel / each;
+        if (group >= group0 + s.groups) {
+            group0 = group;
+            s.groups = min(held, (end - 1) / each - group + 1);
+            s.n = C - group * cg;
+            filled = 0;
         }
-        for (; c < C; ++c) {
-            float v = 0.0f;
-            for (int kh = kh0; kh < min(kh1, KH); ++kh) {
-                const __global float *src = image + ((size_t)(h0 + kh * DH) * W + w0) * C + c;
-                for (int kw = kw0; kw < min(kw1, KW); ++kw) v = fma(src[kw * DW * C], w[(kh * KW + kw) * C + c], v);
+        together = LANES ? s.groups : 1;
+
+        for (int phase = 0; phase < min(TH, qn) * min(TW, vn); ++phase) {
+            const int qa = phase / min(TW, vn), va = phase % min(TW, vn);
+            const int qs = div_up(qn - qa, TH), vs = div_up(vn - va, TW); /* rows and columns of the phase */
+            const int segs = div_up(vs, SEG), all_segs = nn * qs * segs;
+            int taps = 0;
+            for (int t = 0; t < taps_all; ++t) {
+                int h, w = 0;
+                if (!tap_place(ah, l.h, q0 + qa, MERGE ? t : t / KW, &h)) continue;
+                if (!MERGE && !tap_place(aw, l.w, v0 + va, t % KW, &w)) continue;
+                tap_at[taps] = h * l.row + (w % l.phases * l.pitch + w / l.phases) * STEP;
+                tap_index[taps++] = t;
             }
-            EPILOGUE(v, float, LOAD_SCALAR, c, o + c)
-            y[o + c] = v;
+            for (int b0 = 0, b1; b0 < s.blocks; b0 = b1) {
+                place p = {0, 0, 0}, here = p;
+                b1 = min(b0 + pass, s.blocks);
+                for (int t = 0; t < all_segs; t += NSEG) {
+                    int at[NSEG], count[NSEG]; /* of each segment: patch offset, pixels that exist */
+                    size_t to[NSEG];           /* its first pixel of out */
+                    #pragma unroll
+                    for (int i = 0; i < NSEG; ++i) {
+                        here = p;
+                        at[i] = (p.image * l.h.count + p.row * l.h.step) * l.row + p.seg * SEG * STEP;
+                        to[i] = (((size_t)(n0 + p.image) * OH + q0 + qa + p.row * TH) * OW + v0 + va + p.seg * SEG * TW) * K;
+                        count[i] = t + i < all_segs ? min(SEG, vs - p.seg * SEG) : 0;
+                        if (t + i + 1 < all_segs) p = place_next(p, qs, segs);
+                    }
+
+                    /* What the tile reads is copied just before, and a piece more: memory and arithmetic overlap. */
+                    const int down = min(here.row * l.h.step + l.h.each, l.h.count);
+                    const int right = TH * TW > 1 ? l.w.count : min((here.seg * SEG + SEG - 1) * l.w.step + l.w.each, l.w.count);
+                    const int need = (here.image * l.h.count + down - 1) * l.pieces + div_up(right, PIECE * l.phases) + 1;
+                    for (; filled < min(need, nn * l.h.count * l.pieces); ++filled) {
+                        const int row = filled / l.pieces, h = l.h.low + row % l.h.count * l.h.skip;
+                        const __global float *src = in + ((size_t)(n0 + row / l.h.count) * H + h) * W * C + group0 * cg;
+                        piece_fill(h >= 0 && h < H ? src : 0, patch + row * l.row, l, filled % l.pieces, s, W, C);
+                    }
+
+                    for (int m = 0; m < together; ++m) {
+                        const int g = group + m, k0 = g * kg + panel % each * TN, kn = min(TN, min(K, (g + 1) * kg) - k0);
+                        vec acc[TM * TQ];
+                        #pragma unroll
+                        for (int j = 0; j < TM * TQ; ++j) acc[j] = (vec)(0.0f);
+                        for (int b = b0; b < b1; ++b) {
+                            const __global float *wp = panels + ((size_t)(panel + m) * s.blocks + b) * taps_all * RB * TN;
+                            const __local float *from = patch + ((g - group0) * s.blocks + b) * l.block;
+                            const int used = MERGE ? KW * C : min(RB, min(cg, C - g * cg) - b * RB);
+#if !LANES && !MERGE
+                            if (rows_of_three) {
+                                for (int tap = DW < 0 ? 2 : 0; tap < taps; tap += 3)
+                                    taps_accumulate(acc, from + tap_at[tap], at, wp + tap_index[tap] * RB * TN, DW * RB * TN, used);
+                                continue;
+                            }
+#endif
+                            for (int tap = 0; tap < taps; ++tap)
+                                tap_accumulate(acc, from + tap_at[tap], at, wp + tap_index[tap] * RB * TN, used);
+                        }
+                        if (kn == TN) {
+                            #pragma unroll
+                            for (int j = 0; j < TM * TQ; ++j)
+                                if (PIXEL(j) < count[OF(j)])
+                                    FINISH(acc[j], k0 + j % TQ * VW, to[OF(j)] + (size_t)PIXEL(j) * TW * K, VW)
+                            continue;
+                        }
+                        float sums[TM * TN];
+                        #pragma unroll
+                        for (int j = 0; j < TM * TQ; ++j) STORE(acc[j], sums + j * VW);
+                        for (int j = 0; j < TM * TQ; ++j)
+                            if (PIXEL(j) < count[OF(j)] && j % TQ * VW < kn)
+                                FINISH(LOAD(sums + j * VW), k0 + j % TQ * VW, to[OF(j)] + (size_t)PIXEL(j) * TW * K,
+                                       min(VW, kn - j % TQ * VW))
+                    }
+                }
+            }
         }
     }
 }

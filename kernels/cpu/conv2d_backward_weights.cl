@@ -1,214 +1,376 @@
-/* conv2d_backward_weights, class cpu: gradient of conv2d (groups == 1) with respect to its weights; and its depthwise form.
+/* conv2d_backward_weights, class cpu: gradient of conv2d with respect to its weights.
  *
- *   dw[i,j,c,k] = sum over n, oh, ow of x[n, oh*SH-PH+i*DH, ow*SW-PW+j*DW, c] * dy[n,oh,ow,k]
+ *   dw[i,j,c,k] = sum over n, oh, ow of x[n, oh*SH-PH+i*DH, ow*SW-PW+j*DW, g*(C/G)+c] * dy[n,oh,ow,k],   g = k / (K/G)
  *
- * Kernels, local size (1,1,1) unless said otherwise, no barriers:
- *   conv2d_backward_weights(out, x[N,H,W,C], dy[N,OH,OW,K],
- *          int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, int images, rows, S)
- *     global size (S, ceil(C/CB), ceil(K/(TQ*VW)))
- *   conv2d_backward_weights_depthwise(out, x, dy, int N, H, W, C, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, S)   (K == C)
- *     global size (S, ceil(C/VW))
- *     S == 1: out is dw and no other kernel is needed.  S > 1: out is scratch[S][dw's size].
+ * Kernels, no barriers:
+ *   conv2d_backward_weights(out, x[N,H,W,C], dy[N,OH,OW,K], int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, G,
+ *                           cg, kg, held, images, rows, cols, cbs, kbs, S)
+ *     S == 1: out is dw[KH,KW,C/G,K] and no other kernel is needed.  S > 1: out is scratch[S][dw's size].
+ *     cg, kg: input and output channels of a group of the kernel, which may hold several of the G groups
+ *     global size (S, ceil(C/cg/held) * ceil(blocks of RB rows / cbs), ceil(ceil(kg/TN) / kbs)), local size (1,1,1)
  *   conv2d_backward_weights_reduce(dw[count], scratch[S,count], int count, S)
  *     work-item -> one element; local size (any), global size (count rounded up)
- *   Scratch: 4*S*KH*KW*C*K bytes when S > 1. The result depends on S in its rounding only; for one S it repeats bit for bit.
+ *   Scratch: 4*S*KH*KW*(C/G)*K bytes when S > 1. The result depends on S in its rounding only; for one S it repeats bit for bit.
  *
- * Mapping: work-group (s, cb, kb) sums CB input channels x TQ*VW output channels, all taps, over slice s of the pixels. It
- * walks its slice in blocks of `images` images x `rows` output rows (about 128 pixels), and copies each block's x (zero
- * padded, [image][row][column phase][column][CB]) and dy ([pixel][TQ*VW]) to local memory, where both serve all
- * taps from L1 before the next block. Register tile: TR input channels x TQ vectors of output channels of one tap,
- * summed over the block's pixels, then added to the work-group's sums (local memory) and written out once at the end.
+ * Mapping: work-group (s, c, k) sums, over slice s of the pixels, of `held` groups each `cbs` blocks of RB rows of dw of one
+ * tap x `kbs` blocks of TN output channels, all taps. It walks its slice in blocks of `images` images x `rows` output rows x `cols` columns (about
+ * 256 pixels), copies each block's x (zero padded, [group][block of RB][image][row][column phase][column][STEP]) and dy
+ * ([group][block of TN][pixel][TN]) to local memory, where both serve all taps from L1/L2 before the next block. Register tile: TR
+ * rows x TQ vectors of output channels of one tap, summed over the block's pixels, then added to the work-group's sums
+ * (local memory), which are written out once at the end. What a row is, the number that dy is multiplied with:
+ *   plain  one input channel, broadcast
+ *   MERGE  few input channels: a row of KW taps x C channels is one run of RB = KW*C numbers, STEP = SW*C. DW = 1.
+ *   LANES  groups of LANES channels in and out, depthwise when 1: a vector of VW lanes, each of its own group. LANE_TAPS
+ *          taps, a row of the kernel or all of it, x LANES channels are a tile, and RB. cg = kg = VW.
  *
- * Cost: per pixel a tile issues TR*TQ fma against TR broadcasts and TQ loads; per block 3 moves per accumulator, against
- * as many fma as the block has pixels. Padding is skipped, rows and columns. Copies: 4 moves per pixel and block
- * of channels against KH*KW*CB*TQ fma.
+ * Cost: per pixel a tile issues TR*TQ fma against TR broadcasts (LANES: vectors) and TQ loads; per block 3 moves per
+ * accumulator, against as many fma as the block has pixels. Rows of padding are skipped, but not for LANES.
  *
- * The host checks patch + dy + sums <= POOL_FLOATS, in floats
- *   patch = images * prows * phases * pitch * CB, prows = (rows-1)*SH + (KH-1)*DH + 1, phases = SW,
- *           pitch = OW + (KW-1)*DW/SW
- *   dy = images * rows * OW * TQ*VW,   sums = KH*KW * CB * TQ*VW
+ * The host checks patch + dy + sums <= POOL_FLOATS, in floats, with skip = KH == 1 ? SH : 1 and phases = KW == 1 ? 1 : SW,
+ *   patch = held * cbs * images * prows * row,  prows = (rows-1)*SH/skip + (KH-1)*DH + 1
+ *   row = phases * (cols + (KW-1)*DW/phases) * STEP;  MERGE: cols*STEP + RB
+ *   dy = held * kbs * images * rows * cols * TN,   sums = held * kbs * cbs * ceil(taps of dw's rows / RB)*TR * TN
  *
  * Macros
  *   VW 16  floats per vector: 4, 8 or 16
- *   TQ  2  vectors of output channels per tile
- *   TR  16/TQ  input channels per tile; divides 16. TR*TQ + TQ + 1 vector registers are live
+ *   TQ  2  vectors of output channels per tile; 1 for LANES
+ *   TR  16/TQ  rows per tile; TR*TQ + TQ + 1 vector registers are live
+ *   LANES 0  channels per group: 1, 2, 4 or 8, below VW unless 1;  LANE_TAPS  KW or KH*KW
+ *   MERGE 0  1: STEP and RB are given too
+ *   RB  16  rows per block; TR <= RB + TR - 1
  *   POOL_FLOATS 65536
  */
+#ifndef LANES
+#define LANES 0
+#endif
+#ifndef LANE_TAPS
+#define LANE_TAPS 1
+#endif
+#ifndef MERGE
+#define MERGE 0
+#endif
 #ifndef VW
 #define VW 16
 #endif
 #ifndef TQ
-#define TQ 2
+#define TQ (LANES ? 1 : 2)
 #endif
 #ifndef TR
-#define TR (16 / TQ)
+#define TR (LANES ? LANES * LANE_TAPS : 16 / TQ)
+#endif
+#ifndef STEP
+#define STEP (LANES ? LANES * VW : 16)
+#endif
+#ifndef RB
+#define RB (LANES ? LANES * LANE_TAPS : 16)
 #endif
 #ifndef POOL_FLOATS
 #define POOL_FLOATS 65536
 #endif
 
-#define CB 16 /* input channels per work-group: one cache line */
 #define TN (TQ * VW)
-#define FEW 4 /* input channels of the small tile, for what is left over */
+#define ROWS ((RB + TR - 1) / TR * TR) /* of a block of sums */
+#define ONE_RUN (MERGE || LANES > 0) /* RB rows are all there are of a tap or tile */
+#define RUN (LANES ? VW : 16) /* channels of a block of the patch */
+#define AHEAD 1024 /* floats that are prefetched before they are copied */
 #define INLINE static inline __attribute__((always_inline))
 
 #if VW == 16
 typedef float16 vec;
 #define LOAD(p) vload16(0, p)
 #define STORE(v, p) vstore16(v, 0, p)
+#define LANE (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #elif VW == 8
 typedef float8 vec;
 #define LOAD(p) vload8(0, p)
 #define STORE(v, p) vstore8(v, 0, p)
+#define LANE (uint8)(0, 1, 2, 3, 4, 5, 6, 7)
 #else
 typedef float4 vec;
 #define LOAD(p) vload4(0, p)
 #define STORE(v, p) vstore4(v, 0, p)
+#define LANE (uint4)(0, 1, 2, 3)
 #endif
 
-/* A block of the slice and its copy; in pixels. */
-typedef struct {
-    int n0, images, oh0, rows; /* first image, how many; first output row, how many */
-    int prows, phases, pitch;  /* patch rows per image, column phases, columns per phase */
-} block;
+/* Copies by vload and vstore become four moves on PoCL, these one. */
+typedef vec __attribute__((aligned(4))) uvec;
+#define LOAD_GLOBAL(p) (*(const __global uvec *)(p))
+#define STORE_LOCAL(v, p) (*(__local uvec *)(p) = (v))
 
-/* Sizes of one dimension pair, as passed to the kernel. */
-typedef struct {
-    int H, W, C, OH, OW, K, KW, SH, SW, PH, PW, DH, DW;
-} geometry;
+/* The standard's prefetch() is empty on PoCL. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
+#endif
+#endif
+#ifndef PREFETCH
+#define PREFETCH(p) prefetch(p, VW)
+#endif
 
-/* Copies `channels` <= width floats of src to dst, whole vectors where possible; the rest of dst is zeroed. */
-INLINE void channels_copy(const __global float *src, __local float *dst, int channels, const int width)
+/* The first n < 4 numbers at p, then zeros. Then the same for n < 8 and n < 16. */
+INLINE float4 load_few4(const __global float *p, int n)
 {
-    if (channels >= width) {
+    return (float4)(n > 0 ? p[0] : 0.0f, n > 1 ? p[1] : 0.0f, n > 2 ? p[2] : 0.0f, 0.0f);
+}
+
+#define DEFINE_FEW(wide, half)                                                                            \
+    INLINE float##wide load_few##wide(const __global float *p, int n)                                     \
+    {                                                                                                     \
+        const bool whole = n >= half;                                                                     \
+        const float##half rest = load_few##half(whole ? p + half : p, whole ? n - half : n);              \
+        return whole ? (float##wide)(vload##half(0, p), rest) : (float##wide)(rest, (float##half)(0.0f)); \
+    }
+DEFINE_FEW(8, 4)
+DEFINE_FEW(16, 8)
+#define FEW_(name, width) name##width
+#define FEW(name, width) FEW_(name, width)
+
+/* All lanes, or the first n of them. */
+INLINE vec load_lanes(const __global float *p, int n)
+{
+    return n >= VW ? LOAD(p) : FEW(load_few, VW)(p, n);
+}
+
+INLINE int div_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+/* The numbers of one dimension of the convolution, and a block's part of it: outputs from `begin` on, and how they lie in the
+ * patch: places of x from `low` on (may be negative), `skip` apart, `count` of them. */
+typedef struct {
+    int in, out, taps, stride, padding, apart;
+    int begin, outs, low, skip, count;
+} axis;
+
+INLINE axis axis_block(axis a, int begin, int outs)
+{
+    a.begin = begin;
+    a.outs = min(outs, a.out - begin);
+    a.skip = a.taps == 1 ? a.stride : 1;
+    a.low = begin * a.stride - a.padding;
+    a.count = ((a.outs - 1) * a.stride + (a.taps - 1) * a.apart) / a.skip + 1;
+    return a;
+}
+
+/* A vector of channels, as the patch holds it. */
+INLINE void channels_store(vec v, __local float *p)
+{
+#if LANES > 1
+    #pragma unroll
+    for (int i = 0; i < LANES; ++i) STORE_LOCAL(shuffle(v, (LANE & (uint)-LANES) + (uint)i), p + i * VW);
+#else
+    STORE_LOCAL(v, p);
+#endif
+}
+
+/* Channels of x that the patch holds: `groups` groups of cg, in `blocks` blocks of RUN each; n channels exist, others are 0. */
+typedef struct {
+    int groups, cg, blocks, n;
+} slice;
+
+INLINE void pixel_copy(const __global float *src, __local float *dst, const slice s, int block, int ahead)
+{
+    const int cg = LANES ? VW : s.cg, blocks = LANES ? 1 : s.blocks;
+    int n = s.n;
+    for (int g = 0; g < s.groups; ++g, src += cg, n -= cg) {
+        const __global float *from = src;
+        int left = min(cg, n);
+        for (int b = 0; b < blocks; ++b, dst += block, from += RUN, left -= RUN) {
+            PREFETCH(from + ahead);
+            #pragma unroll
+            for (int j = 0; j < RUN; j += VW)
+                if (left >= RUN) channels_store(LOAD_GLOBAL(from + j), dst + j);
+                else channels_store(load_lanes(from + j, left - j), dst + j);
+        }
+    }
+}
+
+INLINE void pixel_clear(__local float *dst, const slice s, int block)
+{
+    for (int b = 0; b < s.groups * s.blocks; ++b, dst += block) {
         #pragma unroll
-        for (int j = 0; j < width; j += VW) STORE(LOAD(src + j), dst + j);
-    } else {
-        for (int j = 0; j < width; ++j) dst[j] = j < channels ? src[j] : 0.0f;
+        for (int j = 0; j < STEP; j += VW) STORE_LOCAL((vec)(0.0f), dst + j);
     }
 }
 
-static void x_copy(const __global float *restrict x, __local float *restrict patch, const block b, const geometry g, int c0)
+/* Fills a row of the patch from src, a row of x with C channels or NULL for padding; zeros outside. Column b of a row is column
+ * b / phases of phase b % phases; block: floats of a block of channels. */
+INLINE void row_fill(const __global float *src, __local float *dst, const axis w, const slice s, int phases, int pitch,
+                     int block, int C)
 {
-    for (int i = 0; i < b.images * b.prows; ++i) {
-        const int h = b.oh0 * g.SH - g.PH + i % b.prows;
-        if (h < 0 || h >= g.H) continue; /* rows of padding are never read */
-        const __global float *src = x + ((size_t)(b.n0 + i / b.prows) * g.H + h) * g.W * g.C + c0;
-        __local float *row = patch + i * b.phases * b.pitch * CB;
-        const int w1 = min(g.W, b.pitch * b.phases - g.PW);
-        for (int w = 0; w < w1; ++w)
-            channels_copy(src + (size_t)w * g.C, row + ((w + g.PW) % b.phases * b.pitch + (w + g.PW) / b.phases) * CB,
-                          g.C - c0, CB);
+#if MERGE
+    const int first = clamp(-w.low, 0, w.count), last = clamp(w.in - w.low, first, w.count);
+    for (int j = 0; j < first * C; ++j) dst[j] = 0.0f;
+    for (int j = first * C; j < last * C; ++j) dst[j] = src[w.low * C + j];
+    for (int j = last * C; j < w.count * C; ++j) dst[j] = 0.0f;
+#else
+    const int step = phases * w.skip, ahead = div_up(AHEAD, s.groups * s.cg) * w.skip * C;
+    for (int phase = 0; phase < phases; ++phase, dst += pitch * STEP) {
+        const int low = w.low + phase * w.skip, stop = div_up(w.count - phase, phases);
+        const int first = src ? clamp(low < 0 ? div_up(-low, step) : 0, 0, stop) : stop;
+        const int last = clamp(low < w.in ? div_up(w.in - low, step) : 0, first, stop);
+        for (int b = 0; b < first; ++b) pixel_clear(dst + b * STEP, s, block);
+        for (int b = first; b < last; ++b)
+            pixel_copy(src + (size_t)(low + b * step) * C, dst + b * STEP, s, block, ahead);
+        for (int b = last; b < stop; ++b) pixel_clear(dst + b * STEP, s, block);
     }
+#endif
 }
 
-static void dy_copy(const __global float *restrict dy, __local float *restrict dst, const block b, const geometry g, int k0)
+/* Copies a pixel of dy: `blocks` blocks of TN channels per group, `block` floats from one to the next; s.cg: the group's. */
+INLINE void dy_copy(const __global float *src, __local float *dst, const slice s, int block, int ahead)
 {
-    const int pixels = b.rows * g.OW; /* of one image: contiguous */
-    for (int i = 0; i < b.images; ++i) {
-        const __global float *src = dy + ((size_t)(b.n0 + i) * g.OH + b.oh0) * g.OW * g.K + k0;
-        for (int p = 0; p < pixels; ++p)
-            channels_copy(src + (size_t)p * g.K, dst + (size_t)(i * pixels + p) * TN, g.K - k0, TN);
+    int n = s.n;
+    for (int g = 0; g < s.groups; ++g, src += s.cg, n -= s.cg) {
+        const __global float *from = src;
+        int left = min(s.cg, n);
+        for (int b = 0; b < s.blocks; ++b, dst += block, from += TN, left -= TN) {
+            PREFETCH(from + ahead);
+            #pragma unroll
+            for (int j = 0; j < TN; j += VW)
+                if (left >= TN) STORE_LOCAL(LOAD_GLOBAL(from + j), dst + j);
+                else STORE_LOCAL(load_lanes(from + j, left - j), dst + j);
+        }
     }
 }
 
-/* The outer product of one pixel, R input channels, u pixels further on; acc: 0 or another set of accumulators. */
-#define PIXEL(R, acc, u)                                                                                       \
+/* Row r of the tile at the u-th pixel from here. */
+#if LANES
+#define OPERAND(u, r) LOAD(px[(r) / LANES] + (u) * STEP + (r) % LANES * VW)
+#define TAPS_AT_ONCE LANE_TAPS
+#else
+#define OPERAND(u, r) (vec)(px[0][(u) * STEP + (r)])
+#define TAPS_AT_ONCE 1
+#endif
+#define PIXEL(acc, u)                                                                                          \
     {                                                                                                          \
         vec dv[TQ];                                                                                            \
         _Pragma("unroll") for (int q = 0; q < TQ; ++q) dv[q] = LOAD(dp + (u) * TN + q * VW);                   \
-        _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                        \
-            const vec xv = (vec)(px[(u) * CB + r]);                                                            \
-            _Pragma("unroll") for (int q = 0; q < TQ; ++q) acc[r * TQ + q] = fma(xv, dv[q], acc[r * TQ + q]);  \
+        _Pragma("unroll") for (int r = 0; r < TR; ++r) {                                                       \
+            const vec x = OPERAND(u, r);                                                                       \
+            _Pragma("unroll") for (int q = 0; q < TQ; ++q) acc[r * TQ + q] = fma(x, dv[q], acc[r * TQ + q]);   \
         }                                                                                                      \
     }
+#define PAIRED (TR * TQ <= 8) /* accumulators: two sets then hide the latency of fma */
 
-/* sums[R][TN] += over the block's pixels of columns [lo, hi), for the tap at row kh*DH: patch holds its first pixel. */
-#define DEFINE_TILE(name, R)                                                                                   \
-    static void name(const __local float *patch, const __local float *dy, __local float *sums, const block b,  \
-                     const geometry g, int tap_row, int lo, int hi)                                            \
-    {                                                                                                          \
-        vec acc[R * TQ], odd[R * TQ];                                                                          \
-        _Pragma("unroll") for (int j = 0; j < R * TQ; ++j) acc[j] = odd[j] = (vec)(0.0f);                      \
-        for (int i = 0; i < b.images * b.rows; ++i) {                                                          \
-            const int row = i % b.rows, h = (b.oh0 + row) * g.SH - g.PH + tap_row;                             \
-            if (h < 0 || h >= g.H) continue;                                                                   \
-            const __local float *px =                                                                          \
-                patch + ((i / b.rows * b.prows + row * g.SH + tap_row) * b.phases * b.pitch + lo) * CB;        \
-            const __local float *dp = dy + (i * g.OW + lo) * TN;                                               \
-            int w = lo;                                                                                        \
-            for (; w + 2 <= hi; w += 2) {                                                                      \
-                PIXEL(R, acc, 0)                                                                               \
-                if (R <= FEW) PIXEL(R, odd, 1) else PIXEL(R, acc, 1)                                           \
-                px += 2 * CB;                                                                                  \
-                dp += 2 * TN;                                                                                  \
-            }                                                                                                  \
-            if (w < hi) PIXEL(R, acc, 0)                                                                       \
-        }                                                                                                      \
-        _Pragma("unroll") for (int j = 0; j < R * TQ; ++j)                                                     \
-            STORE(LOAD(sums + j * VW) + acc[j] + odd[j], sums + j * VW);                                       \
-    }
-DEFINE_TILE(tile_sum, TR)
-DEFINE_TILE(tile_sum_few, FEW)
-
-/* All taps of one block. */
-static void block_sum(const __local float *patch, const __local float *dy, __local float *sums, const block b,
-                      const geometry g, int taps, int channels)
+/* sums[TR][TN] += over the block's pixels, for the kernel's row at kh; px: the tile's operands for the block's first pixel. */
+INLINE void tile_sum(const __local float *patch, const int *column, const __local float *dy, __local float *sums,
+                     int images, const axis h, const axis w, int kh, int row_floats)
 {
-    for (int t = 0; t < taps; ++t) {
-        const int kh = t / g.KW * g.DH, kw = t % g.KW * g.DW;
-        const int lo = kw < g.PW ? (g.PW - kw + g.SW - 1) / g.SW : 0;
-        const int hi = min(g.OW, g.W + g.PW > kw ? (g.W + g.PW - kw + g.SW - 1) / g.SW : 0);
-        const __local float *first = patch + (kw % b.phases * b.pitch + kw / b.phases) * CB;
-        int c = 0;
-        while (c < channels) {
-            __local float *out = sums + (t * CB + c) * TN;
-            if (channels - c <= FEW) {
-                tile_sum_few(first + c, dy, out, b, g, kh, lo, hi);
-                c += FEW;
-            } else {
-                tile_sum(first + c, dy, out, b, g, kh, lo, hi);
-                c += TR;
+    vec acc[TR * TQ], odd[TR * TQ];
+    #pragma unroll
+    for (int j = 0; j < TR * TQ; ++j) acc[j] = odd[j] = (vec)(0.0f);
+    for (int i = 0; i < images; ++i) {
+        for (int q = 0; q < h.outs; ++q) {
+            const int place = q * h.stride + kh; /* in the patch, were skip 1 */
+            if (!LANES && (h.low + place < 0 || h.low + place >= h.in)) continue;
+            const __local float *row = patch + (i * h.count + place / h.skip) * row_floats, *px[TAPS_AT_ONCE];
+            const __local float *dp = dy + (i * h.outs + q) * w.outs * TN;
+            #pragma unroll
+            for (int t = 0; t < TAPS_AT_ONCE; ++t) px[t] = row + column[t];
+            int v = 0;
+            for (; v + 2 <= w.outs; v += 2) {
+                PIXEL(acc, 0)
+                if (PAIRED) PIXEL(odd, 1) else PIXEL(acc, 1)
+                #pragma unroll
+                for (int t = 0; t < TAPS_AT_ONCE; ++t) px[t] += 2 * STEP;
+                dp += 2 * TN;
             }
+            if (v < w.outs) PIXEL(acc, 0)
         }
     }
+    #pragma unroll
+    for (int j = 0; j < TR * TQ; ++j) STORE(LOAD(sums + j * VW) + acc[j] + odd[j], sums + j * VW);
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_backward_weights(__global float *restrict out, const __global float *restrict x, const __global float *restrict dy,
                         int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
-                        int SH, int SW, int PH, int PW, int DH, int DW, int images, int rows, int S)
+                        int SH, int SW, int PH, int PW, int DH, int DW, int G,
+                        int cg, int kg, int held, int images, int rows, int cols, int cbs, int kbs, int S)
 {
     __local float pool[POOL_FLOATS] __attribute__((aligned(64)));
-    const int s = get_global_id(0), c0 = get_global_id(1) * CB, k0 = get_global_id(2) * TN;
-    const int taps = KH * KW, row_blocks = (OH + rows - 1) / rows, blocks = (N + images - 1) / images * row_blocks;
-    const int channels = min(CB, C - c0);
-    const geometry g = {H, W, C, OH, OW, K, KW, SH, SW, PH, PW, DH, DW};
-    block b = {0, 0, 0, 0, 0, SW, OW + (KW - 1) * DW / SW};
-    __local float *sums = pool, *dy_block = sums + taps * CB * TN, *patch = dy_block + images * rows * OW * TN;
+    const int taps = MERGE ? KH : KH * KW / TAPS_AT_ONCE, blocks = ONE_RUN ? 1 : div_up(cg, RB);
+    const int ranges = div_up(blocks, cbs), s = get_global_id(0), g0 = get_global_id(1) / ranges * held;
+    const int gn = min(held, div_up(C, cg) - g0);
+    const int b0 = get_global_id(1) % ranges * cbs, bn = min(cbs, blocks - b0);
+    const int kb0 = get_global_id(2) * kbs, kbn = min(kbs, div_up(kg, TN) - kb0);
+    const int c0 = g0 * cg + b0 * RB, k0 = g0 * kg + kb0 * TN;
+    const slice x_slice = {gn, cg, bn, C - c0}, dy_slice = {gn, kg, kbn, K - k0};
+    axis h = {H, OH, KH, SH, PH, DH, 0, 0, 0, 0, 0}, w = {W, OW, KW, SW, PW, DW, 0, 0, 0, 0, 0};
+    const int phases = MERGE || KW == 1 ? 1 : SW;
+    const int pitch = cols + (KW - 1) * DW / phases, row_floats = MERGE ? cols * STEP + RB : phases * pitch * STEP;
 
-    for (int j = 0; j < taps * CB * TN; j += VW) STORE((vec)(0.0f), sums + j);
-    const int end = (int)((long)blocks * (s + 1) / S);
-    for (int i = (int)((long)blocks * s / S); i < end; ++i) {
-        b.n0 = i / row_blocks * images;
-        b.oh0 = i % row_blocks * rows;
-        b.images = min(images, N - b.n0);
-        b.rows = min(rows, OH - b.oh0);
-        b.prows = (b.rows - 1) * SH + (KH - 1) * DH + 1;
-        x_copy(x, patch, b, g, c0);
-        dy_copy(dy, dy_block, b, g, k0);
-        block_sum(patch, dy_block, sums, b, g, taps, channels);
-    }
-    for (int t = 0; t < taps; ++t) {
-        for (int c = 0; c < channels; ++c) {
-            const __local float *src = sums + (t * CB + c) * TN;
-            __global float *dst = out + (((size_t)s * taps + t) * C + c0 + c) * K + k0;
-            if (K - k0 >= TN) {
-                for (int j = 0; j < TN; j += VW) STORE(LOAD(src + j), dst + j);
-            } else {
-                for (int j = 0; j < K - k0; ++j) dst[j] = src[j];
+    const int tile = taps * ROWS * TN, sums_floats = gn * kbn * bn * tile; /* of a pair of blocks, of all */
+    __local float *sums = pool, *dy_block = sums + sums_floats;
+    for (int j = 0; j < sums_floats; j += VW) STORE((vec)(0.0f), sums + j);
+
+    const int row_blocks = div_up(OH, rows), col_blocks = div_up(OW, cols);
+    const int all = div_up(N, images) * row_blocks * col_blocks, end = (int)((long)all * (s + 1) / S);
+    for (int i = (int)((long)all * s / S); i < end; ++i) {
+        const int n0 = i / (row_blocks * col_blocks) * images, nn = min(images, N - n0);
+        h = axis_block(h, i / col_blocks % row_blocks * rows, rows);
+        w = axis_block(w, i % col_blocks * cols, cols);
+        const int pixels = nn * h.outs * w.outs, patch_block = nn * h.count * row_floats;
+        __local float *patch = dy_block + gn * kbn * pixels * TN;
+        for (int r = 0; r < nn * h.count; ++r) {
+            const int row = h.low + r % h.count * h.skip;
+            const bool inside = row >= 0 && row < H;
+            const __global float *src = x + ((size_t)(n0 + r / h.count) * H + row) * W * C + c0;
+            if (LANES || inside) /* else never read */
+                row_fill(inside ? src : 0, patch + r * row_floats, w, x_slice, phases, pitch, patch_block, C);
+        }
+        for (int r = 0; r < nn * h.outs; ++r) {
+            const int row = (n0 + r / h.outs) * OH + h.begin + r % h.outs;
+            const __global float *src = dy + ((size_t)row * OW + w.begin) * K + k0;
+            for (int v = 0; v < w.outs; ++v)
+                dy_copy(src + (size_t)v * K, dy_block + (r * w.outs + v) * TN, dy_slice, pixels * TN,
+                        div_up(AHEAD, gn * kg) * K);
+        }
+
+        for (int b = 0; b < gn * kbn * bn; ++b) {
+            const int g = b / (kbn * bn), block = b % bn;
+            const __local float *dy_part = dy_block + b / bn * pixels * TN;
+            const __local float *patch_part = patch + (g * bn + block) * patch_block;
+            const int used = ONE_RUN ? RB : min(RB, cg - (b0 + block) * RB);
+            for (int t = 0; t < taps; ++t) {
+                const int kh = (MERGE ? t : t * TAPS_AT_ONCE / KW) * DH;
+                int column[TAPS_AT_ONCE];
+                #pragma unroll
+                for (int j = 0; j < TAPS_AT_ONCE; ++j) {
+                    const int kw = MERGE ? 0 : (t * TAPS_AT_ONCE + j) % KW * DW;
+                    column[j] = (LANES ? j / KW * DH * row_floats : 0) + (kw % phases * pitch + kw / phases) * STEP;
+                }
+                for (int r = 0; r < used; r += TR) {
+                    tile_sum(patch_part, column, dy_part, sums + b * tile + (t * ROWS + r) * TN, nn, h, w, kh, row_floats);
+                    #pragma unroll
+                    for (int j = 0; j < TAPS_AT_ONCE; ++j) column[j] += TR;
+                }
             }
         }
+    }
+
+    const int each = C / G, wide = K / G; /* channels of a group of dw */
+    for (int b = 0; b < gn * kbn * bn; ++b) {
+        const int g = g0 + b / (kbn * bn), block = b0 + b % bn;
+        const int c = g * cg + block * RB, used = ONE_RUN ? RB : min(min(RB, cg - block * RB), C - c);
+        const int k = g * kg + (kb0 + b / bn % kbn) * TN, kn = min(min(TN, (g + 1) * kg - k), K - k);
+        for (int t = 0; t < taps; ++t)
+            for (int r = 0; r < used; ++r) {
+                /* row of dw: number of a run, or tap and channel of its group; and the columns of its group */
+                const bool run = ONE_RUN;
+                const int row = run ? t * RB + r : t * each + (c + r) % each;
+                const int begin = run ? k : max(k, (c + r) / each * wide);
+                const int stop = run ? k + kn : min(k + kn, ((c + r) / each + 1) * wide);
+                const __local float *src = sums + b * tile + (t * ROWS + r) * TN;
+                __global float *dst = out + ((size_t)s * KH * KW * each + row) * K + k;
+                if (begin == k && stop == k + TN) {
+                    for (int j = 0; j < TN; j += VW) STORE(LOAD(src + j), dst + j);
+                } else {
+                    for (int j = begin - k; j < stop - k; ++j) dst[j] = src[j];
+                }
+            }
     }
 }
 
@@ -220,44 +382,4 @@ __kernel void conv2d_backward_weights_reduce(__global float *restrict dw, const 
     float sum = 0.0f;
     for (int s = 0; s < S; ++s) sum += scratch[(size_t)s * count + at];
     dw[at] = sum;
-}
-
-/* groups == C == K. Work-group (s, cv): VW channels, all taps in turn, the rows of slice s. Cost: memory bound. */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_backward_weights_depthwise(__global float *restrict out, const __global float *restrict x,
-                                  const __global float *restrict dy,
-                                  int N, int H, int W, int C, int OH, int OW, int KH, int KW,
-                                  int SH, int SW, int PH, int PW, int DH, int DW, int S)
-{
-    const int s = get_global_id(0), c0 = get_global_id(1) * VW, channels = min(VW, C - c0);
-    const int begin = (int)((long)N * OH * s / S), end = (int)((long)N * OH * (s + 1) / S);
-    for (int t = 0; t < KH * KW; ++t) {
-        const int kh = t / KW * DH, kw = t % KW * DW;
-        const int lo = kw < PW ? (PW - kw + SW - 1) / SW : 0;
-        const int hi = min(OW, W + PW > kw ? (W + PW - kw + SW - 1) / SW : 0);
-        vec sum = (vec)(0.0f);
-        float lanes[VW];
-        for (int j = 0; j < VW; ++j) lanes[j] = 0.0f;
-        for (int row = begin; row < end; ++row) {
-            const int h = row % OH * SH - PH + kh;
-            if (h < 0 || h >= H) continue;
-            const __global float *xp = x + (((size_t)(row / OH) * H + h) * W + (lo * SW - PW + kw)) * C + c0;
-            const __global float *dp = dy + ((size_t)row * OW + lo) * C + c0;
-            for (int w = lo; w < hi; ++w) {
-                if (channels == VW) {
-                    sum = fma(LOAD(xp), LOAD(dp), sum);
-                } else {
-                    for (int j = 0; j < channels; ++j) lanes[j] = fma(xp[j], dp[j], lanes[j]);
-                }
-                xp += SW * C;
-                dp += C;
-            }
-        }
-        __global float *dst = out + ((size_t)s * KH * KW + t) * C + c0;
-        if (channels == VW) {
-            STORE(sum, dst);
-        } else {
-            for (int j = 0; j < channels; ++j) dst[j] = lanes[j];
-        }
-    }
 }

@@ -1,16 +1,20 @@
-/* conv2d, class generic: 2-D convolution, channels last, with groups (depthwise included) and a fused epilogue.
+/* conv2d and conv2d_backward_data, class generic: convolution, channels last, with groups (depthwise included) and a fused
+ * epilogue; and its gradient with respect to x, gather form (no atomics), which is also conv_transpose2d.
  *
  *   y[n,oh,ow,k] = epilogue( sum over i<KH, j<KW, c<C/G of
  *                            x[n, oh*SH-PH+i*DH, ow*SW-PW+j*DW, g*(C/G)+c] * w[i,j,c,k] ),   g = k / (K/G)
- *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,oh,ow,k]; negative -> 0 (NaN is kept)
+ *   dx[n,h,l,c] = epilogue( sum over i<KH, j<KW, k in c's group of dy[n,oh,ow,k] * w[i,j,c % (C/G),k] )
+ *   over the taps for which oh = (h+PH-i*DH)/SH and ow = (l+PW-j*DW)/SW are whole and inside dy
+ *   epilogue, in this order: + bias[channel]; * scale[channel] + shift[channel]; + addend[element]; negative -> 0 (NaN is kept)
  *
- * Mapping: one work-item per element of y, get_global_id(0) = its flat index, so neighbours are neighbouring channels.
+ * Mapping: one work-item per element of y or dx, get_global_id(0) = its flat index: neighbours are neighbouring channels.
  *
- * Kernel (a parameter in brackets exists only when its macro is 1):
+ * Kernels (a parameter in brackets exists only when its macro is 1):
  *   conv2d(y[N,OH,OW,K], x[N,H,W,C], w[KH,KW,C/G,K], [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
  *          int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, G)
- *   global size: (N*OH*OW*K rounded up to the local size); local size: (any)
- *   addend may be the buffer y itself; nothing else may overlap y.
+ *   conv2d_backward_data(dx[N,H,W,C], dy[N,OH,OW,K], w, [bias[C]], [scale[C], shift[C]], [addend[N,H,W,C]], the same ints)
+ *   global size: (elements of y or dx, rounded up to the local size); local size: (any)
+ *   addend may be the buffer y or dx itself; nothing else may overlap them. Every element is written.
  * Requires: C % G == 0, K % G == 0, every tensor below 2^31 elements.
  *
  * Macros, each 0 or 1, default 0:
@@ -33,18 +37,37 @@
 #define HAS_RELU 0
 #endif
 
-__kernel void conv2d(__global float *y, __global const float *restrict x, __global const float *restrict w,
 #if HAS_BIAS
-                     __global const float *restrict bias,
+#define BIAS_PARAM __global const float *restrict bias,
+#define ADD_BIAS(v, channel) v += bias[channel];
+#else
+#define BIAS_PARAM
+#define ADD_BIAS(v, channel)
 #endif
 #if HAS_SCALE
-                     __global const float *restrict scale, __global const float *restrict shift,
+#define SCALE_PARAM __global const float *restrict scale, __global const float *restrict shift,
+#define DO_SCALE(v, channel) v = v * scale[channel] + shift[channel];
+#else
+#define SCALE_PARAM
+#define DO_SCALE(v, channel)
 #endif
 #if HAS_ADD
-                     __global const float *addend,
+#define ADD_PARAM __global const float *addend,
+#define DO_ADD(v, element) v += addend[element];
+#else
+#define ADD_PARAM
+#define DO_ADD(v, element)
 #endif
-                     int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW, int SH, int SW, int PH, int PW,
-                     int DH, int DW, int G) {
+#if HAS_RELU
+#define DO_RELU(v) v = v < 0.0f ? 0.0f : v;
+#else
+#define DO_RELU(v)
+#endif
+#define EPILOGUE(v, channel, element) ADD_BIAS(v, channel) DO_SCALE(v, channel) DO_ADD(v, element) DO_RELU(v)
+
+__kernel void conv2d(__global float *y, __global const float *restrict x, __global const float *restrict w,
+                     BIAS_PARAM SCALE_PARAM ADD_PARAM int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
+                     int SH, int SW, int PH, int PW, int DH, int DW, int G) {
     const int at = (int)get_global_id(0);
     if (at >= N * OH * OW * K)
         return;
@@ -66,17 +89,36 @@ __kernel void conv2d(__global float *y, __global const float *restrict x, __glob
                 v += x[xat + c] * w[wat + c * K];
         }
     }
-#if HAS_BIAS
-    v += bias[k];
-#endif
-#if HAS_SCALE
-    v = v * scale[k] + shift[k];
-#endif
-#if HAS_ADD
-    v += addend[at];
-#endif
-#if HAS_RELU
-    v = v < 0.0f ? 0.0f : v;
-#endif
+    EPILOGUE(v, k, at)
     y[at] = v;
+}
+
+__kernel void conv2d_backward_data(__global float *dx, __global const float *restrict dy,
+                                   __global const float *restrict w, BIAS_PARAM SCALE_PARAM ADD_PARAM int N, int H,
+                                   int W, int C, int OH, int OW, int K, int KH, int KW, int SH, int SW, int PH, int PW,
+                                   int DH, int DW, int G) {
+    const int at = (int)get_global_id(0);
+    if (at >= N * H * W * C)
+        return;
+    const int c = at % C, pixel = at / C;
+    const int l = pixel % W, h = pixel / W % H, n = pixel / W / H;
+    const int cg = C / G, kg = K / G, first = c / cg * kg;
+
+    float v = 0.0f;
+    for (int i = 0; i < KH; ++i) {
+        const int hs = h + PH - i * DH;
+        if (hs < 0 || hs % SH != 0 || hs / SH >= OH)
+            continue;
+        for (int j = 0; j < KW; ++j) {
+            const int ls = l + PW - j * DW;
+            if (ls < 0 || ls % SW != 0 || ls / SW >= OW)
+                continue;
+            const int yat = ((n * OH + hs / SH) * OW + ls / SW) * K + first;
+            const int wat = ((i * KW + j) * cg + c % cg) * K + first;
+            for (int k = 0; k < kg; ++k)
+                v += dy[yat + k] * w[wat + k];
+        }
+    }
+    EPILOGUE(v, c, at)
+    dx[at] = v;
 }

@@ -3,44 +3,59 @@
  *   dw[i,j,c,k] = sum over n, oh, ow of x[n, oh*SH-PH+i*DH, ow*SW-PW+j*DW, g*(C/G)+c] * dy[n,oh,ow,k],   g = k / (K/G)
  *
  * Mapping: one work-item per element of dw, get_global_id(0) = its flat index, so neighbours are neighbouring output
- * channels. The sum runs in a fixed order: a row of pixels first, then the rows of an image, then the images, so that
- * the rounding error grows with OW + OH + N and not with their product.
+ * channels, and per part of the N*OH rows of pixels. The sum runs in a fixed order: a row of pixels first, then some rows,
+ * then those sums, then the parts, so that the rounding error grows with the sum of their lengths and not with their product.
  *
- * Kernel:
- *   conv2d_backward_weights(dw[KH,KW,C/G,K], x[N,H,W,C], dy[N,OH,OW,K],
- *                           int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, G)
- *   global size: (KH*KW*(C/G)*K rounded up to the local size); local size: (any)
- *   dw overlaps nothing. Every element of dw is written.
+ * Kernels:
+ *   conv2d_backward_weights(out, x[N,H,W,C], dy[N,OH,OW,K], int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, G, S)
+ *     S == 1: out is dw[KH,KW,C/G,K] and no other kernel is needed.  S > 1: out is scratch[S,KH,KW,C/G,K].
+ *     global size: (KH*KW*(C/G)*K rounded up to the local size, S); local size: (any, 1)
+ *   conv2d_backward_weights_reduce(dw[count], scratch[S,count], int count, S)
+ *     global size: (count rounded up to the local size); local size: (any)
+ *   out overlaps nothing. Every element is written.
  * Requires: C % G == 0, K % G == 0, every tensor below 2^31 elements.
  *
- * Macros: none. Scratch: none. No local memory, no barrier, no double, no vector type.
+ * Macros: none. Scratch: 4*S*KH*KW*(C/G)*K bytes when S > 1, else none. No local memory, no barrier, no double, no vector type.
  */
-__kernel void conv2d_backward_weights(__global float *restrict dw, __global const float *restrict x,
+__kernel void conv2d_backward_weights(__global float *restrict out, __global const float *restrict x,
                                       __global const float *restrict dy, int N, int H, int W, int C, int OH, int OW,
-                                      int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, int G) {
-    const int at = (int)get_global_id(0);
+                                      int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, int G,
+                                      int S) {
+    const int at = (int)get_global_id(0), part = (int)get_global_id(1);
     const int cg = C / G;
     if (at >= KH * KW * cg * K)
         return;
     const int k = at % K, c = at / K % cg + k / (K / G) * cg;
     const int j = at / K / cg % KW, i = at / K / cg / KW;
+    const int begin = (int)((long)N * OH * part / S), end = (int)((long)N * OH * (part + 1) / S);
 
-    float v = 0.0f;
-    for (int n = 0; n < N; ++n) {
-        float image = 0.0f;
-        for (int oh = 0; oh < OH; ++oh) {
-            const int h = oh * SH - PH + i * DH;
-            if (h < 0 || h >= H)
-                continue;
+    float v = 0.0f, some = 0.0f;
+    for (int r = begin; r < end; ++r) {
+        const int h = r % OH * SH - PH + i * DH;
+        if (h >= 0 && h < H) {
             float row = 0.0f;
             for (int ow = 0; ow < OW; ++ow) {
                 const int l = ow * SW - PW + j * DW;
                 if (l >= 0 && l < W)
-                    row += x[((n * H + h) * W + l) * C + c] * dy[((n * OH + oh) * OW + ow) * K + k];
+                    row += x[((r / OH * H + h) * W + l) * C + c] * dy[(r * OW + ow) * K + k];
             }
-            image += row;
+            some += row;
         }
-        v += image;
+        if (r % 32 == 31) {
+            v += some;
+            some = 0.0f;
+        }
     }
-    dw[at] = v;
+    out[part * KH * KW * cg * K + at] = v + some;
+}
+
+__kernel void conv2d_backward_weights_reduce(__global float *restrict dw, __global const float *restrict scratch,
+                                             int count, int S) {
+    const int at = (int)get_global_id(0);
+    if (at >= count)
+        return;
+    float sum = 0.0f;
+    for (int s = 0; s < S; ++s)
+        sum += scratch[s * count + at];
+    dw[at] = sum;
 }

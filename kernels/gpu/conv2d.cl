@@ -1,38 +1,41 @@
-/* conv2d, class gpu: 2-D convolution, channels last, with groups and a fused epilogue. Two kernels:
- * conv2d            implicit GEMM, per group: rows = N*OH*OW pixels, columns = K/G channels, reduction = KH*KW*(C/G)
- * conv2d_depthwise  G == C: one input channel per output channel, no local memory
+/* conv2d, class gpu: convolution in gather form, channels last, with groups and an epilogue, as an implicit GEMM. The host's
+ * numbers make it conv2d, or conv2d_backward_data, which is conv_transpose2d.
  *
- *   y[n,oh,ow,k] = epilogue( sum over i<KH, j<KW, c<C/G of
- *                            x[n, oh*SH-PH+i*DH, ow*SW-PW+j*DW, g*(C/G)+c] * w[i,j,c,k] ),   g = k / (K/G)
- *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,oh,ow,k]; negative -> 0 (NaN is kept)
+ *   out[n,q,v,k] = epilogue( sum over i<KH, j<KW, c in k's group of in[n, row(q,i), column(v,j), c] * weight[i,j,c,k] )
+ *   row(q,i) = (q*GH + FH + i*DH) / TH,  column(v,j) = (v*GW + FW + j*DW) / TW;  a tap counts where both are whole and inside
+ *   forward:        G = stride, T = 1,      F = -padding, D = dilation;                             w[KH,KW,C/groups,K]
+ *   backward data:  G = 1,      T = stride, F = padding,  D = -dilation, in = dy, out = dx;  BACKWARD, w[KH,KW,K/groups,C]
+ *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,q,v,k]; negative -> 0 (NaN is kept)
  *
- * Kernels (a parameter in brackets exists only when its macro is 1; both take the same arguments):
- *   conv2d, conv2d_depthwise(
- *          y[N,OH,OW,K], x[N,H,W,C], w[KH,KW,C/G,K], [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
- *          int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, G)
- *   addend may be the buffer y itself; nothing else may overlap y.
- *   Requires: C % G == 0, K % G == 0, every tensor below 2^31 elements; conv2d_depthwise also G == C.
+ * Kernel (a parameter in brackets exists only when its macro is 1):
+ *   conv2d(out[N,OH,OW,K], in[N,H,W,C], w, [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
+ *          int N, H, W, C, OH, OW, K, KH, KW, GH, GW, TH, TW, FH, FW, DH, DW, groups)
+ *   addend may be the buffer out itself; nothing else may overlap it. Every element of out is written.
+ *   Requires: C % groups == 0, K % groups == 0, every tensor below 2^31 elements.
  *
- * conv2d: work-group -> BM pixels x BN channels of one group; work-item -> TM x TN of them, in blocks of 4 x 4.
+ * Mapping: pixels of out with equal (q % TH, v % TW), a phase, have the same whole taps; so a work-group works on one phase, with
+ *   its taps only, and a strided gradient wastes no multiplication. A phase without taps gives the epilogue of 0. Of a
+ *   group and phase the GEMM's rows are the pixels, its columns the output channels, its reduction the taps times the
+ *   input channels. Work-group -> BM rows x BN columns; work-item -> TM x TN of them, in blocks of 4 x 4.
  *   local size:  (WG, 1), WG = (BM/TM)*(BN/TN)
- *   global size: (WG * ceil(N*OH*OW / BM) * ceil((K/G) / BN), G)
- *   local memory: 4*STAGES*BK*(BM+4+BN) bytes
- * conv2d_depthwise: work-item -> VEC channels x DTW neighbouring pixels of one output row.
- *   local size:  (DWG)
- *   global size: (N*OH*ceil(OW/DTW)*(K/VEC) rounded up to DWG)
+ *   global size: (WG * ceil(N*ceil(OH/TH)*ceil(OW/TW) / BM) * ceil((K/groups) / BN), groups*TH*TW)
+ *   local memory: 4*STAGES*BK*(BM+4+LDB) bytes
  *
  * Macros:
+ *   BACKWARD  0 or 1, default 0: how the weights lie
  *   HAS_BIAS, HAS_SCALE, HAS_ADD, HAS_RELU  0 or 1, default 0: parameter bias; scale and shift; addend; negative -> 0
- *   VEC    1 (default) or 4: width of global accesses. 4 requires (C/G) % 4 == 0, (K/G) % 4 == 0 and buffers that
- *          start on 16 bytes; for conv2d_depthwise: K == C, C % 4 == 0.
+ *   VEC    1 (default) or 4: width of global accesses. 4 requires (C/groups) % 4 == 0, (K/groups) % 4 == 0 and buffers that
+ *          start on 16 bytes.
  *   BM, BN, BK  128, 128, 16: tile of pixels, channels, reduction.  TM, TN  8, 8: register tile.  A smaller tile is
  *          BM 64, BN 64, BK 16, TM 4, TN 4; few channels: BM 128, BN 16 or 32, TM 4, TN 4.
  *          TM % 4 == 0, TN % 4 == 0, BM % TM == 0, BN % TN == 0, BK % VEC == 0, WG % (BK/VEC) == 0, WG % (BN/VEC) == 0.
  *   STAGES 1 (default) or 2: tiles in local memory; 2 halves the barriers. The next tile is prefetched into registers
  *          either way.
- *   DWG 128: local size of conv2d_depthwise.  DTW 4: its pixels per work-item.
  * Scratch: none.
  */
+#ifndef BACKWARD
+#define BACKWARD 0
+#endif
 #ifndef HAS_BIAS
 #define HAS_BIAS 0
 #endif
@@ -66,24 +69,22 @@
 #ifndef STAGES
 #define STAGES 1
 #endif
-#ifndef DWG
-#define DWG 128
-#endif
-#ifndef DTW
-#define DTW 4
-#endif
 
 #define RM (BM / TM) /* work-items along the rows of the tile */
 #define RN (BN / TN)
 #define WG (RM * RN)
 #define LDA (BM + 4) /* the pad spreads the transposing stores over the banks */
-#define LDB BN
+#define LDB (BN + 4 * BACKWARD)
 #define A_SLOTS (BK / VEC) /* accesses per row of the A tile; work-items beyond them take further rows */
 #define A_ROWS (WG / A_SLOTS)
 #define A_LOADS ((BM + A_ROWS - 1) / A_ROWS)
+#if BACKWARD
+#define B_LOADS ((BN + A_ROWS - 1) / A_ROWS) /* w is read along the reduction, as A is */
+#else
 #define B_SLOTS (BN / VEC)
 #define B_ROWS (WG / B_SLOTS)
 #define B_LOADS ((BK + B_ROWS - 1) / B_ROWS)
+#endif
 
 #if TM % 4 || TN % 4 || BM % TM || BN % TN || BK % VEC || WG % (BK / VEC) || WG % (BN / VEC)
 #error "tile sizes do not fit together: see the head of this file"
@@ -122,8 +123,8 @@ static fvec load(__global const float *p)
     return *(__global const fvec *)p;
 }
 
-/* The epilogue for VEC channels from k on, then the store at y[at]. */
-static void store_output(__global float *y, BIAS_PARAM SCALE_PARAM ADD_PARAM int at, int k, fvec v)
+/* The epilogue for VEC channels from k on, then the store at out[at]. */
+static void store_output(__global float *out, BIAS_PARAM SCALE_PARAM ADD_PARAM int at, int k, fvec v)
 {
 #if HAS_BIAS
     v += load(bias + k);
@@ -137,7 +138,30 @@ static void store_output(__global float *y, BIAS_PARAM SCALE_PARAM ADD_PARAM int
 #if HAS_RELU
     v = select(v, (fvec)0.0f, v < (fvec)0.0f);
 #endif
-    *(__global fvec *)(y + at) = v;
+    *(__global fvec *)(out + at) = v;
+}
+
+/* One dimension of one phase: `count` outputs, of which the q-th meets place q*gather + first + t*step of `in` at the t-th of
+ * its taps, which is tap tap0 + t*tap_step of the kernel. */
+typedef struct {
+    int count, taps, first, step, tap0, tap_step;
+} phase;
+
+static phase phase_of(int begin, int out, int taps, int gather, int divide, int first, int apart)
+{
+    phase p = {(out - begin + divide - 1) / divide, 0, 0, 0, 0, 0};
+    const int start = begin * gather + first;
+    for (int t = 0; t < taps; ++t)
+        if ((start + t * apart) % divide == 0) {
+            if (p.taps == 0)
+                p.tap0 = t;
+            else if (p.taps == 1)
+                p.tap_step = t - p.tap0;
+            p.taps += 1;
+        }
+    p.first = (start + p.tap0 * apart) / divide;
+    p.step = p.tap_step * apart / divide;
+    return p;
 }
 
 /* flat = (x*n1 + y)*n0 + z as three digits. */
@@ -195,18 +219,22 @@ static void tile_multiply(float4 acc[TM][TN / 4], __local const float4 *a, __loc
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
-conv2d(__global float *y, __global const float *restrict x, __global const float *restrict w,
+conv2d(__global float *out, __global const float *restrict in, __global const float *restrict w,
        BIAS_PARAM SCALE_PARAM ADD_PARAM
        int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
-       int SH, int SW, int PH, int PW, int DH, int DW, int G)
+       int GH, int GW, int TH, int TW, int FH, int FW, int DH, int DW, int groups)
 {
     __local float4 a4[STAGES * BK * LDA / 4], b4[STAGES * BK * LDB / 4];
     __local float *a_tile = (__local float *)a4, *b_tile = (__local float *)b4;
     const int lid = (int)get_local_id(0), tm = lid / RN, tn = lid % RN;
-    const int g = (int)get_group_id(1), cg = C / G, kg = K / G;
+    const int g = (int)get_group_id(1) % groups, q0 = (int)get_group_id(1) / groups / TW;
+    const int v0 = (int)get_group_id(1) / groups % TW;
+    const phase ph = phase_of(q0, OH, KH, GH, TH, FH, DH), pw = phase_of(v0, OW, KW, GW, TW, FW, DW);
+    const int cg = C / groups, kg = K / groups;
     const int columns = (kg + BN - 1) / BN; /* tiles; channels vary fastest: neighbouring groups read the same pixels */
     const int m0 = (int)get_group_id(0) / columns * BM, n0 = (int)get_group_id(0) % columns * BN;
-    const int m_end = N * OH * OW, r_end = KH * KW * cg;
+    const int m_end = N * ph.count * pw.count, n_taps = max(pw.taps, 1);
+    const int r_end = m0 < m_end ? ph.taps * pw.taps * cg : 0;
 
     /* This work-item's share of A: reduction indices r..r+VEC-1 of the pixels m0+am, m0+am+A_ROWS, ... */
     const int ar = lid % A_SLOTS * VEC, am = lid / A_SLOTS;
@@ -214,18 +242,20 @@ conv2d(__global float *y, __global const float *restrict x, __global const float
 #pragma unroll
     for (int i = 0; i < A_LOADS; ++i) {
         const int m = m0 + am + i * A_ROWS;
-        const int3 pixel = digits(m, OH, OW);
-        ah[i] = m < m_end ? pixel.y * SH - PH : INT_MIN / 2; /* no tap brings it back inside */
-        aw[i] = pixel.z * SW - PW;
-        abase[i] = ((pixel.x * H + pixel.y * SH - PH) * W + aw[i]) * C + g * cg;
+        const int3 pixel = digits(m, max(ph.count, 1), max(pw.count, 1));
+        ah[i] = m < m_end ? pixel.y * GH + ph.first : INT_MIN / 2; /* no tap brings it back inside */
+        aw[i] = pixel.z * GW + pw.first;
+        abase[i] = ((pixel.x * H + pixel.y * GH + ph.first) * W + aw[i]) * C + g * cg;
     }
-    const int3 tap_step = digits(BK, KW, cg);
-    int3 tap = digits(ar, KW, cg);
+    const int3 tap_step = digits(BK, n_taps, cg);
+    int3 tap = digits(ar, n_taps, cg);
 
+#if !BACKWARD
     /* ... and of B: columns n..n+VEC-1 of the reduction indices br, br+B_ROWS, ... */
     const int bn = lid % B_SLOTS * VEC, br = lid / B_SLOTS;
     __global const float *wp = w + g * kg + n0 + bn;
     const int b_valid = n0 + bn < kg;
+#endif
 
     float4 acc[TM][TN / 4];
 #pragma unroll
@@ -237,21 +267,31 @@ conv2d(__global float *y, __global const float *restrict x, __global const float
     /* Round r0 fetches tile r0 into registers and multiplies the tile before it meanwhile. */
     for (int r0 = 0, stage = 0; r0 < r_end + BK; r0 += BK) {
         fvec av[A_LOADS], bv[B_LOADS];
+        const int inside = r0 + ar < r_end;
 #pragma unroll
         for (int i = 0; i < A_LOADS; ++i) {
-            const int h = ah[i] + tap.x * DH, l = aw[i] + tap.y * DW;
+            const int h = ah[i] + tap.x * ph.step, l = aw[i] + tap.y * pw.step;
             av[i] = (fvec)0.0f;
-            if (r0 + ar < r_end && (uint)h < (uint)H && (uint)l < (uint)W)
-                av[i] = load(x + abase[i] + (tap.x * DH * W + tap.y * DW) * C + tap.z);
+            if (inside && (uint)h < (uint)H && (uint)l < (uint)W)
+                av[i] = load(in + abase[i] + (tap.x * ph.step * W + tap.y * pw.step) * C + tap.z);
         }
-        tap = digits_add(tap, tap_step, KW, cg);
+#if BACKWARD
+        const int wtap = (ph.tap0 + tap.x * ph.tap_step) * KW + pw.tap0 + tap.y * pw.tap_step;
+#endif
 #pragma unroll
         for (int i = 0; i < B_LOADS; ++i) {
-            const int r = r0 + br + i * B_ROWS;
             bv[i] = (fvec)0.0f;
+#if BACKWARD
+            const int n = n0 + am + i * A_ROWS;
+            if (inside && n < kg)
+                bv[i] = load(w + (wtap * kg + n) * C + g * cg + tap.z);
+#else
+            const int r = r0 + br + i * B_ROWS;
             if (b_valid && r < r_end)
                 bv[i] = load(wp + r * K);
+#endif
         }
+        tap = digits_add(tap, tap_step, n_taps, cg);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (r0 > 0)
             tile_multiply(acc, a4 + stage * (BK * LDA / 4), b4 + stage * (BK * LDB / 4), tm, tn);
@@ -265,9 +305,15 @@ conv2d(__global float *y, __global const float *restrict x, __global const float
             if (BM % A_ROWS == 0 || am + i * A_ROWS < BM)
                 store_transposed(a_tile + (stage * BK + ar) * LDA + am + i * A_ROWS, LDA, av[i]);
 #pragma unroll
-        for (int i = 0; i < B_LOADS; ++i)
+        for (int i = 0; i < B_LOADS; ++i) {
+#if BACKWARD
+            if (BN % A_ROWS == 0 || am + i * A_ROWS < BN)
+                store_transposed(b_tile + (stage * BK + ar) * LDB + am + i * A_ROWS, LDB, bv[i]);
+#else
             if (BK % B_ROWS == 0 || br + i * B_ROWS < BK)
                 *(__local fvec *)(b_tile + (stage * BK + br + i * B_ROWS) * LDB + bn) = bv[i];
+#endif
+        }
     }
 
 #pragma unroll
@@ -275,54 +321,20 @@ conv2d(__global float *y, __global const float *restrict x, __global const float
         const int m = m0 + (i / 4 * RM + tm) * 4 + i % 4;
         if (m >= m_end)
             continue;
+        const int3 q = digits(m, ph.count, pw.count);
+        const int pixel = (q.x * OH + q0 + q.y * TH) * OW + v0 + q.z * TW;
 #pragma unroll
         for (int j = 0; j < TN / 4; ++j) {
             const int n = n0 + (j * RN + tn) * 4, k = g * kg + n;
 #if VEC == 4
             if (n < kg)
-                store_output(y, BIAS_ARG SCALE_ARG ADD_ARG m * K + k, k, acc[i][j]);
+                store_output(out, BIAS_ARG SCALE_ARG ADD_ARG pixel * K + k, k, acc[i][j]);
 #else
             float v[4];
             vstore4(acc[i][j], 0, v);
-            for (int q = 0; q < 4 && n + q < kg; ++q)
-                store_output(y, BIAS_ARG SCALE_ARG ADD_ARG m * K + k + q, k + q, v[q]);
+            for (int p = 0; p < 4 && n + p < kg; ++p)
+                store_output(out, BIAS_ARG SCALE_ARG ADD_ARG pixel * K + k + p, k + p, v[p]);
 #endif
         }
     }
-}
-
-__kernel __attribute__((reqd_work_group_size(DWG, 1, 1))) void
-conv2d_depthwise(__global float *y, __global const float *restrict x, __global const float *restrict w,
-                 BIAS_PARAM SCALE_PARAM ADD_PARAM
-                 int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
-                 int SH, int SW, int PH, int PW, int DH, int DW, int G)
-{
-    const int id = (int)get_global_id(0), strips = (OW + DTW - 1) / DTW;
-    const int k = id % (K / VEC) * VEC, c = k / (K / C), ow = id / (K / VEC) % strips * DTW;
-    const int row = id / (K / VEC) / strips; /* n*OH + oh */
-    if (row >= N * OH)
-        return;
-
-    fvec acc[DTW];
-#pragma unroll
-    for (int t = 0; t < DTW; ++t)
-        acc[t] = (fvec)0.0f;
-    for (int i = 0; i < KH; ++i) {
-        const int h = row % OH * SH - PH + i * DH;
-        if (h < 0 || h >= H)
-            continue;
-        for (int j = 0; j < KW; ++j) {
-            const fvec wv = load(w + (i * KW + j) * K + k);
-#pragma unroll
-            for (int t = 0; t < DTW; ++t) {
-                const int l = (ow + t) * SW - PW + j * DW;
-                if (l >= 0 && l < W)
-                    acc[t] += load(x + ((row / OH * H + h) * W + l) * C + c) * wv;
-            }
-        }
-    }
-#pragma unroll
-    for (int t = 0; t < DTW; ++t)
-        if (ow + t < OW)
-            store_output(y, BIAS_ARG SCALE_ARG ADD_ARG (row * OW + ow + t) * K + k, k, acc[t]);
 }

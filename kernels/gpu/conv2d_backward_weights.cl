@@ -1,32 +1,32 @@
 /* conv2d_backward_weights, class gpu: gradient of conv2d with respect to its weights. Three kernels:
  * conv2d_backward_weights            implicit GEMM, per group: rows = KH*KW*(C/G) taps x input channels, columns = K/G
  *                                    output channels, reduction = N*OH*OW pixels, in S parts (split-K)
- * conv2d_backward_weights_depthwise  G == C, the same arguments and result
+ * conv2d_backward_weights_narrow     for few channels per group (depthwise: one); the same arguments and result
  * conv2d_backward_weights_reduce     adds the S parts up in a fixed order
  *
  *   dw[i,j,c,k] = sum over n, oh, ow of x[n, oh*SH-PH+i*DH, ow*SW-PW+j*DW, g*(C/G)+c] * dy[n,oh,ow,k],   g = k / (K/G)
  *
  * Kernels:
- *   conv2d_backward_weights, conv2d_backward_weights_depthwise(
+ *   conv2d_backward_weights, conv2d_backward_weights_narrow(
  *          out, x[N,H,W,C], dy[N,OH,OW,K],
  *          int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, G, S)
  *     S == 1: out is dw[KH,KW,C/G,K] and no other kernel is needed.  S > 1: out is scratch[S,KH,KW,C/G,K].
  *   conv2d_backward_weights_reduce(dw[count], scratch[S,count], int count, S),   count = KH*KW*(C/G)*K
  *   Scratch: 4*S*KH*KW*(C/G)*K bytes when S > 1, else none. Every element of out and dw is written. No overlaps.
- *   Requires: C % G == 0, K % G == 0, S >= 1, every tensor and the scratch below 2^31 elements; the depthwise kernel
- *   also G == C. The result depends on S in its rounding only; for one S it repeats bit for bit.
- *   A good S gives two to four work-groups per compute unit and leaves every part at least 8*BK (or 8*DWP) pixels.
+ *   Requires: C % G == 0, K % G == 0, S >= 1, every tensor and the scratch below 2^31 elements. The
+ *   result depends on S in its rounding only; for one S it repeats bit for bit.
+ *   A good S gives two to four work-groups per compute unit and leaves every part at least 8*BK (or 8*NP) pixels.
  *
  * conv2d_backward_weights: work-group -> BM rows x BN columns of one group and part; work-item -> TM x TN of them, in
  *   blocks of 4 x 4.
  *   local size:  (WG, 1), WG = (BM/TM)*(BN/TN)
  *   global size: (WG * ceil(KH*KW*(C/G) / BM) * ceil((K/G) / BN), G*S)
  *   local memory: 4*STAGES*BK*(BM+BN) bytes
- * conv2d_backward_weights_depthwise: work-group -> DWC output channels of one tap and part; its work-items take every
- *   DWP-th pixel of the part and add up through local memory.
- *   local size:  (DWC*DWP, 1)
- *   global size: (DWC*DWP * ceil(K/DWC) * KH*KW, S)
- *   local memory: 4*DWC*DWP bytes
+ * conv2d_backward_weights_narrow: work-group -> NC output channels of one tap, input channel of their groups and part; its
+ *   work-items take every NP-th pixel of the part and add up through local memory.
+ *   local size:  (NC*NP, 1)
+ *   global size: (NC*NP * ceil(K/NC) * KH*KW*(C/G), S)
+ *   local memory: 4*NC*NP bytes
  * conv2d_backward_weights_reduce: work-item -> one element of dw.
  *   local size: (any); global size: (count rounded up to the local size)
  *
@@ -39,7 +39,7 @@
  *          multiple or a divisor of WG/(BM/VEC).
  *   STAGES 1 (default) or 2: tiles in local memory; 2 halves the barriers. The next tile is prefetched into registers
  *          either way.
- *   DWC, DWP  32, 8: channels and pixel lanes of a work-group of the depthwise kernel.
+ *   NC, NP  32, 8: channels and pixel lanes of a work-group of the narrow kernel.
  */
 #ifndef VEC
 #define VEC 1
@@ -62,11 +62,11 @@
 #ifndef STAGES
 #define STAGES 1
 #endif
-#ifndef DWC
-#define DWC 32
+#ifndef NC
+#define NC 32
 #endif
-#ifndef DWP
-#define DWP 8
+#ifndef NP
+#define NP 8
 #endif
 
 #define RM (BM / TM) /* work-items along the rows of the tile */
@@ -236,24 +236,24 @@ conv2d_backward_weights(__global float *restrict out, __global const float *rest
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(DWC * DWP, 1, 1))) void
-conv2d_backward_weights_depthwise(__global float *restrict out, __global const float *restrict x,
-                                  __global const float *restrict dy,
-                                  int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
-                                  int SH, int SW, int PH, int PW, int DH, int DW, int G, int S)
+__kernel __attribute__((reqd_work_group_size(NC * NP, 1, 1))) void
+conv2d_backward_weights_narrow(__global float *restrict out, __global const float *restrict x,
+                               __global const float *restrict dy,
+                               int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
+                               int SH, int SW, int PH, int PW, int DH, int DW, int G, int S)
 {
-    __local float sums[DWC * DWP];
-    const int lid = (int)get_local_id(0), lane = lid / DWC, part = (int)get_group_id(1);
-    /* taps vary fastest: neighbouring groups read the same pixels */
-    const int tap = (int)get_group_id(0) % (KH * KW), k = (int)get_group_id(0) / (KH * KW) * DWC + lid % DWC;
+    __local float sums[NC * NP];
+    const int lid = (int)get_local_id(0), lane = lid / NC, part = (int)get_group_id(1), cg = C / G;
+    /* rows of dw vary fastest: neighbouring groups read the same pixels */
+    const int rows = KH * KW * cg, row = (int)get_group_id(0) % rows, k = (int)get_group_id(0) / rows * NC + lid % NC;
     const int pixels = N * OH * OW, length = (pixels + S - 1) / S;
-    const int end = min((part + 1) * length, pixels), c = k / (K / C);
-    const int h0 = tap / KW * DH - PH, l0 = tap % KW * DW - PW;
-    const int3 step = digits(DWP, OH, OW);
+    const int end = min((part + 1) * length, pixels), c = k / (K / G) * cg + row % cg;
+    const int h0 = row / cg / KW * DH - PH, l0 = row / cg % KW * DW - PW;
+    const int3 step = digits(NP, OH, OW);
     int3 pixel = digits(part * length + lane, OH, OW);
 
     float sum = 0.0f;
-    for (int p = part * length + lane; p < end && k < K; p += DWP) {
+    for (int p = part * length + lane; p < end && k < K; p += NP) {
         const int h = pixel.y * SH + h0, l = pixel.z * SW + l0;
         if ((uint)h < (uint)H && (uint)l < (uint)W)
             sum += x[((pixel.x * H + h) * W + l) * C + c] * dy[p * K + k];
@@ -262,9 +262,9 @@ conv2d_backward_weights_depthwise(__global float *restrict out, __global const f
     sums[lid] = sum;
     barrier(CLK_LOCAL_MEM_FENCE);
     if (lane == 0 && k < K) {
-        for (int i = 1; i < DWP; ++i)
-            sum += sums[i * DWC + lid];
-        out[(part * KH * KW + tap) * K + k] = sum;
+        for (int i = 1; i < NP; ++i)
+            sum += sums[i * NC + lid];
+        out[(part * rows + row) * K + k] = sum;
     }
 }
 

@@ -1,4 +1,4 @@
-/* The cpu/winograd variant of conv2d and conv2d_backward_data: the launches of kernels/cpu/conv2d_winograd.cl. */
+/* Winograd's convolution for class cpu: the launches of kernels/cpu/conv2d_winograd.cl. */
 #include "ops/conv.h"
 
 enum {
@@ -17,13 +17,9 @@ typedef struct winograd {
     int64_t blocks, groups, splits; /* blocks of output channels; global size */
 } winograd;
 
-static int64_t div_up(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 /* 2x2 tiles of the output. */
 static int64_t tiles_of(const lbk_conv_sizes *s) {
-    return s->n * div_up(s->oh, 2) * div_up(s->ow, 2);
+    return s->n * lbk_ceil_div(s->oh, 2) * lbk_ceil_div(s->ow, 2);
 }
 
 /* Transforming the weights costs 16 * C * K stores whatever the batch, and a tile saves 20 * C * K multiplications:
@@ -67,10 +63,10 @@ static bool blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, winograd *b)
     int64_t fit = tiles_fitting(s, b);
     if (fit < b->step || b->local > INT32_MAX)
         return false;
-    int64_t groups = div_up(div_up(tiles_of(s), fit), cores) * cores;
-    b->tiles = div_up(div_up(tiles_of(s), groups), b->step) * b->step;
-    b->groups = div_up(tiles_of(s), b->tiles);
-    b->blocks = div_up(s->k, VECTORS * b->width);
+    int64_t groups = lbk_ceil_div(lbk_ceil_div(tiles_of(s), fit), cores) * cores;
+    b->tiles = lbk_ceil_div(lbk_ceil_div(tiles_of(s), groups), b->step) * b->step;
+    b->groups = lbk_ceil_div(tiles_of(s), b->tiles);
+    b->blocks = lbk_ceil_div(s->k, VECTORS * b->width);
     b->splits = 1;
     while (b->groups * b->splits < 4 * cores && b->splits < b->blocks)
         b->splits++;
@@ -96,15 +92,16 @@ static lbk_status emit_weights(lbk_emit *e, const lbk_conv_sizes *s, const winog
     return LBK_OK;
 }
 
-lbk_status lbk_conv_winograd_emit(lbk_emit *e, const lbk_conv_sizes *sizes, bool backward, lbk_conv_begin begin) {
-    lbk_conv_sizes s = backward ? turned(sizes) : *sizes;
+lbk_status lbk_conv_emit_winograd(lbk_emit *e, const lbk_conv *conv) {
+    bool backward = conv->result == LBK_CONV_X;
+    lbk_conv_sizes s = backward ? turned(&conv->s) : conv->s;
     winograd b;
     lbk_call *call;
     if (!suits(&s) || !blocks_find(e, &s, &b))
         return lbk_emit_decline(e);
     int u = lbk_emit_scratch(e, sizeof(float) * (size_t)(POSITIONS * s.c * b.blocks * VECTORS * b.width));
     LBK_TRY(emit_weights(e, &s, &b, backward, u));
-    LBK_TRY(begin(e, "cpu/conv2d_winograd", "conv2d_winograd", u, &call));
+    LBK_TRY(lbk_conv_begin(e, conv, "cpu/conv2d_winograd", "conv2d_winograd", u, &call));
     LBK_TRY(options(&b, call));
     const int64_t args[] = {s.n, s.h, s.w, s.c, s.oh, s.ow, s.k, s.ph, s.pw, b.tiles};
     for (size_t i = 0; i < sizeof args / sizeof *args; i++)
