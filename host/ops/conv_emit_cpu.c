@@ -115,17 +115,25 @@ static bool choose_blocks(const lbk_emit *e, work *w) {
     int64_t fit = limit / patch_floats(w, w->out_rows, w->out_cols);
     w->images = whole ? lbk_clamp((w->lanes ? 128 : pixels) / (h->out * v->out), 1, fit) : 1;
     w->held = lbk_clamp(fit / w->images, 1, lbk_ceil_div(w->g.c, w->cg));
-    w->work_groups = lbk_ceil_div(w->g.n, w->images) * lbk_ceil_div(h->out, w->out_rows) * lbk_ceil_div(v->out, w->out_cols);
+    w->work_groups =
+        lbk_ceil_div(w->g.n, w->images) * lbk_ceil_div(h->out, w->out_rows) * lbk_ceil_div(v->out, w->out_cols);
     w->splits = lbk_clamp(lbk_ceil_div(4 * cores, w->work_groups), 1, w->panels);
     w->pass = WEIGHT_BYTES / (w->taps * w->rows * w->tq * w->width * (int64_t)sizeof(float));
     w->pass = lbk_clamp(w->pass, 1, w->blocks);
     return h->taps * v->taps <= MAX_TAPS;
 }
 
+/* As many sums as leave registers for the weights: of three taps at once, or of one. */
+static int segments(const work *w) {
+    bool three = !w->lanes && !w->merge && w->g.w.taps == 3 && w->g.w.gather == 1;
+    if (w->width < 16) /* sixteen registers, not thirty-two */
+        return 2 / w->tq;
+    return w->tq == 2 ? 2 : three ? 4 : 6;
+}
+
 static lbk_status options(const lbk_emit *e, const lbk_conv *conv, const work *w, lbk_call *call) {
-    int segments = w->width < 16 ? 2 / w->tq : w->tq == 1 ? 6 : 2; /* sixteen registers, or thirty-two */
     LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DSEG=%d -DNSEG=%d -DPATCH_FLOATS=%d", w->width, w->tq, SEGMENT,
-                            segments, (int)lbk_conv_local_floats(e)));
+                            segments(w), (int)lbk_conv_local_floats(e)));
     if (w->lanes)
         LBK_TRY(lbk_call_option(call, "-DLANES=%d", (int)w->lanes));
     if (w->merge)

@@ -108,6 +108,7 @@ void lbk_conv_layer_weights(const lbk_conv_params *p, int dims, int64_t each, in
     int64_t taps = (int64_t)(dims == 2 ? p->kernel[0] : 1) * p->kernel[1];
     list->count = p->bias ? 2 : 1;
     list->item[0] = (lbk_weight){.suffix = "weight",
+                                 .kind = LBK_WEIGHT_PARAM,
                                  .input = 1,
                                  .shape = lbk_conv_weight_shape(dims, p->kernel, each, channels),
                                  .layout = LBK_LAYOUT_OIHW,
@@ -115,6 +116,7 @@ void lbk_conv_layer_weights(const lbk_conv_params *p, int dims, int64_t each, in
                                  .fan_in = taps * each,
                                  .fan_out = taps * channels};
     list->item[1] = (lbk_weight){.suffix = "bias",
+                                 .kind = LBK_WEIGHT_PARAM,
                                  .input = LBK_CONV_BIAS,
                                  .shape = lbk_shape_1(p->out),
                                  .init = LBK_INIT_UNIFORM_FAN_IN,

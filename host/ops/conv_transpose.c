@@ -97,17 +97,9 @@ static const lbk_op_example transpose2d_examples[] = {
     { .params = text, .input = {{3, {n, t, c}}, {3, {kw, each, c}}, {1, {k}}}, .input_count = 3 }
 static const lbk_op_example transpose1d_examples[] = {
     CASE_1D("out=16 kernel=4 stride=2 padding=1", 2, 21, 20, 4, 16, 16),
-    CASE_1D("out=5 kernel=1", 1, 9, 3, 1, 5, 5),
     CASE_1D("out=6 kernel=3 stride=3 padding=1 dilation=2 output_padding=2 groups=2", 3, 11, 4, 3, 3, 6),
+    CASE_1D("out=1 kernel=5 stride=2 padding=2 relu=yes", 1, 17, 1, 5, 1, 1),
 };
-
-#define TRANSPOSE_OP(dimensions)                                                                                       \
-    .params = transpose##dimensions##_table, .params_size = sizeof(lbk_conv_params), .min_inputs = 2, .max_inputs = 6, \
-    .addend = 1 + LBK_CONV_ADDEND, .scale = 1 + LBK_CONV_SCALE, .layer = true, .infer = transpose##dimensions##_infer, \
-    .cost = transpose_cost, .differentiate = transpose_differentiate, .reference = transpose_reference,                \
-    .variants = transpose_variants, .examples = transpose##dimensions##_examples,                                      \
-    .example_count = sizeof transpose##dimensions##_examples / sizeof *transpose##dimensions##_examples,               \
-    .weights = transpose##dimensions##_weights
 
 static const lbk_op transpose1d_op = {
     .name = "conv_transpose1d",
@@ -115,7 +107,21 @@ static const lbk_op transpose1d_op = {
     .formula = "y[n, t*s-p+j*d, k] += x[n,t,c] * weight[j,k,c]; y + bias[k]",
     .inputs = "x[N,T,C] weight[KT,K/g,C] bias[K]? scale[K]? shift[K]? addend[N,OT,K]?",
     .outputs = "y[N,OT,K]",
-    TRANSPOSE_OP(1d),
+    .params = transpose1d_table,
+    .params_size = sizeof(lbk_conv_params),
+    .min_inputs = 2,
+    .max_inputs = 6,
+    .addend = 1 + LBK_CONV_ADDEND,
+    .scale = 1 + LBK_CONV_SCALE,
+    .layer = true,
+    .infer = transpose1d_infer,
+    .cost = transpose_cost,
+    .differentiate = transpose_differentiate,
+    .reference = transpose_reference,
+    .variants = transpose_variants,
+    .examples = transpose1d_examples,
+    .example_count = sizeof transpose1d_examples / sizeof *transpose1d_examples,
+    .weights = transpose1d_weights,
 };
 
 static const lbk_op transpose2d_op = {
@@ -124,7 +130,21 @@ static const lbk_op transpose2d_op = {
     .formula = "y[n, h*s-p+i*d, w*s-p+j*d, k] += x[n,h,w,c] * weight[i,j,k,c]; y + bias[k]",
     .inputs = "x[N,H,W,C] weight[KH,KW,K/g,C] bias[K]? scale[K]? shift[K]? addend[N,OH,OW,K]?",
     .outputs = "y[N,OH,OW,K]",
-    TRANSPOSE_OP(2d),
+    .params = transpose2d_table,
+    .params_size = sizeof(lbk_conv_params),
+    .min_inputs = 2,
+    .max_inputs = 6,
+    .addend = 1 + LBK_CONV_ADDEND,
+    .scale = 1 + LBK_CONV_SCALE,
+    .layer = true,
+    .infer = transpose2d_infer,
+    .cost = transpose_cost,
+    .differentiate = transpose_differentiate,
+    .reference = transpose_reference,
+    .variants = transpose_variants,
+    .examples = transpose2d_examples,
+    .example_count = sizeof transpose2d_examples / sizeof *transpose2d_examples,
+    .weights = transpose2d_weights,
 };
 
 const lbk_op *const lbk_ops_conv_transpose[] = {&transpose1d_op, &transpose2d_op, NULL};

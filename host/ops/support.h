@@ -5,16 +5,14 @@
 #include "ops/emit.h"
 #include "ops/gradient.h"
 
-
-static inline int64_t lbk_clamp(int64_t a, int64_t low, int64_t high) {
-    return a > high ? high : a < low ? low : a;
-}
-
 /* Rows of a tensor seen as a matrix [rows, last dimension]. */
 int64_t lbk_ops_rows(const lbk_shape *shape);
 int64_t lbk_ops_count(const lbk_tensor_desc *desc);
 static inline int64_t lbk_ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
+}
+static inline int64_t lbk_clamp(int64_t a, int64_t low, int64_t high) {
+    return a > high ? high : a < low ? low : a;
 }
 static inline bool lbk_ops_present(const lbk_tensor_desc *desc) {
     return desc->shape.rank >= 0;

@@ -81,6 +81,8 @@ lbk_shape lbk_layout_file_shape(lbk_layout layout, const lbk_shape *device) {
         return *device;
     if (layout == LBK_LAYOUT_OI)
         return lbk_shape_2(dim[1], dim[0]);
+    if (device->rank == 3)
+        return lbk_shape_of(3, (int64_t[]){dim[2], dim[1], dim[0]});
     return lbk_shape_4(dim[3], dim[2], dim[0], dim[1]);
 }
 

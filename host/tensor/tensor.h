@@ -42,7 +42,7 @@ size_t lbk_tensor_bytes(const lbk_tensor_desc *desc);
 /* How a parameter lies in files, against how it lies on the device. */
 typedef enum lbk_layout {
     LBK_LAYOUT_SAME,
-    LBK_LAYOUT_OIHW, /* file [O][I][H][W]  <->  device [H][W][I][O] */
+    LBK_LAYOUT_OIHW, /* file [O][I][H][W]  <->  device [H][W][I][O]; of three dimensions without H */
     LBK_LAYOUT_OI,   /* file [O][I]        <->  device [I][O] */
 } lbk_layout;
 

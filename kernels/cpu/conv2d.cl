@@ -33,7 +33,8 @@
  *   MERGE  few input channels: a row of KW taps x C channels is one run of RB = KW*C numbers, STEP = GW*C. Forward, DW = 1.
  *
  * Cost: per tap and row of weights a tile issues NSEG*SEG*TQ vector fma, as many loads (LANES) or NSEG*SEG broadcasts, and TQ
- * loads of weights. With two loads and two fma per clock it is fma bound for TQ = 2 and balanced for TQ = 1. The weights
+ * loads of weights. With two loads and two fma per clock it is fma bound for TQ = 2 and balanced for TQ = 1. Three
+ * neighbouring taps of a plain convolution go together: NSEG*(SEG+2) broadcasts and 3*TQ loads for 3*NSEG*SEG*TQ fma. The weights
  * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; between passes the sums wait in out:
  * 2*NSEG*SEG*TQ vector moves per tile.
  *
@@ -386,6 +387,44 @@ INLINE void tap_accumulate(vec *acc, const __local float *block, const int *at, 
 #endif
 }
 
+#if !LANES && !MERGE
+/* Row u of the weights of three taps that are neighbours in the patch: an input is broadcast once and serves the three outputs
+ * that it is part of. */
+#define MULTIPLY_ROWS(u)                                                                                         \
+    {                                                                                                            \
+        vec wv[3 * TQ];                                                                                          \
+        _Pragma("unroll") for (int q = 0; q < 3 * TQ; ++q)                                                       \
+            wv[q] = LOAD(wp + q / TQ * tap + (u) * TN + q % TQ * VW);                                            \
+        _Pragma("unroll") for (int j = 0; j < SEG + 2; ++j) {                                                    \
+            _Pragma("unroll") for (int s = 0; s < NSEG; ++s) {                                                   \
+                const vec x = (vec)(px[s][j * STEP + (u)]);                                                      \
+                _Pragma("unroll") for (int q = 0; q < 3 * TQ; ++q) {                                             \
+                    const int o = j - q / TQ;                                                                    \
+                    if (o >= 0 && o < SEG)                                                                       \
+                        acc[(s * SEG + o) * TQ + q % TQ] = fma(x, wv[q], acc[(s * SEG + o) * TQ + q % TQ]);      \
+                }                                                                                                \
+            }                                                                                                    \
+        }                                                                                                        \
+    }
+
+/* acc[TM][TQ] += those three taps, the left one's place and weights given; `tap`: floats to the next one's weights. */
+INLINE void taps_accumulate(vec *acc, const __local float *block, const int *at, const __global float *wp, int tap, int rows)
+{
+    const __local float *px[NSEG];
+    #pragma unroll
+    for (int s = 0; s < NSEG; ++s) px[s] = block + at[s];
+    int c = 0;
+    for (; c + 2 <= rows; c += 2) {
+        #pragma unroll
+        for (int u = 0; u < 2; ++u) MULTIPLY_ROWS(u)
+        #pragma unroll
+        for (int s = 0; s < NSEG; ++s) px[s] += 2;
+        wp += 2 * TN;
+    }
+    if (c < rows) MULTIPLY_ROWS(0)
+}
+#endif
+
 #if HAS_BIAS
 #define BIAS_PARAM const __global float *restrict bias,
 #define ADD_BIAS v += load_lanes(bias + k, n);
@@ -460,6 +499,7 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
     const layout l = layout_of(reach_of(ah, q0, qn), reach_of(aw, v0, vn), nn, vn);
     const int taps_all = KH * (MERGE ? 1 : KW), each = div_up(kg, TN), all = div_up(C, cg) * each; /* panels */
     const int end = (int)((long)all * (get_global_id(1) + 1) / get_global_size(1));
+    const bool rows_of_three = KW == 3 && GW == 1 && TW == 1 && (DW == 1 || DW == -1);
     slice s = {0, cg, LANES || MERGE ? 1 : div_up(cg, RB), 0};
     int group0 = 0, filled = 0; /* first group of the patch, pieces of it that are there */
 
@@ -520,6 +560,13 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                             const __global float *wp = panels + ((size_t)(panel + m) * s.blocks + b) * taps_all * RB * TN;
                             const __local float *from = patch + ((g - group0) * s.blocks + b) * l.block;
                             const int used = MERGE ? KW * C : min(RB, min(cg, C - g * cg) - b * RB);
+#if !LANES && !MERGE
+                            if (rows_of_three) {
+                                for (int tap = DW < 0 ? 2 : 0; tap < taps; tap += 3)
+                                    taps_accumulate(acc, from + tap_at[tap], at, wp + tap_index[tap] * RB * TN, DW * RB * TN, used);
+                                continue;
+                            }
+#endif
                             for (int tap = 0; tap < taps; ++tap)
                                 tap_accumulate(acc, from + tap_at[tap], at, wp + tap_index[tap] * RB * TN, used);
                         }

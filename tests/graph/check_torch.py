@@ -309,6 +309,41 @@ check("log_mel", "n_fft=256 mels=17 mel_scale=slaney norm=slaney", [(1, 700)],
       log_mel(256, 256, 128, 17, slaney=True, area=True), bound=1e-9,
       gradients=False)
 
+
+
+def conv(function, relu=False, **how):
+    """A convolution of channels-first tensors, of channels-last ones and weights whose order is that of devices."""
+    def theirs(x, weight, bias=None):
+        first = lambda a: a.movedim(-1, 1)
+        y = function(first(x), weight.movedim((-1, -2), (0, 1)), bias, **how).movedim(1, -1)
+        return [torch.relu(y) if relu else y]
+    return theirs
+
+
+def convolutions():
+    one, two = functional.conv1d, functional.conv2d
+    check("conv2d", "out=6 kernel=3,2 stride=2,1 padding=1,0 dilation=1,3", [(2, 7, 8, 4), (3, 2, 4, 6), (6,)],
+          conv(two, stride=(2, 1), padding=(1, 0), dilation=(1, 3)))
+    check("conv2d", "out=9 kernel=3 padding=1 groups=3 relu=yes", [(2, 5, 4, 6), (3, 3, 2, 9), (9,)],
+          conv(two, relu=True, padding=1, groups=3))
+    check("conv2d", "out=7 kernel=5 stride=2 padding=2 groups=7 bias=no", [(2, 9, 6, 7), (5, 5, 1, 7)],
+          conv(two, stride=2, padding=2, groups=7))
+    check("conv1d", "out=5", [(2, 11, 3), (1, 3, 5), (5,)], conv(one))
+    check("conv1d", "out=8 kernel=5 stride=3 padding=4 dilation=2 groups=4", [(3, 20, 12), (5, 3, 8), (8,)],
+          conv(one, stride=3, padding=4, dilation=2, groups=4))
+    one, two = functional.conv_transpose1d, functional.conv_transpose2d
+    check("conv_transpose2d", "out=5 kernel=2", [(2, 3, 4, 6), (2, 2, 5, 6), (5,)], conv(two))
+    check("conv_transpose2d", "out=6 kernel=3,4 stride=3,2 padding=2,1 output_padding=1,0 dilation=2,1 groups=2",
+          [(2, 4, 5, 4), (3, 4, 3, 4), (6,)],
+          conv(two, stride=(3, 2), padding=(2, 1), output_padding=(1, 0), dilation=(2, 1), groups=2))
+    check("conv_transpose2d", "out=7 kernel=3 stride=2 padding=1 output_padding=1 groups=7 bias=no relu=yes",
+          [(2, 4, 3, 7), (3, 3, 1, 7)], conv(two, relu=True, stride=2, padding=1, output_padding=1, groups=7))
+    check("conv_transpose1d", "out=4 kernel=5 stride=4 padding=3 output_padding=3 dilation=2 groups=2",
+          [(2, 9, 6), (5, 2, 6), (4,)], conv(one, stride=4, padding=3, output_padding=3, dilation=2, groups=2))
+
+
+convolutions()
+
 UNARY = [  # op, parameters, the same in PyTorch, range of x
     ("relu", "", functional.relu, (-1, 1)),
     ("relu6", "", functional.relu6, (-9, 9)),

@@ -165,8 +165,9 @@ Test(expand, overrides_reach_a_derived_model) {
 }
 
 Test(expand, a_derived_file_of_a_derived_file) {
-    static const char base[] = HEAD "source = s\ninput = 8x8x1\ntypical = 8x8x1 12\n[parameters]\nw = 2\nv = 5\n[network]\n"
-                                    "a = conv2d out=w\nb = conv2d out=v\n" TAIL;
+    static const char base[] =
+        HEAD "source = s\ninput = 8x8x1\ntypical = 8x8x1 12\n[parameters]\nw = 2\nv = 5\n[network]\n"
+             "a = conv2d out=w\nb = conv2d out=v\n" TAIL;
     static const char middle[] = "[model]\nbase = ./base.ini\nsummary = m\n[parameters]\nw = 3\n";
     static const char top[] = "[model]\nbase = middle.ini\nsummary = t\nsource = u\n[parameters]\nv = w+1\n";
     network n;

@@ -69,6 +69,24 @@ Test(tensor, convolution_weights_by_index) {
     cr_assert_eq(memcmp(device, back, sizeof back), 0);
 }
 
+Test(tensor, convolution_weights_of_sequences) {
+    int32_t device[W][I][O], file[O][I][W], back[W][I][O];
+    lbk_shape shape = lbk_shape_of(3, (int64_t[]){W, I, O}), expected = lbk_shape_of(3, (int64_t[]){O, I, W});
+    for (int w = 0; w < W; w++)
+        for (int i = 0; i < I; i++)
+            for (int o = 0; o < O; o++)
+                device[w][i][o] = 100 * w + 10 * i + o;
+    lbk_shape in_file = lbk_layout_file_shape(LBK_LAYOUT_OIHW, &shape);
+    cr_assert(lbk_shape_equal(&in_file, &expected));
+    lbk_layout_to_file(LBK_LAYOUT_OIHW, &shape, device, file);
+    for (int o = 0; o < O; o++)
+        for (int i = 0; i < I; i++)
+            for (int w = 0; w < W; w++)
+                cr_assert_eq(file[o][i][w], 100 * w + 10 * i + o);
+    lbk_layout_to_device(LBK_LAYOUT_OIHW, &shape, file, back);
+    cr_assert_eq(memcmp(device, back, sizeof back), 0);
+}
+
 Test(tensor, dense_weights_by_index) {
     float device[I][O], file[O][I], back[I][O];
     lbk_shape shape = lbk_shape_2(I, O), expected = lbk_shape_2(O, I);
