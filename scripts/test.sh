@@ -3,7 +3,7 @@
 # tests, clang-tidy, cppcheck, clang-format, the kernels under oclgrind's race and bounds checks, parity with PyTorch.
 #
 #   scripts/test.sh [ctest arguments...]     e.g. scripts/test.sh -R parity
-#   CI=true scripts/test.sh                  about ten minutes on two cores, more the first time
+#   CI=true scripts/test.sh                  about a quarter of an hour on two cores
 #   LIMBECK_STEPS="tests tidy" CI=true ...   only these: tests, format, cppcheck, tidy, sanitizers, oclgrind
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
