@@ -63,10 +63,16 @@ def transformers_cases():
 TABLE = {"vocabulary": 50, "fields": 5, "columns": 3, "width": 6}
 
 NAMED = [
+    Named("textcnn", text.TextCNN, text.read_tokens, small={"vocabulary": 40, "length": 11, "width": 12, "filters": 10, "dropout": 0},
+          device_classes="cpu gpu generic"),
     Named("bilstm", text.BiLSTM, text.read_lengths, "fc2", small={"vocabulary": 40, "length": 9, "width": 12, "hidden": 10, "dense": 14},
           device_classes="cpu gpu generic"),
     Named("kws-cnn", speech.KeywordCNN, speech.read_waveform, "output", classes=12, image=(16000, 1, 1)),
     Named("kws-gru", speech.KeywordGRU, speech.read_waveform, classes=12, image=(16000, 1, 1), device_classes="cpu gpu generic"),
+    Named("tacotron", speech.Tacotron, speech.read_spoken, small={
+        "symbols": 30, "length": 9, "steps": 13, "mels": 8, "width": 16, "prenet": 12, "hidden": 20, "dropout": 0, "rnn_dropout": 0}),
+    Named("acoustic-parallel", speech.Parallel, speech.read_characters, small={
+        "symbols": 30, "length": 9, "steps": 13, "mels": 8, "width": 16, "layers": 1, "dropout": 0}),
     Named("mlp-table", tables.TableMLP, tables.read, small={**TABLE, "hidden": 16, "dropout": 0}, batch=7),
     Named("wide-deep", tables.WideDeep, tables.read, "logits", small={**TABLE, "hidden1": 16, "hidden2": 12, "hidden3": 8}, batch=7),
     Named("deepfm", tables.DeepFM, tables.read_clicks, "logits", small={**TABLE, "hidden": 16, "layers": 2, "dropout": 0}, batch=7,
