@@ -77,16 +77,18 @@ static lbk_status print_plan(const lbk_session *s) {
     printf("data: %s, %dx%dx%d, %d classes, %u training, %u validation, %u test samples\n", x->data.dataset->name,
            source->height, source->width, source->channels, source->classes, lbk_data_count(&x->data, LBK_PART_TRAIN),
            lbk_data_count(&x->data, LBK_PART_VALIDATION), lbk_data_count(&x->data, LBK_PART_TEST));
-    LBK_TRY(print_network(s, &s->teacher, &s->teacher_spec, &teacher));
+    if (s->teacher.eval)
+        LBK_TRY(print_network(s, &s->teacher, &s->teacher_spec, &teacher));
     LBK_TRY(print_network(s, &s->student, &s->student_spec, &student));
     if (x->params.control)
         LBK_TRY(print_network(s, &s->control, &s->student_spec, &student));
     printf("methods:");
     for (int i = 0; i < x->objective.method_count; i++)
         printf(" %s", x->objective.method[i]->name);
-    printf("\nfiles: experiment.ini metrics.jsonl log.txt result.json teacher.safetensors student.safetensors%s\n",
-           x->params.control ? " control.safetensors" : "");
-    LBK_TRY(too_large(s, &s->teacher_spec, teacher));
+    printf("\nfiles: experiment.ini metrics.jsonl log.txt result.json%s student.safetensors%s\n",
+           s->teacher.eval ? " teacher.safetensors" : "", x->params.control ? " control.safetensors" : "");
+    if (s->teacher.eval)
+        LBK_TRY(too_large(s, &s->teacher_spec, teacher));
     return too_large(s, &s->student_spec, student);
 }
 

@@ -45,6 +45,8 @@ static lbk_status print_evaluation(const request *q, const lbk_evaluation *e) {
 static lbk_status evaluate(lbk_session *s, const request *q, const char *weights) {
     lbk_network *net = q->teacher ? &s->teacher : &s->student;
     lbk_evaluation e = {0};
+    if (!net->eval)
+        return lbk_fail(LBK_ERR_INPUT, "--role: the experiment has no teacher");
     lbk_graph_destroy(net->train); /* evaluation needs no gradients */
     net->train = NULL;
     LBK_TRY(lbk_session_open(s));

@@ -49,7 +49,7 @@ static lbk_status add_experiment(collection *c, const char *path, const char *co
     lbk_status status = lbk_experiment_load(&experiment, path, sets, count);
     if (status == LBK_OK)
         status = lbk_session_prepare(&session, &experiment);
-    if (status == LBK_OK)
+    if (status == LBK_OK && session.teacher.eval)
         status = add_network(c, &session.teacher, caps);
     if (status == LBK_OK)
         status = add_network(c, &session.student, caps);

@@ -3,12 +3,52 @@
  * To add one: write host/distill/NAME.c with `const lbk_method lbk_method_NAME = {...};` and the line LBK_METHOD(NAME) in
  * host/distill/registry.def. docs/adding-method.md walks through one.
  *
- * A method says what it needs (taps) and adds its loss to the student's graph out of ordinary ops. The loop, the loader
- * and the bridge act on needs; nobody but this folder's registry knows a method by name. */
+ * A method says what it needs (layers of both networks, sample numbers, ...) and adds its loss to the student's graph out of
+ * ordinary ops; autodiff finds the gradient. The loop, the loader and the bridge act on needs; nobody but this folder's
+ * registry knows a method by name. Batch B, classes K; images [B,H,W,C], sequences [B,T,C], vectors [B,D]. */
 #ifndef LBK_DISTILL_METHOD_H
 #define LBK_DISTILL_METHOD_H
 
+#include "data/data.h"
 #include "model/model.h"
+
+#define LBK_MAX_PAIRS 32
+#define LBK_MAX_EXTRAS 8
+
+/* ---- What a method needs: said once both networks' graphs are built, before the loss is ---- */
+
+/* One network as a method sees it then. */
+typedef struct lbk_side {
+    const char *label; /* "teacher", for messages */
+    lbk_graph *graph;
+    const lbk_model_built *built;
+} lbk_side;
+
+/* Two layers that belong together. In `needs` each value is one of its own side's graph; when the loss is built, both are
+ * values of the student's graph: there the teacher's is an input that the bridge fills. */
+typedef struct lbk_pair {
+    lbk_tap student, teacher;
+} lbk_pair;
+
+/* The logits of both need not be asked for. */
+typedef struct lbk_needs {
+    int pair_count, extra_count;
+    lbk_pair pair[LBK_MAX_PAIRS];
+    lbk_tap extra[LBK_MAX_EXTRAS]; /* further values of the teacher's graph, its weights included */
+    bool samples;                  /* the number of each sample */
+} lbk_needs;
+
+/* Adds the pairs that `layers` (a parameter of the method) names: "stages", all pairs of stages (lbk_model_stages()), the last ones
+ * matched and so on forwards; "last", the last of them; "2", the second; "feature", what the classifiers read; "a:b", the student's
+ * node a and the teacher's b; "a", of both. */
+#define LBK_LAYERS_MEANING                                                                                             \
+    "layers to compare: stages, last, feature, a stage's number, a node of both, or student_node:teacher_node"
+lbk_status lbk_needs_layers(lbk_needs *needs, const lbk_words *layers, const lbk_side *student,
+                            const lbk_side *teacher);
+/* Moves every pair to what its activation reads, where there is one. */
+void lbk_needs_before_activation(lbk_needs *needs, const lbk_side *student, const lbk_side *teacher);
+
+/* ---- Building the loss ---- */
 
 /* A number that changes over the run: a scalar of the graph and where its value comes from. */
 typedef struct lbk_scheduled {
@@ -16,27 +56,45 @@ typedef struct lbk_scheduled {
     lbk_ramp ramp;
 } lbk_scheduled;
 
-#define LBK_MAX_NEEDED_TAPS 16
+/* Fills `memory` (the tensor, in host layout) for the step that trains on `batch`, `step` counting from 0. Called by one thread, in
+ * order of steps; must be a function of its arguments, so that a resumed run sees the same. */
+typedef lbk_status (*lbk_fill)(const void *context, const lbk_batch *batch, int64_t step, void *memory);
 
-/* Taps a method reads besides both networks' logits: names of nodes. */
-typedef struct lbk_needs {
-    int teacher_count, student_count;
-    const char *teacher[LBK_MAX_NEEDED_TAPS], *student[LBK_MAX_NEEDED_TAPS];
-} lbk_needs;
+/* An input of the student's graph that the host fills for every step. */
+typedef struct lbk_host_input {
+    lbk_value value;
+    lbk_fill fill;
+    const void *context;
+} lbk_host_input;
+
+/* A network that a loss runs besides the student: its peers, another view of itself, a copy of the teacher. */
+typedef struct lbk_companion {
+    const lbk_model *model;
+    lbk_model_use use;
+} lbk_companion;
 
 /* While a method builds its loss. */
 typedef struct lbk_method_context {
-    lbk_graph *graph;
-    const char *name; /* the method's; prefix of its scalars */
+    lbk_graph
+        *graph; /* the student's; weights declared now are the method's own: trained, in checkpoints, not exported */
+    const char *name; /* the method's; prefix of its scalars and of its weights */
     const void *params;
-    lbk_value labels;                           /* [B]:i32, -1 where the student has no label */
-    lbk_value student_logits;                   /* [B,K] */
-    lbk_value teacher_logits;                   /* [B,K], an input of the graph */
-    const lbk_tap *student_taps, *teacher_taps; /* in the order of needs */
-    lbk_value weight;                           /* {1}: the method's weight */
-    lbk_value hard_weight;    /* {1}, when this method is to compute the hard loss too (absorbs_hard); else LBK_NONE */
-    lbk_scheduled *scheduled; /* grows through lbk_method_scheduled() */
-    size_t scheduled_count, scheduled_capacity;
+    uint64_t seed;
+    const lbk_data *data;
+    lbk_value x;                          /* [B,H,W,C]: what the student reads */
+    lbk_value labels;                     /* [B]:i32, -1 where the student has no label */
+    lbk_value samples;                    /* [B]:i32, index in the dataset's training part; LBK_NONE unless needed */
+    lbk_value student_logits;             /* [B,K] */
+    lbk_value teacher_logits;             /* [B,K], an input of the graph; LBK_NONE without a teacher */
+    int pair_count, extra_count;          /* as needed, in order */
+    const lbk_pair *pair;                 /* [pair_count] */
+    const lbk_tap *extra;                 /* [extra_count] */
+    const lbk_model_built *student;       /* all its nodes */
+    lbk_companion student_network;        /* for lbk_method_student() and lbk_method_peer() */
+    const lbk_companion *teacher_network; /* for lbk_method_teacher(); NULL without a teacher */
+    lbk_value weight;                     /* {1}: the method's weight */
+    lbk_value hard_weight; /* {1}, when this method is to compute the hard loss too (absorbs_hard); else LBK_NONE */
+    struct lbk_loss *loss; /* collects scalars and host inputs */
     /* To fill: */
     lbk_value total;  /* {1}: weight * loss (+ hard_weight * hard loss when asked to); differentiable */
     lbk_value report; /* {1}: the unweighted loss, for metrics.jsonl */
@@ -49,7 +107,9 @@ typedef struct lbk_method {
         *params; /* keys of [distill.NAME]; every table has `weight` (a schedule) at offset 0 of its struct */
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
-    lbk_status (*needs)(const void *params, lbk_needs *needs); /* NULL: logits only */
+    bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
+    /* NULL: logits only. `teacher` is NULL for a teacherless method. */
+    lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);
     lbk_status (*build)(lbk_method_context *context);
 } lbk_method;
 
@@ -58,7 +118,47 @@ const lbk_method *lbk_method_find(const char *name);
 
 /* A scalar "<method>.<name>" that follows `ramp` over the run. */
 lbk_status lbk_method_scheduled(lbk_method_context *context, const char *name, lbk_ramp ramp, lbk_value *out);
+/* An input "<method>.<name>" of the graph. `context` must live as long as the graph (in its arena, say). */
+lbk_status lbk_method_host_input(lbk_method_context *c, const char *name, lbk_dtype dtype, lbk_shape shape,
+                                 lbk_fill fill, const void *context, lbk_value *out);
 /* Most methods' last line: total = weight * loss, report = loss. */
 lbk_status lbk_method_finish(lbk_method_context *context, lbk_value loss);
+
+/* ---- Modules: layers and networks of the method's own ---- */
+
+/* A layer op with weights of its own, "distill.<method>.<name>.weight", ...; params as in a model file, after formatting: "out=64
+ * kernel=1 bias=no". *out: its first output. */
+lbk_status lbk_method_layer(lbk_method_context *c, const char *name, const char *op, lbk_value x, lbk_value *out,
+                            const char *params, ...) LBK_PRINTF(6, 7);
+/* The student's layer brought to the shape of the teacher's: a convolution (3x3 with stride 2 to half the size, transposed to twice
+ * the size, else a kernel that shrinks), or a dense layer for sequences and vectors; with batch norm and ReLU behind it when
+ * `rectified`. RepDistiller's ConvReg. */
+lbk_status lbk_method_regressor(lbk_method_context *c, const char *name, lbk_value student, lbk_value teacher,
+                                bool rectified, lbk_value *out);
+/* The student once more, same weights, on another input of the same shape. */
+lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, lbk_model_built *out);
+/* Another network of the student's model (model NULL) or of `model`, with weights of its own below "distill.<method>.<name>."; trained,
+ * or frozen at its initial values. */
+lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const lbk_model *model, bool frozen, lbk_value x,
+                           lbk_model_built *out);
+/* A frozen copy of the teacher on the student's device, in eval mode, on any input of the teacher's shape: gradients flow through it
+ * to the input. */
+lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out);
+/* Where that copy's weights are: "distill.teacher.<name>". */
+#define LBK_TEACHER_COPY "distill.teacher."
+
+/* ---- Shorthand for graphs of ops ---- */
+
+/* lbk_graph_apply() with parameters as text: lbk_method_op(c, "mean", &loss, "", 1, x) or ("permute", &y, "order=0,2,1", 1, x). */
+lbk_status lbk_method_op(lbk_method_context *c, const char *op, lbk_value *out, const char *params, int input_count,
+                         ...);
+/* *sum += term; LBK_NONE counts as nothing. */
+lbk_status lbk_method_add(lbk_method_context *c, lbk_value *sum, lbk_value term);
+/* Images [B,H,W,C] at the smaller of both sizes, by adaptive average pooling. */
+lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *student_out,
+                                lbk_value *teacher_out);
+static inline const lbk_shape *lbk_method_shape(const lbk_method_context *c, lbk_value value) {
+    return &lbk_graph_desc(c->graph, value)->shape;
+}
 
 #endif

@@ -26,16 +26,6 @@ static lbk_status unknown_method(lbk_ini *ini, const char *name) {
                 : lbk_ini_fail(ini, entry, "unknown method \"%s\"; see `limbeck list methods`", name);
 }
 
-static void add_taps(lbk_needs *all, const lbk_needs *needs) {
-    for (int i = 0; i < needs->teacher_count; i++) {
-        int at = 0;
-        while (at < all->teacher_count && strcmp(all->teacher[at], needs->teacher[i]) != 0)
-            at++;
-        if (at == all->teacher_count && at < LBK_MAX_NEEDED_TAPS)
-            all->teacher[all->teacher_count++] = needs->teacher[i];
-    }
-}
-
 static lbk_status read_method(lbk_objective *o, lbk_ini *ini, const char *name) {
     const lbk_method *method = lbk_method_find(name);
     if (!method)
@@ -50,10 +40,8 @@ static lbk_status read_method(lbk_objective *o, lbk_ini *ini, const char *name) 
     LBK_TRY(lbk_arena_printf(&o->arena, &section, "distill.%s", name));
     LBK_TRY(lbk_arena_alloc(&o->arena, method->params_size, &o->method_params[i]));
     LBK_TRY(lbk_ini_read(ini, section, method->params, o->method_params[i], NULL));
-    if (method->needs)
-        LBK_TRY(lbk_context(method->needs(o->method_params[i], &o->needs[i]), "[%s]", section));
-    add_taps(&o->all, &o->needs[i]);
     o->method[i] = method;
+    o->needs_teacher = o->needs_teacher || !method->teacherless;
     o->method_count++;
     return LBK_OK;
 }
@@ -102,12 +90,64 @@ void lbk_objective_release(lbk_objective *o) {
     memset(o, 0, sizeof *o);
 }
 
+/* ---- What methods need of two networks ---- */
+
+/* Where `tap` is among what is carried over; added when it is not. */
+static lbk_status carry(lbk_bindings *b, const lbk_tap *tap) {
+    for (int i = 0; i < b->carried_count; i++)
+        if (b->carried[i].value == tap->value)
+            return LBK_OK;
+    if (b->carried_count == LBK_MAX_CARRIED)
+        return lbk_fail(LBK_ERR_INPUT, "more than %d tensors of the teacher are asked for", LBK_MAX_CARRIED);
+    b->carried[b->carried_count++] = *tap;
+    return LBK_OK;
+}
+
+static lbk_status bind_method(const lbk_method *method, const void *params, const lbk_side *student,
+                              const lbk_side *teacher, lbk_bindings *out, lbk_needs *needs) {
+    if (!method->needs)
+        return LBK_OK;
+    LBK_TRY(method->needs(params, student, method->teacherless ? NULL : teacher, needs));
+    for (int i = 0; i < needs->pair_count; i++)
+        LBK_TRY(carry(out, &needs->pair[i].teacher));
+    for (int i = 0; i < needs->extra_count; i++)
+        LBK_TRY(carry(out, &needs->extra[i]));
+    out->samples = out->samples || needs->samples;
+    return LBK_OK;
+}
+
+lbk_status lbk_objective_bind(const lbk_objective *o, const lbk_side *student, const lbk_side *teacher,
+                              lbk_bindings *out) {
+    memset(out, 0, sizeof *out);
+    LBK_ENSURE(teacher || !o->needs_teacher);
+    if (teacher)
+        LBK_TRY(carry(out, &(lbk_tap){.name = "logits", .value = teacher->built->logits}));
+    for (int i = 0; i < o->method_count; i++)
+        LBK_TRY(lbk_context(bind_method(o->method[i], o->method_params[i], student, teacher, out, &out->needs[i]),
+                            "[distill.%s]", o->method[i]->name));
+    return LBK_OK;
+}
+
+/* ---- The loss ---- */
+
 lbk_status lbk_method_scheduled(lbk_method_context *c, const char *name, lbk_ramp ramp, lbk_value *out) {
     const char *full;
+    lbk_loss *loss = c->loss;
+    LBK_ENSURE(loss->scheduled_count < (int)(sizeof loss->scheduled / sizeof *loss->scheduled));
     LBK_TRY(lbk_arena_printf(&c->graph->arena, &full, "%s.%s", c->name, name));
     LBK_TRY(lbk_graph_scalar(c->graph, full, LBK_F32, out));
-    LBK_TRY(lbk_grow(&c->scheduled, &c->scheduled_capacity, c->scheduled_count + 1, sizeof *c->scheduled));
-    c->scheduled[c->scheduled_count++] = (lbk_scheduled){*out, ramp};
+    loss->scheduled[loss->scheduled_count++] = (lbk_scheduled){*out, ramp};
+    return LBK_OK;
+}
+
+lbk_status lbk_method_host_input(lbk_method_context *c, const char *name, lbk_dtype dtype, lbk_shape shape,
+                                 lbk_fill fill, const void *context, lbk_value *out) {
+    const char *full;
+    lbk_loss *loss = c->loss;
+    LBK_ENSURE(loss->host_input_count < LBK_MAX_HOST_INPUTS);
+    LBK_TRY(lbk_arena_printf(&c->graph->arena, &full, "%s.%s", c->name, name));
+    LBK_TRY(lbk_graph_input(c->graph, full, dtype, shape, out));
+    loss->host_input[loss->host_input_count++] = (lbk_host_input){*out, fill, context};
     return LBK_OK;
 }
 
@@ -123,23 +163,46 @@ lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, lbk_value lab
     return lbk_graph_keep(graph, out->total);
 }
 
-static lbk_status student_taps(const lbk_needs *needs, const lbk_model_built *student, lbk_tap *taps) {
-    for (int i = 0; i < needs->student_count; i++) {
-        taps[i] = (lbk_tap){needs->student[i], lbk_model_tap(student, needs->student[i])};
-        if (taps[i].value == LBK_NONE)
-            return lbk_fail(LBK_ERR_INPUT, "the student has no node \"%s\"", needs->student[i]);
-    }
+static lbk_tap input_for(const lbk_bindings *b, const lbk_site *site, const lbk_tap *teacher) {
+    lbk_tap out = *teacher;
+    for (int i = 0; i < b->carried_count; i++)
+        if (b->carried[i].value == teacher->value)
+            out.value = site->carried[i];
+    return out;
+}
+
+/* The method's layers, the teacher's by way of the graph's inputs. */
+static lbk_status place_needs(const lbk_bindings *b, const lbk_needs *needs, const lbk_site *site,
+                              lbk_method_context *c) {
+    lbk_pair *pairs = NULL;
+    lbk_tap *extras = NULL;
+    LBK_TRY(lbk_arena_alloc(&site->graph->arena, ((size_t)needs->pair_count + 1) * sizeof *pairs, &pairs));
+    LBK_TRY(lbk_arena_alloc(&site->graph->arena, ((size_t)needs->extra_count + 1) * sizeof *extras, &extras));
+    for (int i = 0; i < needs->pair_count; i++)
+        pairs[i] = (lbk_pair){needs->pair[i].student, input_for(b, site, &needs->pair[i].teacher)};
+    for (int i = 0; i < needs->extra_count; i++)
+        extras[i] = input_for(b, site, &needs->extra[i]);
+    c->pair = pairs;
+    c->pair_count = needs->pair_count;
+    c->extra = extras;
+    c->extra_count = needs->extra_count;
     return LBK_OK;
 }
 
-static lbk_status pick_taps(const lbk_needs *needs, const lbk_objective *o, const lbk_tap *all, lbk_tap *taps) {
-    for (int i = 0; i < needs->teacher_count; i++) {
-        for (int j = 0; j < o->all.teacher_count; j++)
-            if (strcmp(o->all.teacher[j], needs->teacher[i]) == 0)
-                taps[i] = all[j];
-        LBK_ENSURE(taps[i].name);
-    }
-    return LBK_OK;
+static lbk_method_context context_of(const lbk_site *site, lbk_loss *loss) {
+    bool teacher = site->teacher_network;
+    return (lbk_method_context){.graph = site->graph,
+                                .seed = site->seed,
+                                .data = site->data,
+                                .x = site->x,
+                                .labels = site->labels,
+                                .samples = site->samples,
+                                .student_logits = site->student->logits,
+                                .teacher_logits = teacher ? site->carried[0] : LBK_NONE,
+                                .student = site->student,
+                                .student_network = site->student_network,
+                                .teacher_network = site->teacher_network,
+                                .loss = loss};
 }
 
 /* All terms' totals summed; the sum's incoming gradient 1 reaches each of them unchanged. */
@@ -150,59 +213,53 @@ static lbk_status sum_terms(lbk_graph *graph, const lbk_value *terms, int count,
     return LBK_OK;
 }
 
-static lbk_status build_hard_term(lbk_method_context *shared, lbk_value logits, lbk_value weight, lbk_loss *out,
-                                  lbk_value *term) {
-    LBK_TRY(
-        lbk_graph_apply(shared->graph, "cross_entropy", NULL, 2, (lbk_value[]){logits, shared->labels}, &out->hard));
-    return lbk_graph_apply(shared->graph, "weighted_sum", NULL, 2, (lbk_value[]){out->hard, weight}, term);
+static lbk_status build_hard_term(const lbk_site *site, lbk_value weight, lbk_loss *out, lbk_value *term) {
+    LBK_TRY(lbk_graph_apply(site->graph, "cross_entropy", NULL, 2, (lbk_value[]){site->student->logits, site->labels},
+                            &out->hard));
+    return lbk_graph_apply(site->graph, "weighted_sum", NULL, 2, (lbk_value[]){out->hard, weight}, term);
 }
 
-static lbk_status build_terms(const lbk_objective *o, lbk_method_context *shared, const lbk_model_built *student,
-                              const lbk_tap *teacher_taps, lbk_loss *out) {
+static lbk_status build_method(const lbk_objective *o, int i, const lbk_bindings *b, const lbk_site *site,
+                               lbk_value hard_weight, lbk_loss *out, lbk_value *term) {
+    const lbk_method *method = o->method[i];
+    bool absorb = method->absorbs_hard && out->hard == LBK_NONE;
+    lbk_method_context c = context_of(site, out);
+    c.name = method->name;
+    c.params = o->method_params[i];
+    c.hard_weight = absorb ? hard_weight : LBK_NONE;
+    LBK_TRY(place_needs(b, &b->needs[i], site, &c));
+    LBK_TRY(lbk_method_scheduled(&c, "weight", *(const lbk_ramp *)c.params, &c.weight));
+    LBK_TRY(method->build(&c));
+    *term = c.total;
+    if (absorb)
+        out->hard = c.hard;
+    out->report[out->report_count] = c.report;
+    out->report_name[out->report_count++] = method->name;
+    return lbk_graph_keep(site->graph, c.report);
+}
+
+static lbk_status build_terms(const lbk_objective *o, const lbk_bindings *b, const lbk_site *site, lbk_loss *out) {
     lbk_value terms[LBK_MAX_METHODS + 1], hard_weight;
     int count = 0;
-    shared->name = "hard";
-    LBK_TRY(lbk_method_scheduled(shared, "weight", o->params.hard_weight, &hard_weight));
-    out->hard = LBK_NONE;
-    for (int i = 0; i < o->method_count; i++) {
-        const lbk_method *method = o->method[i];
-        lbk_tap own_student[LBK_MAX_NEEDED_TAPS], own_teacher[LBK_MAX_NEEDED_TAPS] = {{NULL, LBK_NONE}};
-        LBK_TRY(lbk_context(student_taps(&o->needs[i], student, own_student), "[distill.%s]", method->name));
-        LBK_TRY(pick_taps(&o->needs[i], o, teacher_taps, own_teacher));
-        bool absorb = method->absorbs_hard && out->hard == LBK_NONE;
-        shared->name = method->name;
-        shared->params = o->method_params[i];
-        shared->student_taps = own_student;
-        shared->teacher_taps = own_teacher;
-        shared->hard_weight = absorb ? hard_weight : LBK_NONE;
-        LBK_TRY(lbk_method_scheduled(shared, "weight", *(const lbk_ramp *)o->method_params[i], &shared->weight));
-        LBK_TRY(lbk_context(method->build(shared), "[distill.%s]", method->name));
-        terms[count++] = shared->total;
-        out->report[i] = shared->report;
-        out->report_name[i] = method->name;
-        if (absorb)
-            out->hard = shared->hard;
-        LBK_TRY(lbk_graph_keep(shared->graph, shared->report));
-    }
-    out->report_count = o->method_count;
+    lbk_method_context hard = context_of(site, out);
+    hard.name = "hard";
+    LBK_TRY(lbk_method_scheduled(&hard, "weight", o->params.hard_weight, &hard_weight));
+    for (int i = 0; i < o->method_count; i++)
+        LBK_TRY(lbk_context(build_method(o, i, b, site, hard_weight, out, &terms[count++]), "[distill.%s]",
+                            o->method[i]->name));
     if (out->hard == LBK_NONE)
-        LBK_TRY(build_hard_term(shared, student->logits, hard_weight, out, &terms[count++]));
-    LBK_TRY(lbk_graph_keep(shared->graph, out->hard));
-    LBK_TRY(sum_terms(shared->graph, terms, count, &out->total));
-    return lbk_graph_keep(shared->graph, out->total);
+        LBK_TRY(build_hard_term(site, hard_weight, out, &terms[count++]));
+    LBK_TRY(lbk_graph_keep(site->graph, out->hard));
+    LBK_TRY(sum_terms(site->graph, terms, count, &out->total));
+    return lbk_graph_keep(site->graph, out->total);
 }
 
-lbk_status lbk_objective_build(const lbk_objective *o, lbk_graph *graph, const lbk_model_built *student,
-                               lbk_value labels, lbk_value teacher_logits, const lbk_tap *teacher_taps, lbk_loss *out) {
+lbk_status lbk_objective_build(const lbk_objective *o, const lbk_bindings *bindings, const lbk_site *site,
+                               lbk_loss *out) {
     memset(out, 0, sizeof *out);
-    lbk_method_context shared = {
-        .graph = graph, .labels = labels, .student_logits = student->logits, .teacher_logits = teacher_logits};
-    lbk_status status = build_terms(o, &shared, student, teacher_taps, out);
-    if (status == LBK_OK)
-        status = lbk_arena_alloc(&graph->arena, (shared.scheduled_count + 1) * sizeof *out->scheduled, &out->scheduled);
-    if (status == LBK_OK && shared.scheduled_count)
-        memcpy(out->scheduled, shared.scheduled, shared.scheduled_count * sizeof *out->scheduled);
-    out->scheduled_count = shared.scheduled_count;
-    free(shared.scheduled);
+    out->hard = LBK_NONE;
+    site->graph->auxiliary = true;
+    lbk_status status = build_terms(o, bindings, site, out);
+    site->graph->auxiliary = false;
     return status;
 }

@@ -6,7 +6,9 @@
 #include "base/ini.h"
 #include "distill/method.h"
 
-#define LBK_MAX_METHODS 16
+#define LBK_MAX_METHODS 64
+#define LBK_MAX_CARRIED 64
+#define LBK_MAX_HOST_INPUTS 8
 
 typedef struct lbk_objective_params {
     lbk_words methods;
@@ -18,15 +20,28 @@ typedef struct lbk_objective {
     lbk_objective_params params;
     const lbk_method *method[LBK_MAX_METHODS];
     void *method_params[LBK_MAX_METHODS];
-    lbk_needs needs[LBK_MAX_METHODS];
     int method_count;
-    lbk_needs all; /* union of taps, without repeats */
+    bool needs_teacher; /* some method does */
     lbk_arena arena;
 } lbk_objective;
 
 /* Reads and checks; a [distill.X] section whose method is not in use is refused as having no effect. */
 lbk_status lbk_objective_read(lbk_objective *objective, lbk_ini *ini);
 void lbk_objective_release(lbk_objective *objective);
+
+/* What an objective needs of one pair of networks. */
+typedef struct lbk_bindings {
+    lbk_needs needs[LBK_MAX_METHODS];
+    /* Values of the teacher's graph to bring over, without repeats: the logits first, then what methods need. None
+     * without a teacher. */
+    int carried_count;
+    lbk_tap carried[LBK_MAX_CARRIED];
+    bool samples; /* some method needs them */
+} lbk_bindings;
+
+/* Asks every method. `teacher` NULL: no method may need one. */
+lbk_status lbk_objective_bind(const lbk_objective *objective, const lbk_side *student, const lbk_side *teacher,
+                              lbk_bindings *out);
 
 /* The loss in a graph. */
 typedef struct lbk_loss {
@@ -35,15 +50,29 @@ typedef struct lbk_loss {
     lbk_value report[LBK_MAX_METHODS]; /* {1}: unweighted, per method */
     const char *report_name[LBK_MAX_METHODS];
     int report_count;
-    lbk_scheduled *scheduled; /* in graph->arena */
-    size_t scheduled_count;
+    lbk_scheduled scheduled[2 * LBK_MAX_METHODS + 2];
+    int scheduled_count;
+    lbk_host_input host_input[LBK_MAX_HOST_INPUTS];
+    int host_input_count;
+    bool teacher_copied; /* weights "distill.teacher.*" want the teacher's values before training starts */
 } lbk_loss;
 
 /* Cross entropy alone (teacher, control). */
 lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, lbk_value labels, lbk_loss *out);
 
-/* teacher_taps: all.teacher in order; teacher_logits: graph inputs fed by the bridge. */
-lbk_status lbk_objective_build(const lbk_objective *objective, lbk_graph *graph, const lbk_model_built *student,
-                               lbk_value labels, lbk_value teacher_logits, const lbk_tap *teacher_taps, lbk_loss *out);
+/* Where an objective is built. */
+typedef struct lbk_site {
+    lbk_graph *graph;
+    uint64_t seed;
+    const lbk_data *data;
+    const lbk_model_built *student;
+    lbk_value x, labels, samples;
+    const lbk_value *carried; /* inputs of the graph, in the order of bindings->carried */
+    lbk_companion student_network;
+    const lbk_companion *teacher_network; /* NULL: no teacher */
+} lbk_site;
+
+lbk_status lbk_objective_build(const lbk_objective *objective, const lbk_bindings *bindings, const lbk_site *site,
+                               lbk_loss *out);
 
 #endif

@@ -44,6 +44,8 @@ lbk_status lbk_graph_scalar(lbk_graph *graph, const char *name, lbk_dtype dtype,
 
 lbk_status lbk_graph_weight(lbk_graph *graph, const char *name, const lbk_weight *weight, lbk_value *out) {
     *out = LBK_NONE;
+    if (weight->kind == LBK_WEIGHT_COUNTER && graph->auxiliary)
+        return LBK_OK; /* counters are for files */
     if (weight->kind == LBK_WEIGHT_COUNTER) {
         LBK_TRY(
             lbk_grow(&graph->counters, &graph->counter_capacity, graph->counter_count + 1, sizeof *graph->counters));
@@ -58,6 +60,7 @@ lbk_status lbk_graph_weight(lbk_graph *graph, const char *name, const lbk_weight
     info->fan_out = weight->fan_out;
     info->deviation = weight->deviation;
     info->zero_row = weight->zero_row;
+    info->auxiliary = graph->auxiliary;
     return LBK_OK;
 }
 
@@ -197,7 +200,7 @@ lbk_cost lbk_graph_node_cost(const lbk_graph *graph, const lbk_node *node) {
 int64_t lbk_graph_parameters(const lbk_graph *graph) {
     int64_t count = 0;
     for (size_t i = 0; i < graph->value_count; i++)
-        if (graph->values[i].kind == LBK_VALUE_PARAM)
+        if (graph->values[i].kind == LBK_VALUE_PARAM && !graph->values[i].auxiliary)
             count += lbk_shape_count(&graph->values[i].desc.shape);
     return count;
 }

@@ -29,6 +29,7 @@ typedef struct lbk_value_info {
     double deviation;
     int64_t zero_row;
     int param_of_gradient; /* value id of the PARAM whose gradient this is; LBK_NONE */
+    bool auxiliary;        /* PARAM, STATE: belongs to a loss, not to the network */
 } lbk_value_info;
 
 typedef struct lbk_node {
@@ -52,6 +53,9 @@ typedef struct lbk_graph {
     const char **counters; /* "bn1.num_batches_tracked", ...: int64 on the host */
     size_t counter_count, counter_capacity;
     bool in_backward; /* nodes added now are backward nodes */
+    /* Weights declared now serve training alone (a distillation method's projection): checkpoints hold them, the network's files
+     * and its count of parameters do not. */
+    bool auxiliary;
 } lbk_graph;
 
 lbk_status lbk_graph_create(lbk_graph **out);
@@ -87,7 +91,7 @@ static inline bool lbk_graph_is_weight(const lbk_graph *graph, lbk_value value) 
 /* Declared value by name; LBK_NONE when absent. */
 lbk_value lbk_graph_find(const lbk_graph *graph, const char *name);
 
-/* Cost over the graph: forward nodes only, or all. Parameters: trained elements. */
+/* Cost over the graph: forward nodes only, or all. Parameters: trained elements, auxiliary ones left out. */
 lbk_cost lbk_graph_cost(const lbk_graph *graph, bool with_backward);
 lbk_cost lbk_graph_node_cost(const lbk_graph *graph, const lbk_node *node);
 int64_t lbk_graph_parameters(const lbk_graph *graph);

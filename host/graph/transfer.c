@@ -60,7 +60,7 @@ static lbk_status weights_match(planning *p, const lbk_graph *graph) {
     for (size_t v = 0; v < graph->value_count; v++) {
         const lbk_value_info *info = &graph->values[v];
         const lbk_st_entry *entry = NULL;
-        if (!lbk_graph_is_weight(graph, (lbk_value)v))
+        if (!lbk_graph_is_weight(graph, (lbk_value)v) || info->auxiliary)
             continue;
         LBK_TRY(source_find(p, info->name, &entry));
         if (!entry) {
@@ -100,7 +100,7 @@ static lbk_status rules_check(planning *p, const lbk_graph *graph) {
     LBK_TRY(lbk_arena_alloc(p->arena, (graph->value_count + 1) * sizeof *ours, &ours));
     LBK_TRY(lbk_arena_alloc(p->arena, (p->file->count + 1) * sizeof *theirs, &theirs));
     for (size_t v = 0; v < graph->value_count; v++)
-        if (lbk_graph_is_weight(graph, (lbk_value)v))
+        if (lbk_graph_is_weight(graph, (lbk_value)v) && !graph->values[v].auxiliary)
             ours[our_count++] = graph->values[v].name;
     for (size_t i = 0; i < p->file->count; i++)
         theirs[i] = p->file->entries[i].name;

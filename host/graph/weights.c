@@ -25,6 +25,7 @@ static lbk_status add_entry(lbk_weights *w, const lbk_value_info *info) {
     e->fan_out = info->fan_out;
     e->deviation = info->deviation;
     e->zero_row = info->zero_row;
+    e->auxiliary = info->auxiliary;
     size_t *total = info->kind == LBK_VALUE_PARAM ? &w->param_bytes : &w->state_bytes;
     e->offset = *total;
     *total = align_up(*total + lbk_tensor_bytes(&info->desc), w->device->info.caps.align_bytes);
@@ -180,6 +181,8 @@ static lbk_status load_all(lbk_weights *w, const lbk_st_file *file, const char *
     lbk_text name = {0};
     lbk_status status = LBK_OK;
     for (size_t i = 0; i < w->count && status == LBK_OK; i++) {
+        if (w->entries[i].auxiliary)
+            continue;
         name.length = 0;
         status = lbk_text_printf(&name, "%s%s", prefix, w->entries[i].name);
         if (status == LBK_OK)
@@ -244,14 +247,17 @@ static lbk_status fetch(const lbk_weights *w, const lbk_weights_entry *e, cl_mem
     return status;
 }
 
-static lbk_status write_all(const lbk_weights *w, const char *path, bool gradients, const char *const *metadata) {
+typedef enum contents { NETWORK, EVERYTHING, GRADIENTS } contents;
+
+static lbk_status write_all(const lbk_weights *w, const char *path, contents what, const char *const *metadata) {
+    bool gradients = what == GRADIENTS;
     lbk_arena arena = {0};
     lbk_st_entry *entries = NULL;
     size_t count = 0;
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_calloc(w->count + w->counter_count, sizeof *entries, &entries));
     for (size_t i = 0; i < w->count; i++) {
-        if (gradients && w->entries[i].kind != LBK_VALUE_PARAM)
+        if (gradients ? w->entries[i].kind != LBK_VALUE_PARAM : what == NETWORK && w->entries[i].auxiliary)
             continue;
         cl_mem buffer = gradients ? w->grads : buffer_of(w, &w->entries[i]);
         LBK_GOTO(fetch(w, &w->entries[i], buffer, &arena, &entries[count++]));
@@ -266,49 +272,46 @@ out:
 }
 
 lbk_status lbk_weights_save(const lbk_weights *w, const char *path, const char *const *metadata) {
-    return write_all(w, path, false, metadata);
+    return write_all(w, path, NETWORK, metadata);
+}
+
+lbk_status lbk_weights_dump(const lbk_weights *w, const char *path) {
+    return write_all(w, path, EVERYTHING, NULL);
 }
 
 lbk_status lbk_weights_save_gradients(const lbk_weights *w, const char *path) {
     LBK_ENSURE(w->grads);
-    return write_all(w, path, true, NULL);
+    return write_all(w, path, GRADIENTS, NULL);
 }
 
-static lbk_status copy_buffer(const lbk_weights *from, lbk_weights *to, cl_mem source, cl_mem target, size_t bytes) {
-    if (!bytes)
-        return LBK_OK;
+static lbk_status copy_entry(const lbk_weights *from, const lbk_weights_entry *a, lbk_weights *to,
+                             const lbk_weights_entry *b) {
+    LBK_ENSURE(b && lbk_shape_equal(&a->shape, &b->shape));
+    size_t bytes = (size_t)lbk_shape_count(&a->shape) * sizeof(float);
     void *host = NULL;
-    lbk_status status = LBK_OK;
-    LBK_GOTO(lbk_calloc(bytes, 1, &host));
-    LBK_GOTO(lbk_buffer_read(from->device, source, 0, host, bytes));
-    LBK_GOTO(lbk_buffer_write(to->device, target, 0, host, bytes));
-out:
+    lbk_status status = lbk_calloc(bytes, 1, &host);
+    if (status == LBK_OK)
+        status = lbk_buffer_read(from->device, buffer_of(from, a), a->offset, host, bytes);
+    if (status == LBK_OK)
+        status = lbk_buffer_write(to->device, buffer_of(to, b), b->offset, host, bytes);
     free(host);
     return status;
 }
 
-lbk_status lbk_weights_copy(const lbk_weights *from, lbk_weights *to) {
-    /* Offsets depend on the device's alignment: tensor by tensor where they differ. */
-    LBK_ENSURE(from->count == to->count);
-    if (from->param_bytes == to->param_bytes && from->state_bytes == to->state_bytes) {
-        LBK_TRY(copy_buffer(from, to, from->params, to->params, from->param_bytes));
-        LBK_TRY(copy_buffer(from, to, from->states, to->states, from->state_bytes));
-        to->counter = from->counter;
-        return LBK_OK;
-    }
+lbk_status lbk_weights_copy(const lbk_weights *from, lbk_weights *to, const char *prefix) {
+    lbk_text name = {0};
+    lbk_status status = LBK_OK;
     for (size_t i = 0; i < from->count; i++) {
-        const lbk_weights_entry *a = &from->entries[i], *b = &to->entries[i];
-        LBK_ENSURE(strcmp(a->name, b->name) == 0 && lbk_shape_equal(&a->shape, &b->shape));
-        size_t bytes = (size_t)lbk_shape_count(&a->shape) * sizeof(float);
-        void *host = NULL;
-        lbk_status status = lbk_calloc(bytes, 1, &host);
-        if (status == LBK_OK)
-            status = lbk_buffer_read(from->device, buffer_of(from, a), a->offset, host, bytes);
-        if (status == LBK_OK)
-            status = lbk_buffer_write(to->device, buffer_of(to, b), b->offset, host, bytes);
-        free(host);
-        LBK_TRY(status);
+        const lbk_weights_entry *entry = &from->entries[i];
+        if (entry->auxiliary)
+            continue;
+        name.length = 0;
+        LBK_GOTO(lbk_text_printf(&name, "%s%s", prefix, entry->name));
+        LBK_GOTO(copy_entry(from, entry, to, lbk_weights_find(to, name.data)));
     }
-    to->counter = from->counter;
-    return LBK_OK;
+    if (!*prefix)
+        to->counter = from->counter;
+out:
+    lbk_text_release(&name);
+    return status;
 }

@@ -16,7 +16,8 @@ typedef struct lbk_weights_entry {
     int64_t fan_in, fan_out;
     double deviation;
     int64_t zero_row;
-    size_t offset; /* bytes, in the parameter or state buffer; aligned for sub-buffers */
+    bool auxiliary; /* in checkpoints, not in the network's own files (graph.h) */
+    size_t offset;  /* bytes, in the parameter or state buffer; aligned for sub-buffers */
 } lbk_weights_entry;
 
 typedef struct lbk_weights {
@@ -39,16 +40,20 @@ void lbk_weights_destroy(lbk_weights *weights);
 lbk_status lbk_weights_initialize(lbk_weights *weights, uint64_t seed);
 const lbk_weights_entry *lbk_weights_find(const lbk_weights *weights, const char *name);
 
-/* From a safetensors file with PyTorch names and layout. Every entry must be there with the right shape; names that
+/* From a safetensors file with PyTorch names and layout. Every entry that is not auxiliary must be there with the right shape; names that
  * nobody wants are refused, except of integers (counters; transformers saves its position ids), which the log mentions. `prefix` is put before our names, NULL: none. */
 lbk_status lbk_weights_load(lbk_weights *weights, const char *path, const char *prefix);
 /* Our weight `name` from the file's tensor `tensor`. */
 lbk_status lbk_weights_load_one(lbk_weights *weights, const char *name, const lbk_st_file *file, const char *tensor);
+/* The network: auxiliary entries are left out. */
 lbk_status lbk_weights_save(const lbk_weights *weights, const char *path, const char *const *metadata);
-/* The gradients under the parameters' names. */
+/* Everything, auxiliary entries too: to follow a run elsewhere. */
+lbk_status lbk_weights_dump(const lbk_weights *weights, const char *path);
+/* The gradients under the parameters' names, those of auxiliary parameters too. */
 lbk_status lbk_weights_save_gradients(const lbk_weights *weights, const char *path);
 
-/* Copies params, states and counter between weights of the same layout (through the host). */
-lbk_status lbk_weights_copy(const lbk_weights *from, lbk_weights *to);
+/* Every entry of `from` that is not auxiliary into "<prefix><name>" of `to`, which must have it in the same shape; through
+ * the host. prefix "": the counter too. */
+lbk_status lbk_weights_copy(const lbk_weights *from, lbk_weights *to, const char *prefix);
 
 #endif

@@ -12,7 +12,7 @@ static lbk_status line_context(const lbk_builder *b, const lbk_net_line *line, c
     return lbk_context(status, "%s:%d: %s", b->model->ini.path, line->entry->line, path);
 }
 
-static lbk_status tap_add(lbk_builder *b, const lbk_net_line *line, const char *path, lbk_value value) {
+static lbk_status tap_add(lbk_builder *b, const lbk_net_line *line, const char *path, lbk_tap kind) {
     for (size_t i = 0; i < b->tap_count; i++)
         if (strcmp(b->taps[i].name, path) == 0)
             return line_context(b, line, path, lbk_fail(LBK_ERR_INPUT, "two nodes have this name"));
@@ -20,8 +20,8 @@ static lbk_status tap_add(lbk_builder *b, const lbk_net_line *line, const char *
         return line_context(b, line, path, lbk_fail(LBK_ERR_INPUT, "the network has more than %d nodes", MAX_TAPS));
     LBK_TRY(lbk_grow(&b->taps, &b->tap_capacity, b->tap_count + 1, sizeof *b->taps));
     lbk_tap *tap = &b->taps[b->tap_count];
+    *tap = kind;
     LBK_TRY(lbk_arena_strdup(&b->graph->arena, path, &tap->name));
-    tap->value = value;
     b->tap_count++;
     return LBK_OK;
 }
@@ -78,6 +78,7 @@ static lbk_status block_build(lbk_builder *b, const lbk_net_line *line, lbk_scop
                               const char *path, lbk_value *inputs, lbk_line_value *out) {
     int first = 0, count = 0;
     lbk_line_value *values = NULL;
+    bool outer = !at->nodes[0];
     LBK_TRY(line_context(b, line, path, repeat_range(line, scope, &first, &count)));
     LBK_TRY(lbk_arena_alloc(&b->graph->arena, (size_t)line->block->line_count * sizeof *values, &values));
     for (int i = first; i < first + count; i++) {
@@ -91,10 +92,10 @@ static lbk_status block_build(lbk_builder *b, const lbk_net_line *line, lbk_scop
         LBK_TRY(section_build(b, line->block, &inner, &naming, inputs, values));
         inputs[0] = values[line->block->line_count - 1].output[0];
         if (line->repeat)
-            LBK_TRY(tap_add(b, line, own, inputs[0]));
+            LBK_TRY(tap_add(b, line, own, (lbk_tap){.value = inputs[0], .outer = outer, .repetition = true}));
     }
     *out = (lbk_line_value){1, {inputs[0]}};
-    return tap_add(b, line, path, inputs[0]);
+    return tap_add(b, line, path, (lbk_tap){.value = inputs[0], .outer = outer});
 }
 
 /* The value that `from` means. */
@@ -129,7 +130,7 @@ static lbk_status line_build(lbk_builder *b, const lbk_net_line *line, lbk_scope
     if (line->block)
         return block_build(b, line, scope, at, path, from, out);
     LBK_TRY(lbk_build_node(b, line, scope, at, path, from, out));
-    return tap_add(b, line, path, out->output[0]);
+    return tap_add(b, line, path, (lbk_tap){.value = out->output[0], .outer = !at->nodes[0]});
 }
 
 /* Fills values[block->line_count]. */
@@ -236,7 +237,7 @@ static lbk_status taps_store(lbk_builder *b, lbk_model_built *out) {
 
 static lbk_status network_build(lbk_builder *b, const lbk_value *inputs, lbk_model_built *out) {
     const lbk_net_block *main = &b->model->network->blocks[0];
-    const lbk_naming top = {"", b->prefix, false};
+    const lbk_naming top = {"", b->prefix, b->use->shared};
     lbk_scope scope = {.count = 0};
     lbk_line_value *values = NULL;
     LBK_TRY(lbk_build_parameters(b->model, b->use, &scope));

@@ -127,6 +127,8 @@ typedef struct lbk_model_use {
     uint64_t seed;                               /* dropout's */
     lbk_value step;                              /* I32 scalar, counts steps: dropout's; LBK_NONE in eval mode */
     lbk_words freeze; /* paths of weights (graph/names.h) that are saved as ever, but not trained */
+    bool frozen;      /* none of the weights is trained */
+    bool shared;      /* weights that the graph has already are used again: the same network on another input */
 } lbk_model_use;
 
 typedef struct lbk_model_input {
@@ -143,6 +145,8 @@ lbk_status lbk_model_inputs(const lbk_model *model, const lbk_model_use *use, lb
 typedef struct lbk_tap {
     const char *name;
     lbk_value value;
+    bool outer;      /* of a line of [network], or of one of its repetitions; not from inside a block */
+    bool repetition; /* "layer1.0": of one repetition of a block */
 } lbk_tap;
 
 typedef struct lbk_model_built {
@@ -158,6 +162,19 @@ typedef struct lbk_model_built {
  * output is something else; and a path in use->freeze that leads to no weight. */
 lbk_status lbk_model_build(const lbk_model *model, lbk_graph *graph, const lbk_value *inputs, const lbk_model_use *use,
                            lbk_model_built *out);
+#define LBK_MODEL_STAGES 32
+
+/* Where methods that compare inner layers look when nobody says more: of an image network the last outer tap at each
+ * resolution above 1x1, of a sequence network (B,T,C) every repetition of its outer blocks, of a perceptron every hidden
+ * layer. In order; stages[LBK_MODEL_STAGES] gets *count of them. The graph as built, before lbk_graph_fuse(). */
+lbk_status lbk_model_stages(const lbk_graph *graph, const lbk_model_built *built, lbk_tap *stages, int *count);
+/* What the classifier, a dense layer that computes the logits, reads; value LBK_NONE: the network ends otherwise. */
+lbk_tap lbk_model_feature(const lbk_graph *graph, const lbk_model_built *built);
+/* The classifier's weight[D,K] and bias[K]; LBK_NONE where there is none. */
+void lbk_model_classifier(const lbk_graph *graph, const lbk_model_built *built, lbk_value *weight, lbk_value *bias);
+/* What an activation that makes `value` reads; `value` itself where none does. */
+lbk_value lbk_model_before_activation(const lbk_graph *graph, lbk_value value);
+
 /* LBK_NONE when absent; on failure suggest with lbk_nearest(). */
 lbk_value lbk_model_tap(const lbk_model_built *built, const char *name);
 

@@ -83,6 +83,8 @@ lbk_status lbk_build_weight_name(lbk_builder *b, const lbk_naming *at, const cha
 }
 
 static bool is_frozen(const lbk_builder *b, const char *name) {
+    if (b->use->frozen)
+        return true;
     for (int i = 0; i < b->use->freeze.count; i++)
         if (lbk_name_under(name + strlen(b->prefix), b->use->freeze.items[i]))
             return true;

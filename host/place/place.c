@@ -121,3 +121,7 @@ lbk_status lbk_place_choose(const lbk_device_list *list, const char *teacher, co
         split_shared_cpu(list, costs, teacher_spec, student_spec);
     return LBK_OK;
 }
+
+lbk_status lbk_place_choose_alone(const lbk_device_list *list, const char *student, lbk_device_spec *spec) {
+    return strcmp(student, "auto") == 0 ? lbk_place_best(list, spec) : choose_one(list, student, "student", spec);
+}

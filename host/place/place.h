@@ -20,6 +20,9 @@ double lbk_place_speed(const lbk_caps *caps);
 lbk_status lbk_place_choose(const lbk_device_list *list, const char *teacher, const char *student,
                             lbk_place_costs costs, lbk_device_spec *teacher_spec, lbk_device_spec *student_spec);
 
+/* For a student without a teacher: auto is the best device. */
+lbk_status lbk_place_choose_alone(const lbk_device_list *list, const char *student, lbk_device_spec *spec);
+
 /* The whole of the fastest GPU, else of the fastest CPU. */
 lbk_status lbk_place_best(const lbk_device_list *list, lbk_device_spec *spec);
 

@@ -36,6 +36,7 @@ const char *lbk_report_time(double s, char *text) {
 typedef struct row {
     const char *title;
     void (*cell)(const lbk_model_result *m, const lbk_run_result *r, char *text);
+    bool against_teacher;
 } row;
 
 static void parameters_cell(const lbk_model_result *m, const lbk_run_result *r, char *text) {
@@ -76,38 +77,53 @@ static void time_cell(const lbk_model_result *m, const lbk_run_result *r, char *
 }
 
 static const row rows[] = {
-    {"parameters", parameters_cell},
-    {"FLOPs per sample", flops_cell},
-    {"test accuracy", accuracy_cell},
-    {"macro F1", f1_cell},
-    {"cross entropy", loss_cell},
-    {"agreement with teacher", agreement_cell},
-    {"distillation error (KL)", divergence_cell},
-    {"device time per sample", time_cell},
+    {"parameters", parameters_cell, false},
+    {"FLOPs per sample", flops_cell, false},
+    {"test accuracy", accuracy_cell, false},
+    {"macro F1", f1_cell, false},
+    {"cross entropy", loss_cell, false},
+    {"agreement with teacher", agreement_cell, true},
+    {"distillation error (KL)", divergence_cell, true},
+    {"device time per sample", time_cell, false},
 };
 
-lbk_status lbk_report_table(const lbk_run_result *r, lbk_text *out) {
-    const lbk_model_result *models[] = {&r->teacher, &r->student, r->control.present ? &r->control : NULL};
-    LBK_TRY(lbk_text_printf(out, "%-24s %14s %14s%s\n", "", "teacher", "student", models[2] ? "        control" : ""));
+static lbk_status comparison(const lbk_run_result *r, lbk_text *out) {
+    static const char *const titles[] = {"teacher", "student", "control"};
+    const lbk_model_result *models[] = {&r->teacher, &r->student, &r->control};
+    LBK_TRY(lbk_text_printf(out, "%-24s", ""));
+    for (int m = 0; m < 3; m++)
+        if (models[m]->present)
+            LBK_TRY(lbk_text_printf(out, " %14s", titles[m]));
+    LBK_TRY(lbk_text_printf(out, "\n"));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].against_teacher && !r->teacher.present)
+            continue;
         LBK_TRY(lbk_text_printf(out, "%-24s", rows[i].title));
-        for (int m = 0; m < 3 && models[m]; m++) {
+        for (int m = 0; m < 3; m++) {
             char text[32];
+            if (!models[m]->present)
+                continue;
             rows[i].cell(models[m], r, text);
             LBK_TRY(lbk_text_printf(out, " %14s", text));
         }
         LBK_TRY(lbk_text_printf(out, "\n"));
     }
-    LBK_TRY(lbk_text_printf(out, "\nteacher on %s\nstudent on %s\n", r->teacher.device, r->student.device));
+    return LBK_OK;
+}
+
+lbk_status lbk_report_table(const lbk_run_result *r, lbk_text *out) {
     const lbk_phase_result *d = &r->distillation;
-    if (d->steps) {
-        char wall[24], teacher[24], student[24];
+    char wall[24], teacher[24], student[24], total[24], compile[24];
+    LBK_TRY(comparison(r, out));
+    LBK_TRY(lbk_text_printf(out, "\n"));
+    if (r->teacher.present)
+        LBK_TRY(lbk_text_printf(out, "teacher on %s\n", r->teacher.device));
+    LBK_TRY(lbk_text_printf(out, "student on %s\n", r->student.device));
+    if (d->steps && r->teacher.present)
         LBK_TRY(lbk_text_printf(
             out, "distillation: %s wall, teacher busy %s, student busy %s, overlap efficiency %.2f, bridge %s\n",
             lbk_report_time(d->wall_s, wall), lbk_report_time(d->teacher_busy_s, teacher),
             lbk_report_time(d->student_busy_s, student), r->overlap, d->bridge));
-    }
-    char total[24], compile[24];
     return lbk_text_printf(out, "total %s, of which compiling %s\nrun folder: %s\n", lbk_report_time(r->total_s, total),
                            lbk_report_time(r->compile_s, compile), r->folder);
 }
@@ -121,12 +137,13 @@ static json_t *model_json(const lbk_model_result *m) {
 
 static json_t *run_json(const lbk_run_result *r) {
     const lbk_phase_result *d = &r->distillation;
-    return json_pack("{ss si ss s{ss ss} sf sf s{sf sf si si} s{sf sf sf sf ss sI sI sf}}", "name", r->name, "seed",
-                     r->seed, "version", LIMBECK_VERSION, "devices", "teacher", r->teacher.device, "student",
-                     r->student.device, "agreement", r->agreement, "distillation_error", r->distillation_error, "time",
-                     "total_s", r->total_s, "compile_s", r->compile_s, "programs_built", r->programs_built,
-                     "programs_cached", r->programs_cached, "overlap", "teacher_busy_s", d->teacher_busy_s,
-                     "student_busy_s", d->student_busy_s, "wall_s", d->wall_s, "efficiency", r->overlap, "bridge",
+    const char *teacher = r->teacher.present ? r->teacher.device : NULL;
+    return json_pack("{ss si ss s{ss? ss} sf sf s{sf sf si si} s{sf sf sf sf ss sI sI sf}}", "name", r->name, "seed",
+                     r->seed, "version", LIMBECK_VERSION, "devices", "teacher", teacher, "student", r->student.device,
+                     "agreement", r->agreement, "distillation_error", r->distillation_error, "time", "total_s",
+                     r->total_s, "compile_s", r->compile_s, "programs_built", r->programs_built, "programs_cached",
+                     r->programs_cached, "overlap", "teacher_busy_s", d->teacher_busy_s, "student_busy_s",
+                     d->student_busy_s, "wall_s", d->wall_s, "efficiency", r->overlap, "bridge",
                      d->bridge ? d->bridge : "none", "bytes_moved", (json_int_t)d->bytes_moved, "steps",
                      (json_int_t)d->steps, "host_s", d->host_s);
 }
@@ -141,7 +158,9 @@ static json_t *control_json(const lbk_run_result *r) {
 lbk_status lbk_report_json(const lbk_run_result *r, json_t **out) {
     json_t *root = run_json(r);
     /* NULL where a figure is not finite; json_object_set_new() refuses that, and a NULL root. */
-    bool failed = json_object_set_new(root, "teacher", model_json(&r->teacher)) != 0;
+    bool failed = false;
+    if (r->teacher.present)
+        failed |= json_object_set_new(root, "teacher", model_json(&r->teacher)) != 0;
     failed |= json_object_set_new(root, "student", model_json(&r->student)) != 0;
     if (r->control.present)
         failed |= json_object_set_new(root, "control", control_json(r)) != 0;

@@ -191,6 +191,14 @@ static lbk_status check_experiment(lbk_experiment *x) {
     return LBK_OK;
 }
 
+static lbk_status refuse_teacher(const lbk_ini *ini) {
+    const lbk_ini_section *section = lbk_ini_section_find(ini, "teacher");
+    return section
+               ? lbk_fail(LBK_ERR_INPUT, "%s:%d: [teacher] has no effect: none of [distill] methods reads a teacher",
+                          ini->path, section->line)
+               : LBK_OK;
+}
+
 static lbk_status folder_of(const char *path, char **out) {
     const char *slash = path ? strrchr(path, '/') : NULL;
     if (!slash)
@@ -209,9 +217,12 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     LBK_TRY(lbk_ini_read(&x->ini, "experiment", lbk_experiment_table, &x->params, NULL));
     LBK_TRY(check_experiment(x));
     LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
-    LBK_TRY(read_role(x, &x->teacher, "teacher", lbk_teacher_table));
-    LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
     LBK_TRY(lbk_objective_read(&x->objective, &x->ini));
+    if (x->objective.needs_teacher)
+        LBK_TRY(read_role(x, &x->teacher, "teacher", lbk_teacher_table));
+    else
+        LBK_TRY(refuse_teacher(&x->ini));
+    LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
     return lbk_ini_finish(&x->ini, sections);
 }
 
@@ -283,7 +294,8 @@ static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text 
         if (!is_inert(p, &params))
             LBK_TRY(lbk_ini_param_print(p, &params, out));
     LBK_TRY(lbk_data_print(&x->data, x->folder, out));
-    LBK_TRY(print_role(x, &x->teacher, lbk_teacher_table, arena, out));
+    if (x->objective.needs_teacher)
+        LBK_TRY(print_role(x, &x->teacher, lbk_teacher_table, arena, out));
     LBK_TRY(print_role(x, &x->student, lbk_student_table, arena, out));
     LBK_TRY(lbk_text_printf(out, "\n[distill]\n"));
     LBK_TRY(print_table(out, lbk_objective_table, &x->objective.params));

@@ -59,44 +59,68 @@ static lbk_status declare_image(const lbk_network *net, lbk_graph *graph, lbk_va
     return lbk_graph_input(graph, "x", LBK_F32, image, x);
 }
 
-static lbk_status keep_taps(lbk_network *net, const lbk_model_built *built, const lbk_needs *taps) {
-    for (int i = 0; taps && i < taps->teacher_count; i++) {
-        lbk_value value = lbk_model_tap(built, taps->teacher[i]);
-        if (value == LBK_NONE)
-            return lbk_fail(LBK_ERR_INPUT, "the %s has no node '%s' (a distillation method asks for it)", net->label,
-                            taps->teacher[i]);
-        LBK_TRY(lbk_graph_keep(net->eval, value));
-        net->eval_taps[net->tap_count++] = (lbk_tap){taps->teacher[i], value};
-    }
-    return LBK_OK;
-}
-
-static lbk_status build_eval(lbk_network *net, const lbk_needs *taps) {
-    lbk_model_built built;
+static lbk_status build_eval(lbk_network *net) {
     LBK_TRY(lbk_graph_create(&net->eval));
     LBK_TRY(declare_image(net, net->eval, &net->eval_x));
-    LBK_TRY(build_model(net, net->eval, net->eval_x, LBK_NONE, false, &built));
-    net->eval_logits = built.logits;
-    LBK_TRY(lbk_graph_keep(net->eval, built.logits));
-    LBK_TRY(keep_taps(net, &built, taps));
+    LBK_TRY(build_model(net, net->eval, net->eval_x, LBK_NONE, false, &net->built));
+    net->eval_logits = net->built.logits;
+    LBK_TRY(lbk_graph_keep(net->eval, net->eval_logits));
     net->flops = lbk_graph_cost(net->eval, false).flops / net->batch;
     net->parameters = lbk_graph_parameters(net->eval);
-    return lbk_graph_fuse(net->eval);
+    return LBK_OK;
 }
 
-/* What the bridge will feed: the teacher's logits and taps. */
-static lbk_status declare_teacher(lbk_network *net, const lbk_network *teacher) {
+lbk_status lbk_network_seal(lbk_network *net) {
+    return net->eval ? lbk_graph_fuse(net->eval) : LBK_OK;
+}
+
+/* What the bridge will feed. */
+static lbk_status declare_carried(lbk_network *net, lbk_network *teacher) {
     lbk_graph *graph = net->train;
-    LBK_TRY(lbk_graph_input(graph, "teacher.logits", LBK_F32,
-                            lbk_graph_desc(teacher->eval, teacher->eval_logits)->shape, &net->teacher_logits));
-    for (int i = 0; i < teacher->tap_count; i++) {
+    for (int i = 0; i < net->bindings->carried_count; i++) {
+        const lbk_tap *tap = &net->bindings->carried[i];
+        const lbk_tensor_desc *desc = lbk_graph_desc(teacher->eval, tap->value);
         const char *name;
-        LBK_TRY(lbk_arena_printf(&graph->arena, &name, "teacher.%s", teacher->eval_taps[i].name));
-        net->teacher_taps[i].name = teacher->eval_taps[i].name;
-        LBK_TRY(lbk_graph_input(graph, name, LBK_F32, lbk_graph_desc(teacher->eval, teacher->eval_taps[i].value)->shape,
-                                &net->teacher_taps[i].value));
+        if (!lbk_graph_is_weight(teacher->eval, tap->value))
+            LBK_TRY(lbk_graph_keep(teacher->eval, tap->value));
+        LBK_TRY(lbk_arena_printf(&graph->arena, &name, "teacher.%d.%s", i, tap->name));
+        LBK_TRY(lbk_graph_input(graph, name, desc->dtype, desc->shape, &net->carried[i]));
     }
+    net->carried_count = net->bindings->carried_count;
     return LBK_OK;
+}
+
+static lbk_companion companion_of(const lbk_network *net, bool training, lbk_value step) {
+    return (lbk_companion){&net->role->model, model_use(net, training, step)};
+}
+
+/* The objective over the built student, with the inputs it asks for. */
+static lbk_status build_objective(lbk_network *net, const lbk_objective *objective, lbk_network *teacher,
+                                  const lbk_model_built *built) {
+    lbk_graph *graph = net->train;
+    lbk_side student = {net->label, graph, built}, other = {0};
+    if (teacher)
+        other = (lbk_side){teacher->label, teacher->eval, &teacher->built};
+    LBK_TRY(lbk_arena_alloc(&graph->arena, sizeof *net->bindings, &net->bindings));
+    LBK_TRY(lbk_objective_bind(objective, &student, teacher ? &other : NULL, net->bindings));
+    if (teacher)
+        LBK_TRY(declare_carried(net, teacher));
+    if (net->bindings->samples)
+        LBK_TRY(lbk_graph_input(graph, "samples", LBK_I32, lbk_shape_1(net->batch), &net->samples));
+    lbk_companion teaching = {0};
+    if (teacher)
+        teaching = companion_of(teacher, false, LBK_NONE);
+    const lbk_site site = {.graph = graph,
+                           .seed = (uint64_t)net->experiment->params.seed,
+                           .data = &net->experiment->data,
+                           .student = built,
+                           .x = net->x,
+                           .labels = net->labels,
+                           .samples = net->samples,
+                           .carried = net->carried,
+                           .student_network = companion_of(net, true, net->step),
+                           .teacher_network = teacher ? &teaching : NULL};
+    return lbk_objective_build(objective, net->bindings, &site, &net->loss);
 }
 
 static lbk_status open_init(const lbk_network *net, lbk_st_file *file) {
@@ -128,7 +152,7 @@ out:
     return role_context(net, lbk_context(status, "init"));
 }
 
-static lbk_status build_train(lbk_network *net, const lbk_objective *objective, const lbk_network *teacher) {
+static lbk_status build_train(lbk_network *net, const lbk_objective *objective, lbk_network *teacher) {
     lbk_model_built built;
     LBK_TRY(lbk_graph_create(&net->train));
     lbk_graph *graph = net->train;
@@ -142,13 +166,10 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective, 
         return role_context(net, lbk_fail(LBK_ERR_INPUT, "freeze leaves nothing to train"));
     if (*net->role->params.init)
         LBK_TRY(use_init(net, NULL));
-    if (objective) {
-        LBK_TRY(declare_teacher(net, teacher));
-        LBK_TRY(lbk_objective_build(objective, graph, &built, net->labels, net->teacher_logits, net->teacher_taps,
-                                    &net->loss));
-    } else {
+    if (objective)
+        LBK_TRY(lbk_context(build_objective(net, objective, teacher, &built), "%s", net->experiment->ini.path));
+    else
         LBK_TRY(lbk_loss_build_hard(graph, built.logits, net->labels, &net->loss));
-    }
     LBK_TRY(lbk_graph_fuse(graph));
     LBK_TRY(lbk_graph_differentiate(graph, net->loss.total, NULL, 0, NULL));
     LBK_TRY(lbk_graph_fuse(graph));
@@ -156,16 +177,15 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective, 
 }
 
 lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment, const lbk_role *role,
-                             const char *label, const lbk_objective *objective, const lbk_network *teacher,
-                             const lbk_needs *taps, bool trained) {
+                             const char *label, const lbk_objective *objective, lbk_network *teacher, bool trained) {
     memset(net, 0, sizeof *net);
     net->role = role;
     net->experiment = experiment;
     net->label = label;
     net->batch = experiment->data.params.batch;
     net->classes = experiment->data.source.classes;
-    net->teacher_logits = LBK_NONE;
-    LBK_TRY(build_eval(net, taps));
+    net->samples = LBK_NONE;
+    LBK_TRY(build_eval(net));
     return trained ? build_train(net, objective, teacher) : LBK_OK;
 }
 
@@ -216,6 +236,13 @@ lbk_status lbk_network_reset(lbk_network *net) {
     return LBK_OK;
 }
 
+lbk_status lbk_network_meet(lbk_network *net, const lbk_network *teacher) {
+    if (!net->loss.teacher_copied)
+        return LBK_OK;
+    return lbk_context(lbk_weights_copy(teacher->weights, net->weights, LBK_TEACHER_COPY), "copying the %s",
+                       teacher->label);
+}
+
 void lbk_network_release(lbk_network *net) {
     lbk_plan_destroy(net->eval_plan); /* its arena is the other's */
     lbk_plan_destroy(net->train_plan);
@@ -235,7 +262,7 @@ double lbk_network_set_step(lbk_network *net, int64_t step, int64_t per_epoch, i
     double lr = factor * role->params.lr;
     lbk_plan_set_float(net->train_plan, net->lr, (float)lr);
     lbk_plan_set_int(net->train_plan, net->step, (int32_t)(step + 1));
-    for (size_t i = 0; i < net->loss.scheduled_count; i++)
+    for (int i = 0; i < net->loss.scheduled_count; i++)
         lbk_plan_set_float(net->train_plan, net->loss.scheduled[i].scalar,
                            (float)lbk_ramp_at(net->loss.scheduled[i].ramp, progress));
     return lr;

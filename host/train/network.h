@@ -13,13 +13,14 @@ typedef struct lbk_network {
 
     /* Graphs: host only. `train` is NULL for a loaded teacher. */
     lbk_graph *train, *eval;
-    lbk_value x, labels, lr, step;             /* of train */
-    lbk_value teacher_logits;                  /* of train; LBK_NONE without a teacher */
-    lbk_tap teacher_taps[LBK_MAX_NEEDED_TAPS]; /* inputs of train, in the order of objective.all */
+    lbk_model_built built;              /* in eval, until it is sealed */
+    lbk_value x, labels, lr, step;      /* of train */
+    lbk_value samples;                  /* of train; LBK_NONE unless a method asks for them */
+    lbk_bindings *bindings;             /* with the teacher; lives in train */
+    lbk_value carried[LBK_MAX_CARRIED]; /* inputs of train for bindings->carried of the teacher's eval */
+    int carried_count;                  /* 0 without a teacher */
     lbk_loss loss;
     lbk_value eval_x, eval_logits;
-    lbk_tap eval_taps[LBK_MAX_NEEDED_TAPS]; /* of a teacher: what the objective needs */
-    int tap_count;
     double flops;            /* of one sample's forward pass */
     int64_t parameters;      /* numbers in it, running statistics not counted */
     int64_t frozen;          /* of which not trained */
@@ -32,16 +33,18 @@ typedef struct lbk_network {
     cl_mem optimizer_state[LBK_OPTIMIZER_STATES];
 } lbk_network;
 
-/* Builds the graphs. objective: NULL, or the student's (the graph then has inputs for the teacher's outputs). taps: the
- * taps the eval graph keeps for somebody else's objective; NULL: none. `teacher`: for an objective, the teacher's eval graph,
- * for the shapes of its outputs. data must be open (its shapes are needed). The role's `init` file is read too, to see that
- * it fits. */
+/* Builds the graphs. objective: NULL (cross entropy alone), or what the network is trained for. teacher: whose outputs the
+ * objective reads, not yet sealed; its eval graph keeps what is asked for; NULL: none. data must be open (its
+ * shapes are needed). The role's `init` file is read too, to see that it fits. */
 lbk_status lbk_network_build(lbk_network *network, const lbk_experiment *experiment, const lbk_role *role,
-                             const char *label, const lbk_objective *objective, const lbk_network *teacher,
-                             const lbk_needs *taps, bool trained);
+                             const char *label, const lbk_objective *objective, lbk_network *teacher, bool trained);
+/* Once all that it teaches are built: rewrites the eval graph for speed. */
+lbk_status lbk_network_seal(lbk_network *network);
 /* Weights, plans, optimiser; compiles and warms up; weights get their initial values (a function of the experiment's seed and the
  * role, so that student and control start alike). */
 lbk_status lbk_network_compile(lbk_network *network, lbk_device *device);
+/* What the losses need before the first step of a new training: the weights of a copy of the teacher. */
+lbk_status lbk_network_meet(lbk_network *network, const lbk_network *teacher);
 /* Initial weights, those of the role's `init` file included; zero optimiser state. */
 lbk_status lbk_network_reset(lbk_network *network);
 void lbk_network_release(lbk_network *network); /* harmless on a zeroed one */

@@ -17,6 +17,7 @@ typedef struct flight {
     int64_t step;
     double lr;
     bool busy;
+    void *filled[LBK_MAX_HOST_INPUTS]; /* what the host gave to the losses' inputs, until the step is done */
 } flight;
 
 typedef struct runner {
@@ -26,29 +27,45 @@ typedef struct runner {
     lbk_bridge *bridge;
     lbk_loader *loader;
     flight *flights; /* [slots] */
-    int slots;
+    int slots, first_carried;
     int64_t per_epoch, total, last;
     uint64_t start_ns, waited_ns;
     lbk_phase_result *result;
 } runner;
 
-enum { INPUT_X, INPUT_LABELS, INPUT_TEACHER };
+/* The student's inputs in this order; behind the labels: sample numbers if asked for, host inputs, the teacher's. */
+enum { INPUT_X, INPUT_LABELS, INPUT_OTHERS };
+#define MAX_INPUTS (INPUT_OTHERS + 1 + LBK_MAX_HOST_INPUTS + LBK_MAX_CARRIED)
 
 static lbk_feed_target target_of(const lbk_plan *plan, const lbk_graph *graph, lbk_value value) {
     return (lbk_feed_target){lbk_plan_buffer(plan, value), lbk_tensor_bytes(lbk_graph_desc(graph, value))};
 }
 
+static lbk_feed_target train_target(const lbk_network *net, lbk_value value) {
+    return target_of(net->train_plan, net->train, value);
+}
+
+static int first_host_input(const lbk_network *net) {
+    return INPUT_OTHERS + (net->samples != LBK_NONE);
+}
+
 static lbk_status open_student_feed(runner *r) {
     lbk_network *net = r->net;
-    lbk_feed_target targets[INPUT_TEACHER + 1 + LBK_MAX_NEEDED_TAPS];
-    int count = 0;
-    targets[count++] = target_of(net->train_plan, net->train, net->x);
-    targets[count++] = target_of(net->train_plan, net->train, net->labels);
-    if (r->teacher) {
-        targets[count++] = target_of(net->train_plan, net->train, net->teacher_logits);
-        for (int i = 0; i < r->teacher->tap_count; i++)
-            targets[count++] = target_of(net->train_plan, net->train, net->teacher_taps[i].value);
+    lbk_feed_target targets[MAX_INPUTS];
+    int count = INPUT_OTHERS;
+    targets[INPUT_X] = train_target(net, net->x);
+    targets[INPUT_LABELS] = train_target(net, net->labels);
+    if (net->samples != LBK_NONE)
+        targets[count++] = train_target(net, net->samples);
+    for (int i = 0; i < net->loss.host_input_count; i++) {
+        targets[count] = train_target(net, net->loss.host_input[i].value);
+        for (int s = 0; s < r->slots; s++)
+            LBK_TRY(lbk_calloc(targets[count].bytes, 1, &r->flights[s].filled[i]));
+        count++;
     }
+    r->first_carried = count;
+    for (int i = 0; i < net->carried_count; i++)
+        targets[count++] = train_target(net, net->carried[i]);
     return lbk_feed_create(net->device, targets, count, r->slots, &r->feed);
 }
 
@@ -56,12 +73,11 @@ static lbk_status open_teacher(runner *r) {
     lbk_network *t = r->teacher;
     lbk_feed_target x = target_of(t->eval_plan, t->eval, t->eval_x);
     LBK_TRY(lbk_feed_create(t->device, &x, 1, r->slots, &r->teacher_feed));
-    cl_mem sources[1 + LBK_MAX_NEEDED_TAPS];
-    sources[0] = lbk_plan_buffer(t->eval_plan, t->eval_logits);
-    for (int i = 0; i < t->tap_count; i++)
-        sources[1 + i] = lbk_plan_buffer(t->eval_plan, t->eval_taps[i].value);
-    return lbk_bridge_create(t->device, sources, 1 + t->tap_count, r->feed, INPUT_TEACHER, r->slots, r->phase->bridge,
-                             &r->bridge);
+    cl_mem sources[LBK_MAX_CARRIED];
+    for (int i = 0; i < r->net->carried_count; i++)
+        sources[i] = lbk_plan_buffer(t->eval_plan, r->net->bindings->carried[i].value);
+    return lbk_bridge_create(t->device, sources, r->net->carried_count, r->feed, r->first_carried, r->slots,
+                             r->phase->bridge, &r->bridge);
 }
 
 static lbk_status open_runner(runner *r) {
@@ -94,6 +110,8 @@ static void close_runner(runner *r) {
             clReleaseEvent(f->teacher_done);
         if (f->batch)
             lbk_loader_release_batch(r->loader, f->batch);
+        for (int i = 0; i < LBK_MAX_HOST_INPUTS; i++)
+            free(f->filled[i]);
     }
     lbk_loader_destroy(r->loader);
     lbk_bridge_destroy(r->bridge);
@@ -171,12 +189,26 @@ static lbk_status read_loss(runner *r, lbk_value value, float *host, cl_event *d
                                       sizeof(float), host, 0, NULL, done));
 }
 
+static lbk_status feed_student(runner *r, flight *f, int slot) {
+    const lbk_network *net = r->net;
+    const int32_t *labels = r->phase->hide_labels ? f->batch->seen_labels : f->batch->labels;
+    int input = first_host_input(net);
+    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_X, f->batch->pixels, NULL));
+    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, labels, NULL));
+    if (net->samples != LBK_NONE)
+        LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_OTHERS, f->batch->samples, NULL));
+    for (int i = 0; i < net->loss.host_input_count; i++) {
+        const lbk_host_input *host = &net->loss.host_input[i];
+        LBK_TRY(host->fill(host->context, f->batch, f->step, f->filled[i]));
+        LBK_TRY(lbk_feed_write(r->feed, slot, input++, f->filled[i], NULL));
+    }
+    return LBK_OK;
+}
+
 static lbk_status run_student(runner *r, flight *f, int slot) {
     lbk_network *net = r->net;
     const lbk_loss *loss = &net->loss;
-    const int32_t *labels = r->phase->hide_labels ? f->batch->seen_labels : f->batch->labels;
-    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_X, f->batch->pixels, NULL));
-    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, labels, NULL));
+    LBK_TRY(feed_student(r, f, slot));
     LBK_TRY(lbk_feed_enqueue(r->feed, slot));
     f->lr = lbk_network_set_step(net, f->step, r->per_epoch, r->total);
     LBK_TRY(lbk_plan_enqueue(net->train_plan, NULL));

@@ -43,7 +43,7 @@ static lbk_status dump_weights(const run *r, const lbk_network *net, const char 
     LBK_TRY(lbk_path_make_folder(r->options->dump));
     LBK_TRY(weights_path(r->options->dump, "", net->label, suffix, &path));
     lbk_status status =
-        gradients ? lbk_weights_save_gradients(net->weights, path) : lbk_weights_save(net->weights, path, NULL);
+        gradients ? lbk_weights_save_gradients(net->weights, path) : lbk_weights_dump(net->weights, path);
     free(path);
     return status;
 }
@@ -148,6 +148,7 @@ static lbk_status train(run *r, lbk_network *net, lbk_network *teacher, bool hid
     bool finished;
     int64_t first_step;
     memset(result, 0, sizeof *result);
+    LBK_TRY(lbk_network_meet(net, teacher));
     LBK_TRY(dump_weights(r, net, "-initial", false));
     LBK_TRY(recover(r, net, &finished, &first_step));
     if (finished)
@@ -236,23 +237,31 @@ static void describe(lbk_model_result *out, const lbk_network *net, const lbk_ev
     out->device_bytes = lbk_network_bytes(net);
 }
 
+/* How near a learner is to its teacher. */
+static void compare(const lbk_evaluation *teacher, const lbk_evaluation *learner, double *agreement, double *error) {
+    if (!teacher->count)
+        return;
+    *agreement = lbk_evaluation_agreement(teacher, learner);
+    *error = lbk_evaluation_divergence(teacher, learner);
+}
+
 static lbk_status measure(run *r) {
     lbk_session *s = &r->session;
     lbk_evaluation teacher = {0}, student = {0}, control = {0};
     lbk_run_result *out = r->result;
     lbk_status status = LBK_OK;
     note(r, "measuring on the test part");
-    LBK_GOTO(lbk_evaluate(&s->teacher, &r->experiment->data, LBK_PART_TEST, &teacher));
+    if (s->teacher.eval) {
+        LBK_GOTO(lbk_evaluate(&s->teacher, &r->experiment->data, LBK_PART_TEST, &teacher));
+        describe(&out->teacher, &s->teacher, &teacher);
+    }
     LBK_GOTO(lbk_evaluate(&s->student, &r->experiment->data, LBK_PART_TEST, &student));
-    describe(&out->teacher, &s->teacher, &teacher);
     describe(&out->student, &s->student, &student);
-    out->agreement = lbk_evaluation_agreement(&teacher, &student);
-    out->distillation_error = lbk_evaluation_divergence(&teacher, &student);
+    compare(&teacher, &student, &out->agreement, &out->distillation_error);
     if (r->experiment->params.control) {
         LBK_GOTO(lbk_evaluate(&s->control, &r->experiment->data, LBK_PART_TEST, &control));
         describe(&out->control, &s->control, &control);
-        out->control_agreement = lbk_evaluation_agreement(&teacher, &control);
-        out->control_distillation_error = lbk_evaluation_divergence(&teacher, &control);
+        compare(&teacher, &control, &out->control_agreement, &out->control_distillation_error);
     }
 out:
     lbk_evaluation_release(&teacher);
@@ -264,10 +273,12 @@ out:
 static lbk_status run_phases(run *r) {
     lbk_session *s = &r->session;
     lbk_run_result *out = r->result;
+    lbk_network *teacher = s->teacher.eval ? &s->teacher : NULL;
     lbk_phase_result control;
-    LBK_TRY(obtain_teacher(r));
+    if (teacher)
+        LBK_TRY(obtain_teacher(r));
     LBK_TRY(compile(r, &s->student, s->devices[1]));
-    LBK_TRY(train(r, &s->student, &s->teacher, true, &out->distillation));
+    LBK_TRY(train(r, &s->student, teacher, true, &out->distillation));
     out->student.train_s = out->distillation.wall_s;
     out->overlap = lbk_phase_overlap(&out->distillation);
     LBK_TRY(dump_weights(r, &s->student, "-gradients", true));

@@ -58,8 +58,8 @@ typedef struct lbk_session {
     lbk_experiment *experiment;
     lbk_device_list list;
     lbk_device_spec teacher_spec, student_spec;
-    lbk_device *devices[2]; /* teacher's, student's */
-    lbk_network teacher, student, control;
+    lbk_device *devices[2];                /* teacher's (NULL without one), student's */
+    lbk_network teacher, student, control; /* zeroed where there is none */
 } lbk_session;
 
 /* Opens the data, builds the graphs and chooses devices; compiles nothing, opens no device. `session` is

@@ -48,15 +48,27 @@ static void build(rig *r, const char *text) {
     declare(r, "student", LBK_F32, lbk_shape_2(B, K), &student[0][0], &r->student);
     declare(r, "teacher", LBK_F32, lbk_shape_2(B, K), &teacher[0][0], &target);
     declare(r, "labels", LBK_I32, lbk_shape_1(B), labels, &label);
-    lbk_model_built built = {.logits = r->student};
-    must(lbk_objective_build(&r->objective, r->graph, &built, label, target, NULL, &r->loss));
+    lbk_model_built built = {.logits = r->student}, other = {.logits = target};
+    const lbk_side own = {"student", r->graph, &built}, their = {"teacher", r->graph, &other};
+    const lbk_companion none = {0};
+    lbk_bindings bindings;
+    must(lbk_objective_bind(&r->objective, &own, &their, &bindings));
+    cr_assert_eq(bindings.carried_count, 1, "kd reads the logits alone");
+    const lbk_site site = {.graph = r->graph,
+                           .student = &built,
+                           .x = LBK_NONE,
+                           .labels = label,
+                           .samples = LBK_NONE,
+                           .carried = &target,
+                           .teacher_network = &none};
+    must(lbk_objective_build(&r->objective, &bindings, &site, &r->loss));
     must(lbk_graph_differentiate(r->graph, r->loss.total, &r->student, 1, &r->gradient));
     cr_assert_leq(r->graph->value_count, 64);
 }
 
 /* Computes everything at `progress` of the run. */
 static void compute(rig *r, double progress) {
-    for (size_t i = 0; i < r->loss.scheduled_count; i++) {
+    for (int i = 0; i < r->loss.scheduled_count; i++) {
         const lbk_scheduled *scheduled = &r->loss.scheduled[i];
         must(lbk_arena_alloc(&r->arena, sizeof(double), &r->memory[scheduled->scalar]));
         *r->memory[scheduled->scalar] = lbk_ramp_at(scheduled->ramp, progress);

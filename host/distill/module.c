@@ -1,0 +1,177 @@
+/* Layers and networks that belong to a method. */
+#include "distill/objective.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PARAMS_TEXT 256
+
+lbk_status lbk_method_op(lbk_method_context *c, const char *name, lbk_value *out, const char *params, int input_count,
+                         ...) {
+    const lbk_op *op = lbk_op_find(name);
+    lbk_value inputs[LBK_MAX_INPUTS], outputs[LBK_MAX_OUTPUTS];
+    void *values = NULL;
+    va_list list;
+    LBK_ENSURE(op && input_count <= LBK_MAX_INPUTS);
+    va_start(list, input_count);
+    for (int i = 0; i < input_count; i++)
+        inputs[i] = va_arg(list, lbk_value);
+    va_end(list);
+    LBK_TRY(lbk_arena_alloc(&c->graph->arena, op->params_size, &values));
+    LBK_TRY(lbk_context(lbk_op_params_parse(op, params, &c->graph->arena, values), "%s", name));
+    LBK_TRY(lbk_graph_node(c->graph, op, c->name, values, input_count, inputs, outputs));
+    *out = outputs[0];
+    return LBK_OK;
+}
+
+static lbk_status set_training(const lbk_op *op, lbk_arena *arena, void *values) {
+    const lbk_param *training = op->params ? lbk_param_find(op->params, "training") : NULL;
+    return training ? lbk_param_set(training, "yes", arena, values) : LBK_OK;
+}
+
+static lbk_status declare_weights(lbk_method_context *c, const lbk_op *op, const char *path, const void *values,
+                                  lbk_value *inputs, int *count) {
+    lbk_weight_list list = {0};
+    if (op->weights)
+        LBK_TRY(op->weights(values, lbk_graph_desc(c->graph, inputs[0]), &list));
+    for (int i = 0; i < list.count; i++) {
+        const lbk_weight *weight = &list.item[i];
+        const char *name = path;
+        lbk_value value;
+        if (weight->suffix[0])
+            LBK_TRY(lbk_arena_printf(&c->graph->arena, &name, "%s.%s", path, weight->suffix));
+        LBK_TRY(lbk_graph_weight(c->graph, name, weight, &value));
+        if (weight->input < 0)
+            continue;
+        LBK_ENSURE(weight->input < LBK_MAX_INPUTS);
+        inputs[weight->input] = value;
+        *count = weight->input >= *count ? weight->input + 1 : *count;
+    }
+    return LBK_OK;
+}
+
+lbk_status lbk_method_layer(lbk_method_context *c, const char *name, const char *op_name, lbk_value x, lbk_value *out,
+                            const char *params, ...) {
+    const lbk_op *op = lbk_op_find(op_name);
+    lbk_arena *arena = &c->graph->arena;
+    lbk_value inputs[LBK_MAX_INPUTS] = {x}, outputs[LBK_MAX_OUTPUTS];
+    char text[PARAMS_TEXT];
+    const char *path;
+    void *values = NULL;
+    int count = 1;
+    va_list list;
+    LBK_ENSURE(op && op->layer && !op->scalars);
+    for (int i = 1; i < LBK_MAX_INPUTS; i++)
+        inputs[i] = LBK_NONE;
+    va_start(list, params);
+    int length = vsnprintf(text, sizeof text, params, list);
+    va_end(list);
+    LBK_ENSURE(length >= 0 && length < PARAMS_TEXT);
+    LBK_TRY(lbk_arena_printf(arena, &path, "distill.%s.%s", c->name, name));
+    LBK_TRY(lbk_arena_alloc(arena, op->params_size, &values));
+    LBK_TRY(lbk_context(lbk_op_params_parse(op, text, arena, values), "%s", path));
+    LBK_TRY(set_training(op, arena, values));
+    LBK_TRY(lbk_context(declare_weights(c, op, path, values, inputs, &count), "%s", path));
+    LBK_TRY(lbk_graph_node(c->graph, op, path, values, count, inputs, outputs));
+    *out = outputs[0];
+    return LBK_OK;
+}
+
+/* The convolution from H_s to H_t rows (columns alike). */
+static lbk_status regressing_conv(lbk_method_context *c, const char *name, lbk_value x, const lbk_shape *have,
+                                  const lbk_shape *want, lbk_value *out) {
+    long long s = have->dim[1], t = want->dim[1], width = have->dim[2], k = want->dim[3];
+    bool square = s * want->dim[2] == t * width;
+    if (square && s == 2 * t)
+        return lbk_method_layer(c, name, "conv2d", x, out, "out=%lld kernel=3 stride=2 padding=1", k);
+    if (square && 2 * s == t)
+        return lbk_method_layer(c, name, "conv_transpose2d", x, out, "out=%lld kernel=4 stride=2 padding=1", k);
+    if (s >= t && width >= want->dim[2])
+        return lbk_method_layer(c, name, "conv2d", x, out, "out=%lld kernel=%lld,%lld", k, 1 + s - t,
+                                1 + width - (long long)want->dim[2]);
+    return lbk_fail(LBK_ERR_INPUT, "layers: no convolution makes %lldx%lld of %lldx%lld", t, (long long)want->dim[2], s,
+                    width);
+}
+
+lbk_status lbk_method_regressor(lbk_method_context *c, const char *name, lbk_value student, lbk_value teacher,
+                                bool rectified, lbk_value *out) {
+    const lbk_shape have = *lbk_method_shape(c, student), want = *lbk_method_shape(c, teacher);
+    char layer[64];
+    bool same = have.rank == want.rank;
+    for (int i = 0; same && have.rank != 4 && i < have.rank - 1; i++)
+        same = have.dim[i] == want.dim[i];
+    if (!same)
+        return lbk_fail(LBK_ERR_INPUT, "layers: a layer of rank %d cannot be made one of rank %d", have.rank,
+                        want.rank);
+    snprintf(layer, sizeof layer, "%s.%s", name, have.rank == 4 ? "conv" : "fc");
+    if (have.rank == 4)
+        LBK_TRY(regressing_conv(c, layer, student, &have, &want, out));
+    else
+        LBK_TRY(lbk_method_layer(c, layer, "dense", student, out, "out=%lld", (long long)want.dim[want.rank - 1]));
+    if (!rectified)
+        return LBK_OK;
+    snprintf(layer, sizeof layer, "%s.bn", name);
+    LBK_TRY(lbk_method_layer(c, layer, "batch_norm", *out, out, "%s", ""));
+    return lbk_method_op(c, "relu", out, "", 1, *out);
+}
+
+lbk_status lbk_method_add(lbk_method_context *c, lbk_value *sum, lbk_value term) {
+    if (*sum == LBK_NONE) {
+        *sum = term;
+        return LBK_OK;
+    }
+    return lbk_method_op(c, "add", sum, "", 2, *sum, term);
+}
+
+lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *student_out,
+                                lbk_value *teacher_out) {
+    const lbk_shape a = *lbk_method_shape(c, student), b = *lbk_method_shape(c, teacher);
+    char size[48];
+    *student_out = student;
+    *teacher_out = teacher;
+    if (a.rank != 4 || b.rank != 4)
+        return lbk_fail(LBK_ERR_INPUT, "layers: expected images [B,H,W,C], found rank %d and %d", a.rank, b.rank);
+    long long h = a.dim[1] < b.dim[1] ? a.dim[1] : b.dim[1], w = a.dim[2] < b.dim[2] ? a.dim[2] : b.dim[2];
+    snprintf(size, sizeof size, "size=%lld,%lld", h, w);
+    if (a.dim[1] != h || a.dim[2] != w)
+        LBK_TRY(lbk_method_op(c, "adaptive_avg_pool2d", student_out, size, 1, student));
+    if (b.dim[1] != h || b.dim[2] != w)
+        LBK_TRY(lbk_method_op(c, "adaptive_avg_pool2d", teacher_out, size, 1, teacher));
+    return LBK_OK;
+}
+
+static lbk_status companion_build(lbk_method_context *c, const lbk_model *model, const lbk_model_use *use, lbk_value x,
+                                  lbk_model_built *out) {
+    return lbk_model_build(model, c->graph, &x, use, out);
+}
+
+lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, lbk_model_built *out) {
+    lbk_model_use use = c->student_network.use;
+    use.shared = true;
+    return companion_build(c, c->student_network.model, &use, x, out);
+}
+
+lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const lbk_model *model, bool frozen, lbk_value x,
+                           lbk_model_built *out) {
+    lbk_model_use use = c->student_network.use;
+    use.freeze = (lbk_words){0, NULL};
+    use.frozen = frozen;
+    if (model)
+        use.overrides = NULL;
+    LBK_TRY(lbk_arena_printf(&c->graph->arena, &use.prefix, "distill.%s.%s.", c->name, name));
+    return companion_build(c, model ? model : c->student_network.model, &use, x, out);
+}
+
+lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out) {
+    LBK_ENSURE(c->teacher_network);
+    lbk_model_use use = c->teacher_network->use;
+    use.training = false;
+    use.step = LBK_NONE;
+    use.freeze = (lbk_words){0, NULL};
+    use.frozen = true;
+    use.shared = c->loss->teacher_copied; /* one copy, however many inputs */
+    use.prefix = LBK_TEACHER_COPY;
+    c->loss->teacher_copied = true;
+    return companion_build(c, c->teacher_network->model, &use, x, out);
+}

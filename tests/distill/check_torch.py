@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Distillation methods against PyTorch: check_torch.py TOOL_METHOD [CASE...].
+
+tool_method runs one step of a small ResNet's objective in float64 and writes batch, weights, what the teacher sent, losses
+and gradients. Here PyTorch's student with the same weights computes the loss as the method's paper states it, and its
+gradients with respect to every weight, those of the method's own modules included. To add a method: a function with @case."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "parity"))
+
+try:
+    import torch
+    import torch.nn as nn
+    import torch.nn.functional as F
+except ImportError:
+    print("skipped: PyTorch is not installed")
+    sys.exit(77)
+
+import resnet
+import safetensors_file
+
+LOSS_BOUND, GRADIENT_BOUND = 2e-6, 2e-5  # relative; the files hold single precision
+CASES = []
+
+
+class Student(resnet.ResNet):
+    """resnet8 on the digits, with the taps that methods read."""
+
+    def __init__(self, width=3):
+        super().__init__(8, stem=width, width=width)
+        self.conv1 = nn.Conv2d(1, width, 3, 1, 1, bias=False)
+        self.taps = {}
+
+    def forward(self, x):
+        t = self.taps
+        t["layer1"] = self.layer1(F.relu(self.bn1(self.conv1(x))))
+        t["layer2"] = self.layer2(t["layer1"])
+        t["layer3"] = self.layer3(t["layer2"])
+        t["stages"] = [t["layer1"], t["layer2"], t["layer3"]]
+        t["feature"] = t["layer3"].mean(dim=(2, 3))
+        return self.fc(t["feature"])
+
+
+class Step:
+    """What tool_method wrote, as a method's formula wants it: images channels first."""
+
+    def __init__(self, tensors):
+        self.tensors = {name: torch.tensor(value).double() for name, value in tensors.items()}
+        self.labels = self.tensors["labels"].long()
+        self.x = self.image(self.tensors["x"])
+        self.teacher_logits = self.tensors.get("teacher.0.logits")
+        self.student = Student().double()
+        own, self.modules = {}, {}
+        for name, value in self.tensors.items():
+            if name.startswith("student.distill."):
+                self.modules[name[len("student.distill.") :]] = value.clone().requires_grad_()
+            elif name.startswith("student."):
+                own[name[len("student.") :]] = value
+        missing, unexpected = self.student.load_state_dict(own, strict=False)
+        assert not unexpected and all("num_batches" in name for name in missing), (missing, unexpected)
+        self.logits = self.student(self.x)
+        self.taps = self.student.taps
+
+    @staticmethod
+    def image(x):
+        return x.permute(0, 3, 1, 2)
+
+    def teacher(self, pair, method=0):
+        """The teacher's side of a pair, channels first."""
+        value = self.tensors[f"pair.{method}.{pair}.teacher"]
+        return self.image(value) if value.dim() == 4 else value
+
+    def hard(self):
+        seen = self.labels >= 0
+        return F.cross_entropy(self.logits[seen], self.labels[seen])
+
+    def module(self, name):
+        return self.modules[name]
+
+    def regressor(self, method, index, x, target, rectified=True):
+        """lbk_method_regressor(): a convolution to the target's shape, batch norm, ReLU."""
+        path = f"{method}.regressor{index}"
+        if x.dim() == 4:
+            weight, bias = self.modules[f"{path}.conv.weight"], self.modules[f"{path}.conv.bias"]
+            if x.shape[2] == 2 * target.shape[2]:
+                y = F.conv2d(x, weight, bias, stride=2, padding=1)
+            elif 2 * x.shape[2] == target.shape[2]:
+                y = F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
+            else:
+                y = F.conv2d(x, weight, bias)
+        else:
+            y = F.linear(x, self.modules[f"{path}.fc.weight"], self.modules[f"{path}.fc.bias"])
+        if not rectified:
+            return y
+        y = F.batch_norm(y, None, None, self.modules[f"{path}.bn.weight"], self.modules[f"{path}.bn.bias"], training=True)
+        return F.relu(y)
+
+
+def case(name, *sets, weight=1.0, hard=1.0, methods=None):
+    """The decorated function gives the unweighted loss of `methods` (name without what stands behind a '/')."""
+
+    def add(function):
+        CASES.append((name, methods or name.split("/")[0], sets, weight, hard, function))
+        return function
+
+    return add
+
+
+# ---- Methods ----
+
+
+@case("mse")
+def mse(s):
+    return F.mse_loss(s.logits, s.teacher_logits)
+
+
+def kl(student, teacher, temperature):
+    p = F.softmax(teacher / temperature, 1)
+    return temperature**2 * F.kl_div(F.log_softmax(student / temperature, 1), p, reduction="batchmean")
+
+
+@case("kd", "distill.kd.temperature=3")
+def kd(s):
+    return kl(s.logits, s.teacher_logits, 3)
+
+
+@case("kd/ramp", "distill.kd.temperature=10 -> 1")
+def kd_ramp(s):
+    return kl(s.logits, s.teacher_logits, 5.5)
+
+
+@case("fitnet", "distill.fitnet.layers=stages")
+def fitnet(s):
+    return sum(
+        F.mse_loss(s.regressor("fitnet", i, x, s.teacher(i)), s.teacher(i)) for i, x in enumerate(s.taps["stages"])
+    )
+
+
+def attention(x, p):
+    return F.normalize(x.abs().pow(p).mean(1).flatten(1))
+
+
+@case("at", "distill.at.p=3")
+def at(s):
+    return sum(
+        (attention(x, 3) - attention(s.teacher(i), 3)).pow(2).mean() for i, x in enumerate(s.taps["stages"])
+    )
+
+
+# ---- The comparison ----
+
+
+def relative(got, want):
+    return ((got - want).norm() / want.norm().clamp_min(1e-12)).item()
+
+
+def run_tool(tool, name, methods, sets, weight, hard, folder):
+    path = os.path.join(folder, "step.safetensors")
+    arguments = [f"distill.methods={methods}", f"distill.hard_weight={hard}"]
+    arguments += [f"distill.{m}.weight={weight}" for m in methods.split(",")]
+    result = subprocess.run([tool, path, *arguments, *sets], capture_output=True, text=True)
+    if result.returncode:
+        print(f"{name}: tool_method failed: {result.stderr.strip()}")
+        return None
+    return Step(safetensors_file.read(path))
+
+
+def gradients(step):
+    for name, parameter in step.student.named_parameters():
+        yield name, parameter.grad
+    for name, value in step.modules.items():
+        if f"gradient.distill.{name}" in step.tensors:
+            yield f"distill.{name}", value.grad
+
+
+def check(tool, name, methods, sets, weight, hard, function, folder):
+    step = run_tool(tool, name, methods, sets, weight, hard, folder)
+    if step is None:
+        return False
+    loss = function(step)
+    total = weight * loss + hard * step.hard()
+    total.backward()
+    report = sum(step.tensors[f"report.{m}"] for m in methods.split(","))
+    good = True
+    for what, got, want in (("loss", report, loss.detach()), ("total", step.tensors["total"], total.detach())):
+        if abs(got.item() - want.item()) > LOSS_BOUND * max(1.0, abs(want.item())):
+            print(f"{name}: {what} is {got.item():.9g}, PyTorch says {want.item():.9g}")
+            good = False
+    scale = torch.sqrt(sum(step.tensors[f"gradient.{n}"].pow(2).sum() for n, _ in gradients(step)))
+    for parameter, want in gradients(step):
+        got = step.tensors[f"gradient.{parameter}"]
+        want = torch.zeros_like(got) if want is None else want
+        error = ((got - want).norm() / max(want.norm(), 1e-3 * scale)).item()
+        if not error <= GRADIENT_BOUND:
+            print(f"{name}: gradient of {parameter} is off by {error:.3g} of its norm")
+            good = False
+    return good
+
+
+def main():
+    wanted = sys.argv[2:]
+    with tempfile.TemporaryDirectory() as folder:
+        results = {
+            entry[0]: check(sys.argv[1], *entry, folder)
+            for entry in CASES
+            if not wanted or entry[0].split("/")[0] in wanted or entry[0] in wanted
+        }
+    print(f"{sum(results.values())} of {len(results)} cases agree with PyTorch")
+    sys.exit(0 if results and all(results.values()) else 1)
+
+
+if __name__ == "__main__":
+    main()

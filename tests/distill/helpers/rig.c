@@ -1,0 +1,176 @@
+#include "distill/helpers/rig.h"
+
+#include "base/hash.h"
+#include "base/rng.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SETS 32
+
+static lbk_status load(rig *r, const char *const *sets) {
+    static const char *const own[] = {"data.dataset=digits",   "data.batch=6",
+                                      "data.labels=0.7",       "experiment.control=no",
+                                      "teacher.model=resnet8", "teacher.parameters=width=4",
+                                      "student.model=resnet8", "student.parameters=width=3",
+                                      "teacher.epochs=1",      "student.epochs=10"};
+    const char *all[MAX_SETS];
+    size_t count = 0;
+    bool teacherless = false;
+    for (size_t i = 0; sets[i]; i++)
+        teacherless = teacherless || strcmp(sets[i], "teacherless") == 0;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (!teacherless || strncmp(own[i], "teacher.", 8) != 0)
+            all[count++] = own[i];
+    for (size_t i = 0; sets[i]; i++) {
+        LBK_ENSURE(count < MAX_SETS);
+        if (strcmp(sets[i], "teacherless") != 0)
+            all[count++] = sets[i];
+    }
+    LBK_TRY(lbk_experiment_load(&r->experiment, NULL, all, count));
+    return lbk_data_open(&r->experiment.data, NULL);
+}
+
+static lbk_status build(rig *r) {
+    const lbk_experiment *x = &r->experiment;
+    bool taught = x->objective.needs_teacher;
+    if (taught)
+        LBK_TRY(lbk_network_build(&r->teacher, x, &x->teacher, "teacher", NULL, NULL, false));
+    LBK_TRY(
+        lbk_network_build(&r->student, x, &x->student, "student", &x->objective, taught ? &r->teacher : NULL, true));
+    LBK_TRY(lbk_network_seal(&r->teacher));
+    LBK_TRY(lbk_loader_create(&x->data, LBK_PART_TRAIN, 0, 0, 1, 2, 1, &r->loader));
+    return lbk_loader_next(r->loader, &r->batch);
+}
+
+/* What a weight starts from: a function of (seed, name). Wider than real ones, so that no gradient is tiny; running variances
+ * positive. */
+static void initial(const rig *r, const char *network, const lbk_value_info *info, double *out) {
+    size_t count = (size_t)lbk_shape_count(&info->desc.shape);
+    lbk_rng rng;
+    const char *name = info->name;
+    if (strncmp(name, LBK_TEACHER_COPY, strlen(LBK_TEACHER_COPY)) == 0) { /* the teacher's own */
+        name += strlen(LBK_TEACHER_COPY);
+        network = "teacher";
+    }
+    lbk_rng_init(&rng, r->seed, LBK_RNG_TEST, 0, lbk_hash_text(lbk_hash_text(LBK_HASH_START, network), name));
+    double spread = 1.0 / sqrt((double)(info->fan_in > 0 ? info->fan_in : 1));
+    for (size_t i = 0; i < count; i++) {
+        double normal = lbk_rng_normal(&rng);
+        out[i] = info->init == LBK_INIT_ONE    ? exp(0.3 * normal)
+                 : info->init == LBK_INIT_ZERO ? 0.1 * normal
+                                               : spread * normal;
+        out[i] = (double)(float)out[i];
+    }
+}
+
+static bool is_state(const lbk_value_info *info) {
+    return info->kind == LBK_VALUE_STATE;
+}
+
+static lbk_status fill_weights(rig *r, const lbk_graph *graph, const char *network, double **memory, bool states_only) {
+    for (size_t v = 0; v < graph->value_count; v++) {
+        const lbk_value_info *info = &graph->values[v];
+        if (!lbk_graph_is_weight(graph, (lbk_value)v) || (states_only && !is_state(info)))
+            continue;
+        if (!memory[v])
+            LBK_TRY(
+                lbk_arena_alloc(&r->arena, (size_t)lbk_shape_count(&info->desc.shape) * sizeof(double), &memory[v]));
+        initial(r, network, info, memory[v]);
+    }
+    return LBK_OK;
+}
+
+static lbk_status place(rig *r, const lbk_graph *graph, lbk_value value, double **memory) {
+    size_t count = (size_t)lbk_shape_count(&lbk_graph_desc(graph, value)->shape);
+    return memory[value] ? LBK_OK : lbk_arena_alloc(&r->arena, count * sizeof(double), &memory[value]);
+}
+
+static lbk_status set_floats(rig *r, const lbk_graph *graph, lbk_value value, double **memory, const float *numbers) {
+    LBK_TRY(place(r, graph, value, memory));
+    for (int64_t i = 0; i < lbk_shape_count(&lbk_graph_desc(graph, value)->shape); i++)
+        memory[value][i] = (double)numbers[i];
+    return LBK_OK;
+}
+
+static lbk_status set_ints(rig *r, const lbk_graph *graph, lbk_value value, double **memory, const int32_t *numbers) {
+    LBK_TRY(place(r, graph, value, memory));
+    for (int64_t i = 0; i < lbk_shape_count(&lbk_graph_desc(graph, value)->shape); i++)
+        memory[value][i] = numbers[i];
+    return LBK_OK;
+}
+
+static lbk_status fill_inputs(rig *r) {
+    const lbk_network *net = &r->student;
+    LBK_TRY(set_floats(r, net->train, net->x, r->memory, r->batch->pixels));
+    LBK_TRY(set_ints(r, net->train, net->labels, r->memory, r->batch->seen_labels));
+    if (net->samples != LBK_NONE)
+        LBK_TRY(set_ints(r, net->train, net->samples, r->memory, (const int32_t *)r->batch->samples));
+    for (int i = 0; i < net->loss.host_input_count; i++) {
+        const lbk_host_input *host = &net->loss.host_input[i];
+        const lbk_tensor_desc *desc = lbk_graph_desc(net->train, host->value);
+        void *memory = NULL;
+        LBK_TRY(lbk_arena_alloc(&r->arena, lbk_tensor_bytes(desc), &memory));
+        LBK_TRY(host->fill(host->context, r->batch, 0, memory));
+        LBK_TRY(desc->dtype == LBK_I32 ? set_ints(r, net->train, host->value, r->memory, memory)
+                                       : set_floats(r, net->train, host->value, r->memory, memory));
+    }
+    return LBK_OK;
+}
+
+lbk_status rig_build(rig *r, const char *const *sets, uint64_t seed) {
+    memset(r, 0, sizeof *r);
+    r->seed = seed;
+    LBK_TRY(load(r, sets));
+    LBK_TRY(build(r));
+    const lbk_graph *train = r->student.train, *eval = r->teacher.eval;
+    LBK_TRY(lbk_arena_alloc(&r->arena, train->value_count * sizeof *r->memory, &r->memory));
+    LBK_TRY(fill_weights(r, train, "student", r->memory, false));
+    LBK_TRY(fill_inputs(r));
+    if (!eval)
+        return LBK_OK;
+    LBK_TRY(lbk_arena_alloc(&r->arena, eval->value_count * sizeof *r->teacher_memory, &r->teacher_memory));
+    LBK_TRY(fill_weights(r, eval, "teacher", r->teacher_memory, false));
+    return set_floats(r, eval, r->teacher.eval_x, r->teacher_memory, r->batch->pixels);
+}
+
+void rig_release(rig *r) {
+    if (r->batch)
+        lbk_loader_release_batch(r->loader, r->batch);
+    lbk_loader_destroy(r->loader);
+    lbk_network_release(&r->student);
+    lbk_network_release(&r->teacher);
+    lbk_experiment_release(&r->experiment);
+    lbk_arena_release(&r->arena);
+}
+
+lbk_status rig_step(rig *r, double progress) {
+    lbk_network *net = &r->student;
+    if (r->teacher.eval) {
+        LBK_TRY(lbk_graph_interpret(r->teacher.eval, r->teacher_memory, &r->arena));
+        for (int i = 0; i < net->carried_count; i++)
+            r->memory[net->carried[i]] = r->teacher_memory[net->bindings->carried[i].value];
+    }
+    LBK_TRY(place(r, net->train, net->lr, r->memory));
+    LBK_TRY(place(r, net->train, net->step, r->memory));
+    *r->memory[net->step] = 1;
+    for (int i = 0; i < net->loss.scheduled_count; i++) {
+        const lbk_scheduled *scheduled = &net->loss.scheduled[i];
+        LBK_TRY(place(r, net->train, scheduled->scalar, r->memory));
+        *r->memory[scheduled->scalar] = lbk_ramp_at(scheduled->ramp, progress);
+    }
+    return lbk_graph_interpret(net->train, r->memory, &r->arena);
+}
+
+lbk_status rig_rewind(rig *r) {
+    return fill_weights(r, r->student.train, "student", r->memory, true);
+}
+
+double rig_total(const rig *r) {
+    return *r->memory[r->student.loss.total];
+}
+
+double rig_report(const rig *r, int method) {
+    return *r->memory[r->student.loss.report[method]];
+}

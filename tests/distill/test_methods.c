@@ -1,0 +1,187 @@
+/* Every method of the registry on small networks, in float64: its gradient, its weight, its keys, and its company. */
+#include "distill/helpers/rig.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STEP 1e-6
+#define BOUND 5e-5 /* of the larger of a derivative and the root mean square of all */
+#define SAMPLES 3  /* elements per parameter */
+
+static void must(lbk_status status, const char *what) {
+    cr_assert_eq(status, LBK_OK, "%s: %s", what, lbk_error_message());
+}
+
+/* methods = names, and one more setting unless NULL. */
+static void build(rig *r, const char *names, bool teacherless, const char *more, uint64_t seed) {
+    char methods[512];
+    const char *sets[4] = {methods};
+    int count = 1;
+    snprintf(methods, sizeof methods, "distill.methods=%s", names);
+    if (more)
+        sets[count++] = more;
+    if (teacherless)
+        sets[count++] = "teacherless";
+    must(rig_build(r, sets, seed), more ? more : names);
+}
+
+static double total_with(rig *r, double *number, double value) {
+    double before = *number;
+    *number = value;
+    must(rig_rewind(r), "rewind");
+    must(rig_step(r, 0.5), "step");
+    *number = before;
+    return rig_total(r);
+}
+
+/* Central differences of the total against the graph's own gradient. */
+static void check_parameter(rig *r, const char *method, lbk_value param, const double *gradient, double scale) {
+    const lbk_value_info *info = lbk_graph_info(r->student.train, param);
+    int64_t count = lbk_shape_count(&info->desc.shape);
+    for (int s = 0; s < SAMPLES; s++) {
+        int64_t at = s * (count - 1) / (SAMPLES > 1 ? SAMPLES - 1 : 1);
+        double *number = &r->memory[param][at], x = *number;
+        double numeric = (total_with(r, number, x + STEP) - total_with(r, number, x - STEP)) / (2 * STEP);
+        double bound = BOUND * fmax(scale, fabs(gradient[at]));
+        cr_expect(fabs(numeric - gradient[at]) <= bound, "%s: d/d %s[%lld] is %.9g, differences say %.9g (bound %.2g)",
+                  method, info->name, (long long)at, gradient[at], numeric, bound);
+    }
+}
+
+static double *copy_gradient(rig *r, lbk_value param, double *squares, int64_t *elements) {
+    const lbk_graph *graph = r->student.train;
+    int64_t count = lbk_shape_count(&lbk_graph_desc(graph, param)->shape);
+    const double *from = r->memory[lbk_graph_gradient(graph, param)];
+    double *copy = NULL;
+    must(lbk_arena_alloc(&r->arena, (size_t)count * sizeof *copy, &copy), "copy");
+    for (int64_t i = 0; i < count; i++)
+        *squares += (copy[i] = from[i]) * from[i];
+    *elements += count;
+    return copy;
+}
+
+static void check_gradient(const lbk_method *method) {
+    rig r;
+    double squares = 0;
+    int64_t elements = 0;
+    build(&r, method->name, method->teacherless, NULL, 11);
+    must(rig_step(&r, 0.5), method->name);
+    const lbk_graph *graph = r.student.train;
+    double *gradient[4096] = {0};
+    cr_assert_leq(graph->value_count, 4096);
+    for (size_t v = 0; v < graph->value_count; v++)
+        if (graph->values[v].kind == LBK_VALUE_PARAM)
+            gradient[v] = copy_gradient(&r, (lbk_value)v, &squares, &elements);
+    double scale = sqrt(squares / (double)elements);
+    cr_expect_gt(scale, 0, "%s: no gradient at all", method->name);
+    for (size_t v = 0; v < graph->value_count; v++)
+        if (gradient[v])
+            check_parameter(&r, method->name, (lbk_value)v, gradient[v], scale);
+    rig_release(&r);
+}
+
+Test(methods, gradients, .timeout = 300) {
+    for (const lbk_method *const *m = lbk_method_all(); *m; m++)
+        check_gradient(*m);
+}
+
+static bool near(double a, double b) {
+    return fabs(a - b) <= 1e-9 * fmax(1, fmax(fabs(a), fabs(b)));
+}
+
+/* total = hard_weight * hard + sum of weight * report, whatever the weights. */
+static void check_sum(rig *r, const char *what) {
+    const lbk_loss *loss = &r->student.loss;
+    double sum = *r->memory[loss->scheduled[0].scalar] * *r->memory[loss->hard];
+    for (int i = 0; i < loss->report_count; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s.weight", loss->report_name[i]);
+        sum += *r->memory[lbk_graph_find(r->student.train, name)] * rig_report(r, i);
+    }
+    cr_expect(near(rig_total(r), sum), "%s: total %.12g, the parts make %.12g", what, rig_total(r), sum);
+}
+
+Test(methods, pairs_work_together, .timeout = 300) {
+    for (const lbk_method *const *a = lbk_method_all(); *a; a++)
+        for (const lbk_method *const *b = a; *b; b++) {
+            char names[128];
+            rig r;
+            snprintf(names, sizeof names, *a == *b ? "%s" : "%s, %s", (*a)->name, (*b)->name);
+            build(&r, names, (*a)->teacherless && (*b)->teacherless, NULL, 5);
+            must(rig_step(&r, 0.5), names);
+            check_sum(&r, names);
+            rig_release(&r);
+        }
+}
+
+/* A legal value other than the default; false: none can be made here. */
+static bool other_value(const lbk_method *method, const lbk_param *p, char *out, size_t size) {
+    double number;
+    char text[64];
+    switch (p->type) {
+    case LBK_TYPE_BOOL:
+        snprintf(text, sizeof text, "%s", strcmp(p->fallback, "yes") == 0 ? "no" : "yes");
+        break;
+    case LBK_TYPE_CHOICE:
+        snprintf(text, sizeof text, "%s", p->choices[strcmp(p->fallback, p->choices[0]) == 0]);
+        break;
+    case LBK_TYPE_WORDS:
+        if (strcmp(p->name, "layers") != 0)
+            return false;
+        snprintf(text, sizeof text, "%s",
+                 strcmp(p->fallback, "last") == 0 || strcmp(p->fallback, "feature") == 0 ? "1" : "last");
+        if (strcmp(p->fallback, "feature") == 0)
+            return false; /* vectors: no other layer will do */
+        break;
+    case LBK_TYPE_INT:
+    case LBK_TYPE_FLOAT:
+    case LBK_TYPE_SCHEDULE:
+        number = strtod(p->fallback, NULL);
+        number = p->type == LBK_TYPE_INT ? (number + 1 <= p->max ? number + 1 : number - 1)
+                 : number                ? number * 0.7
+                                         : 0.3;
+        if (number < p->min || number > p->max)
+            number = (p->min + p->max) / 2;
+        snprintf(text, sizeof text, "%g", number);
+        break;
+    default:
+        return false;
+    }
+    snprintf(out, size, "distill.%s.%s=%s", method->name, p->name, text);
+    return true;
+}
+
+/* The loss, after two steps, so that what acts on states shows too; and a checksum of the gradients. */
+static void outcome(const lbk_method *method, const char *set, double *total, double *gradients) {
+    rig r;
+    build(&r, method->name, method->teacherless, set, 7);
+    must(rig_step(&r, 0.25), set);
+    must(rig_step(&r, 0.5), set);
+    *total = rig_total(&r);
+    *gradients = 0;
+    const lbk_graph *graph = r.student.train;
+    for (size_t v = 0; v < graph->value_count; v++) {
+        lbk_value g = graph->values[v].kind == LBK_VALUE_PARAM && !graph->values[v].auxiliary
+                          ? lbk_graph_gradient(graph, (lbk_value)v)
+                          : LBK_NONE;
+        for (int64_t i = 0; g != LBK_NONE && i < lbk_shape_count(&graph->values[v].desc.shape); i++)
+            *gradients += fabs(r.memory[g][i]);
+    }
+    rig_release(&r);
+}
+
+Test(methods, every_key_acts, .timeout = 300) {
+    for (const lbk_method *const *m = lbk_method_all(); *m; m++) {
+        double total, gradients, other_total, other_gradients;
+        outcome(*m, NULL, &total, &gradients);
+        for (const lbk_param *p = (*m)->params; p->name; p++) {
+            char set[160];
+            if (!other_value(*m, p, set, sizeof set))
+                continue;
+            outcome(*m, set, &other_total, &other_gradients);
+            cr_expect(!near(total, other_total) || !near(gradients, other_gradients), "%s has no effect", set);
+        }
+    }
+}
