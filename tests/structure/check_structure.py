@@ -24,7 +24,7 @@ DEPENDS = {
     "graph": ["ops"],
     "optim": ["graph"],
     "model": ["graph"],
-    "distill": ["model", "optim"],
+    "distill": ["model", "optim", "data"],
     "compress": ["model", "optim"],
     "place": ["model", "optim"],
     "train": ["distill", "compress", "place", "data", "comm"],
