@@ -141,7 +141,6 @@ static lbk_status measure(const bench_request *q, lbk_session *s, const lbk_expe
     lbk_phase_result result;
     LBK_TRY(lbk_calloc((size_t)(q->steps + WARM_UP), sizeof *watch.at, &watch.at));
     lbk_phase phase = {.network = net,
-                       .teacher = q->distil ? &s->teacher : NULL,
                        .data = &x->data,
                        .timing = (lbk_timing)x->params.schedule,
                        .bridge = (lbk_bridge_mode)x->params.bridge,

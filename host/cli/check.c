@@ -28,14 +28,15 @@ out:
     return status;
 }
 
-static lbk_status print_network(const lbk_session *s, const lbk_network *net, const lbk_device_spec *spec,
-                                uint64_t *total) {
+/* total[place] grows by what it takes. */
+static lbk_status print_network(const lbk_session *s, const lbk_network *net, int place, uint64_t *total) {
+    const lbk_device_spec *spec = &s->specs[place];
     const lbk_device_info *device = &s->list.items[spec->info];
     char parameters[16], frozen[16], flops[16], step[16], memory[16], part[32] = "";
     size_t bytes = 0;
     lbk_text launches = {0};
     lbk_status status = measure(net, &device->caps, &bytes, &launches);
-    *total += bytes;
+    total[place] += bytes;
     if (spec->parts)
         snprintf(part, sizeof part, ", %u of %u units", spec->counts[spec->part], device->caps.compute_units);
     printf("%s: %s, %s parameters, %s FLOPs per sample", net->label, net->role->model.name,
@@ -68,28 +69,42 @@ static lbk_status too_large(const lbk_session *s, const lbk_device_spec *spec, u
                     device->name, (unsigned long long)device->caps.global_bytes, (unsigned long long)bytes);
 }
 
+static void print_files(const lbk_session *s) {
+    if (s->teacher.eval)
+        printf(" teacher.safetensors");
+    for (int i = 0; i < s->more_teacher_count; i++)
+        printf(" %s.safetensors", s->more_teachers[i].label);
+    for (int i = 0; i < s->learner_count; i++)
+        printf(" %s.safetensors", s->learners[i].label);
+    printf(" student.safetensors%s\n", s->control.eval ? " control.safetensors" : "");
+}
+
 static lbk_status print_plan(const lbk_session *s) {
     const lbk_experiment *x = s->experiment;
     const lbk_source *source = &x->data.source;
-    uint64_t teacher = 0, student = 0;
+    uint64_t bytes[LBK_SESSION_DEVICES] = {0};
     printf("%s: seed %d, %s schedule\n", x->params.name, x->params.seed,
            x->params.schedule == LBK_TIMING_SERIAL ? "serial" : "concurrent");
     printf("data: %s, %dx%dx%d, %d classes, %u training, %u validation, %u test samples\n", x->data.dataset->name,
            source->height, source->width, source->channels, source->classes, lbk_data_count(&x->data, LBK_PART_TRAIN),
            lbk_data_count(&x->data, LBK_PART_VALIDATION), lbk_data_count(&x->data, LBK_PART_TEST));
     if (s->teacher.eval)
-        LBK_TRY(print_network(s, &s->teacher, &s->teacher_spec, &teacher));
-    LBK_TRY(print_network(s, &s->student, &s->student_spec, &student));
+        LBK_TRY(print_network(s, &s->teacher, LBK_TEACHER_DEVICE, bytes));
+    for (int i = 0; i < s->more_teacher_count; i++)
+        LBK_TRY(print_network(s, &s->more_teachers[i], s->more_teacher_device[i], bytes));
+    for (int i = 0; i < s->learner_count; i++)
+        LBK_TRY(print_network(s, &s->learners[i], LBK_STUDENT_DEVICE, bytes));
+    LBK_TRY(print_network(s, &s->student, LBK_STUDENT_DEVICE, bytes));
     if (x->params.control)
-        LBK_TRY(print_network(s, &s->control, &s->student_spec, &student));
+        LBK_TRY(print_network(s, &s->control, LBK_STUDENT_DEVICE, bytes));
     printf("methods:");
     for (int i = 0; i < x->objective.method_count; i++)
         printf(" %s", x->objective.method[i]->name);
-    printf("\nfiles: experiment.ini metrics.jsonl log.txt result.json%s student.safetensors%s\n",
-           s->teacher.eval ? " teacher.safetensors" : "", x->params.control ? " control.safetensors" : "");
-    if (s->teacher.eval)
-        LBK_TRY(too_large(s, &s->teacher_spec, teacher));
-    return too_large(s, &s->student_spec, student);
+    printf("\nfiles: experiment.ini metrics.jsonl log.txt result.json");
+    print_files(s);
+    for (int i = s->teacher.eval ? LBK_TEACHER_DEVICE : LBK_STUDENT_DEVICE; i < s->device_count; i++)
+        LBK_TRY(too_large(s, &s->specs[i], bytes[i]));
+    return LBK_OK;
 }
 
 static lbk_status check_file(const char *path, const char *const *sets, size_t count) {

@@ -51,6 +51,10 @@ static lbk_status add_experiment(collection *c, const char *path, const char *co
         status = lbk_session_prepare(&session, &experiment);
     if (status == LBK_OK && session.teacher.eval)
         status = add_network(c, &session.teacher, caps);
+    for (int i = 0; status == LBK_OK && i < session.more_teacher_count; i++)
+        status = add_network(c, &session.more_teachers[i], caps);
+    for (int i = 0; status == LBK_OK && i < session.learner_count; i++)
+        status = add_network(c, &session.learners[i], caps);
     if (status == LBK_OK)
         status = add_network(c, &session.student, caps);
     if (status == LBK_OK && experiment.params.control)

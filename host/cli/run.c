@@ -89,8 +89,7 @@ static void show_profile(const progress *p, const char *label, const lbk_plan *p
     lbk_text_release(&text);
 }
 
-static void show_end(void *context, const lbk_network *network, const lbk_network *teacher,
-                     const lbk_phase_result *result) {
+static void show_end(void *context, const lbk_network *network, const lbk_phase_result *result) {
     progress *p = context;
     char wall[24];
     close_line(p);
@@ -98,8 +97,8 @@ static void show_end(void *context, const lbk_network *network, const lbk_networ
         fprintf(p->stream, "%s: trained in %s\n", network->label, lbk_report_time(result->wall_s, wall));
     if (p->profile)
         show_profile(p, network->label, network->train_plan);
-    if (p->profile && teacher)
-        show_profile(p, teacher->label, teacher->eval_plan);
+    for (int t = 0; p->profile && t < network->teacher_count; t++)
+        show_profile(p, network->teacher[t].network->label, network->teacher[t].network->eval_plan);
 }
 
 static lbk_status finish(const lbk_run_result *result, bool json, bool quiet) {

@@ -93,8 +93,10 @@ typedef struct lbk_method_context {
     lbk_companion student_network;        /* for lbk_method_student() and lbk_method_peer() */
     const lbk_companion *teacher_network; /* for lbk_method_teacher(); NULL without a teacher */
     lbk_value weight;                     /* {1}: the method's weight */
-    lbk_value hard_weight; /* {1}, when this method is to compute the hard loss too (absorbs_hard); else LBK_NONE */
-    struct lbk_loss *loss; /* collects scalars and host inputs */
+    lbk_value hard_weight;    /* {1}, when this method is to compute the hard loss too (absorbs_hard); else LBK_NONE */
+    int teacher;              /* which of several; 0 without one */
+    const char *teacher_name; /* "" for [teacher] */
+    struct lbk_loss *loss;    /* collects scalars and host inputs */
     /* To fill: */
     lbk_value total;  /* {1}: weight * loss (+ hard_weight * hard loss when asked to); differentiable */
     lbk_value report; /* {1}: the unweighted loss, for metrics.jsonl */
@@ -144,8 +146,8 @@ lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const lbk_mo
 /* A frozen copy of the teacher on the student's device, in eval mode, on any input of the teacher's shape: gradients flow through it
  * to the input. */
 lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out);
-/* Where that copy's weights are: "distill.teacher.<name>". */
-#define LBK_TEACHER_COPY "distill.teacher."
+/* Where that copy's weights are: "distill.teacher.<name>", or "distill.teacher-NAME.<name>" for [teacher.NAME]. */
+#define LBK_TEACHER_COPY "distill.teacher"
 
 /* ---- Shorthand for graphs of ops ---- */
 

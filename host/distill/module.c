@@ -166,12 +166,15 @@ lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const lbk_mo
 lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out) {
     LBK_ENSURE(c->teacher_network);
     lbk_model_use use = c->teacher_network->use;
+    const char **prefix = &c->loss->copy_prefix[c->teacher];
     use.training = false;
     use.step = LBK_NONE;
     use.freeze = (lbk_words){0, NULL};
     use.frozen = true;
-    use.shared = c->loss->teacher_copied; /* one copy, however many inputs */
-    use.prefix = LBK_TEACHER_COPY;
-    c->loss->teacher_copied = true;
+    use.shared = *prefix; /* one copy, however many inputs */
+    if (!*prefix)
+        LBK_TRY(lbk_arena_printf(&c->graph->arena, prefix, LBK_TEACHER_COPY "%s%s.", *c->teacher_name ? "-" : "",
+                                 c->teacher_name));
+    use.prefix = *prefix;
     return companion_build(c, c->teacher_network->model, &use, x, out);
 }

@@ -4,10 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const teacher_weights[] = {"share", "learned", NULL};
+
 const lbk_param lbk_objective_table[] = {
     LBK_PARAM_WORDS(lbk_objective_params, methods, "kd", "distillation losses to add up; `limbeck list methods`", NULL),
     LBK_PARAM_SCHEDULE(lbk_objective_params, hard_weight, "0.1", 0, 1e6, NULL,
                        "factor of the cross entropy with the labels", "RepDistiller: gamma = 0.1 for kd"),
+    LBK_PARAM_CHOICE(
+        lbk_objective_params, teacher_weights, "share", teacher_weights,
+        "how several teachers' losses are weighed: each by its `share`, or also by exp(-s), s trained (+ s)",
+        "Kendall, Gal, Cipolla 2018, equation 10, for learned"),
     LBK_PARAM_END,
 };
 
@@ -107,7 +113,7 @@ static lbk_status bind_method(const lbk_method *method, const void *params, cons
                               const lbk_side *teacher, lbk_bindings *out, lbk_needs *needs) {
     if (!method->needs)
         return LBK_OK;
-    LBK_TRY(method->needs(params, student, method->teacherless ? NULL : teacher, needs));
+    LBK_TRY(method->needs(params, student, teacher, needs));
     for (int i = 0; i < needs->pair_count; i++)
         LBK_TRY(carry(out, &needs->pair[i].teacher));
     for (int i = 0; i < needs->extra_count; i++)
@@ -119,12 +125,12 @@ static lbk_status bind_method(const lbk_method *method, const void *params, cons
 lbk_status lbk_objective_bind(const lbk_objective *o, const lbk_side *student, const lbk_side *teacher,
                               lbk_bindings *out) {
     memset(out, 0, sizeof *out);
-    LBK_ENSURE(teacher || !o->needs_teacher);
     if (teacher)
         LBK_TRY(carry(out, &(lbk_tap){.name = "logits", .value = teacher->built->logits}));
     for (int i = 0; i < o->method_count; i++)
-        LBK_TRY(lbk_context(bind_method(o->method[i], o->method_params[i], student, teacher, out, &out->needs[i]),
-                            "[distill.%s]", o->method[i]->name));
+        if (o->method[i]->teacherless == !teacher)
+            LBK_TRY(lbk_context(bind_method(o->method[i], o->method_params[i], student, teacher, out, &out->needs[i]),
+                                "[distill.%s]", o->method[i]->name));
     return LBK_OK;
 }
 
@@ -163,25 +169,27 @@ lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, lbk_value lab
     return lbk_graph_keep(graph, out->total);
 }
 
-static lbk_tap input_for(const lbk_bindings *b, const lbk_site *site, const lbk_tap *teacher) {
-    lbk_tap out = *teacher;
-    for (int i = 0; i < b->carried_count; i++)
-        if (b->carried[i].value == teacher->value)
-            out.value = site->carried[i];
+static lbk_tap input_for(const lbk_teaching *teacher, const lbk_tap *tap) {
+    lbk_tap out = *tap;
+    for (int i = 0; i < teacher->bindings->carried_count; i++)
+        if (teacher->bindings->carried[i].value == tap->value)
+            out.value = teacher->carried[i];
     return out;
 }
 
 /* The method's layers, the teacher's by way of the graph's inputs. */
-static lbk_status place_needs(const lbk_bindings *b, const lbk_needs *needs, const lbk_site *site,
-                              lbk_method_context *c) {
+static lbk_status place_needs(const lbk_needs *needs, const lbk_teaching *teacher, lbk_method_context *c) {
     lbk_pair *pairs = NULL;
     lbk_tap *extras = NULL;
-    LBK_TRY(lbk_arena_alloc(&site->graph->arena, ((size_t)needs->pair_count + 1) * sizeof *pairs, &pairs));
-    LBK_TRY(lbk_arena_alloc(&site->graph->arena, ((size_t)needs->extra_count + 1) * sizeof *extras, &extras));
-    for (int i = 0; i < needs->pair_count; i++)
-        pairs[i] = (lbk_pair){needs->pair[i].student, input_for(b, site, &needs->pair[i].teacher)};
-    for (int i = 0; i < needs->extra_count; i++)
-        extras[i] = input_for(b, site, &needs->extra[i]);
+    LBK_TRY(lbk_arena_alloc(&c->graph->arena, ((size_t)needs->pair_count + 1) * sizeof *pairs, &pairs));
+    LBK_TRY(lbk_arena_alloc(&c->graph->arena, ((size_t)needs->extra_count + 1) * sizeof *extras, &extras));
+    for (int i = 0; i < needs->pair_count; i++) {
+        pairs[i] = needs->pair[i];
+        if (teacher)
+            pairs[i].teacher = input_for(teacher, &needs->pair[i].teacher);
+    }
+    for (int i = 0; teacher && i < needs->extra_count; i++)
+        extras[i] = input_for(teacher, &needs->extra[i]);
     c->pair = pairs;
     c->pair_count = needs->pair_count;
     c->extra = extras;
@@ -189,19 +197,23 @@ static lbk_status place_needs(const lbk_bindings *b, const lbk_needs *needs, con
     return LBK_OK;
 }
 
-static lbk_method_context context_of(const lbk_site *site, lbk_loss *loss) {
-    bool teacher = site->teacher_network;
+static lbk_method_context context_of(const lbk_site *site, const char *name, int t, lbk_loss *loss) {
+    const lbk_teaching *teacher = t < 0 ? NULL : &site->teacher[t];
     return (lbk_method_context){.graph = site->graph,
+                                .name = name,
                                 .seed = site->seed,
                                 .data = site->data,
                                 .x = site->x,
                                 .labels = site->labels,
                                 .samples = site->samples,
                                 .student_logits = site->student->logits,
-                                .teacher_logits = teacher ? site->carried[0] : LBK_NONE,
+                                .teacher_logits = teacher ? teacher->carried[0] : LBK_NONE,
                                 .student = site->student,
                                 .student_network = site->student_network,
-                                .teacher_network = site->teacher_network,
+                                .teacher_network = teacher ? &teacher->network : NULL,
+                                .teacher = t < 0 ? 0 : t,
+                                .teacher_name = teacher ? teacher->name : "",
+                                .hard_weight = LBK_NONE,
                                 .loss = loss};
 }
 
@@ -219,47 +231,99 @@ static lbk_status build_hard_term(const lbk_site *site, lbk_value weight, lbk_lo
     return lbk_graph_apply(site->graph, "weighted_sum", NULL, 2, (lbk_value[]){out->hard, weight}, term);
 }
 
-static lbk_status build_method(const lbk_objective *o, int i, const lbk_bindings *b, const lbk_site *site,
-                               lbk_value hard_weight, lbk_loss *out, lbk_value *term) {
-    const lbk_method *method = o->method[i];
-    bool absorb = method->absorbs_hard && out->hard == LBK_NONE;
-    lbk_method_context c = context_of(site, out);
-    c.name = method->name;
-    c.params = o->method_params[i];
-    c.hard_weight = absorb ? hard_weight : LBK_NONE;
-    LBK_TRY(place_needs(b, &b->needs[i], site, &c));
-    LBK_TRY(lbk_method_scheduled(&c, "weight", *(const lbk_ramp *)c.params, &c.weight));
+/* Everything that is built, on its way into one sum. */
+typedef struct building {
+    const lbk_objective *objective;
+    const lbk_site *site;
+    lbk_loss *loss;
+    lbk_value hard_weight;
+    lbk_value term[LBK_MAX_METHODS + 1];
+    int count;
+} building;
+
+/* A share is part of the weight's schedule, so it costs nothing. */
+static lbk_ramp scaled(lbk_ramp ramp, double share) {
+    ramp.from *= share;
+    ramp.to *= share;
+    return ramp;
+}
+
+/* Method `i` with teacher `t`; -1: none. */
+static lbk_status build_method(building *b, int i, int t) {
+    const lbk_method *method = b->objective->method[i];
+    const lbk_teaching *teacher = t < 0 ? NULL : &b->site->teacher[t];
+    lbk_loss *loss = b->loss;
+    const char *name = method->name;
+    bool absorb = method->absorbs_hard && loss->hard == LBK_NONE && b->site->teacher_count <= 1;
+    if (loss->report_count == LBK_MAX_METHODS)
+        return lbk_fail(LBK_ERR_INPUT, "more than %d losses: methods times teachers", LBK_MAX_METHODS);
+    if (teacher && *teacher->name)
+        LBK_TRY(lbk_arena_printf(&b->site->graph->arena, &name, "%s.%s", method->name, teacher->name));
+    lbk_method_context c = context_of(b->site, name, t, loss);
+    c.params = b->objective->method_params[i];
+    c.hard_weight = absorb ? b->hard_weight : LBK_NONE;
+    LBK_TRY(place_needs(teacher ? &teacher->bindings->needs[i] : &b->site->own->needs[i], teacher, &c));
+    lbk_ramp weight = scaled(*(const lbk_ramp *)c.params, teacher ? teacher->share : 1);
+    LBK_TRY(lbk_method_scheduled(&c, "weight", weight, &c.weight));
     LBK_TRY(method->build(&c));
-    *term = c.total;
+    b->term[b->count++] = c.total;
     if (absorb)
-        out->hard = c.hard;
-    out->report[out->report_count] = c.report;
-    out->report_name[out->report_count++] = method->name;
-    return lbk_graph_keep(site->graph, c.report);
+        loss->hard = c.hard;
+    loss->report[loss->report_count] = c.report;
+    loss->report_name[loss->report_count++] = name;
+    return lbk_graph_keep(b->site->graph, c.report);
 }
 
-static lbk_status build_terms(const lbk_objective *o, const lbk_bindings *b, const lbk_site *site, lbk_loss *out) {
-    lbk_value terms[LBK_MAX_METHODS + 1], hard_weight;
-    int count = 0;
-    lbk_method_context hard = context_of(site, out);
-    hard.name = "hard";
-    LBK_TRY(lbk_method_scheduled(&hard, "weight", o->params.hard_weight, &hard_weight));
+/* exp(-s) * (sum of the teacher's terms, from `first` on) + s in their place. */
+static lbk_status learn_weight(building *b, int first, const lbk_teaching *teacher) {
+    lbk_graph *graph = b->site->graph;
+    const lbk_weight own = {.suffix = "", .kind = LBK_WEIGHT_PARAM, .shape = lbk_shape_1(1), .init = LBK_INIT_ZERO};
+    const char *name;
+    lbk_value s, negative, factor, sum;
+    if (first == b->count)
+        return LBK_OK;
+    LBK_TRY(lbk_arena_printf(&graph->arena, &name, "distill.teachers.%s.s", *teacher->name ? teacher->name : "0"));
+    LBK_TRY(lbk_graph_weight(graph, name, &own, &s));
+    LBK_TRY(lbk_graph_apply(graph, "neg", NULL, 1, &s, &negative));
+    LBK_TRY(lbk_graph_apply(graph, "exp", NULL, 1, &negative, &factor));
+    LBK_TRY(sum_terms(graph, b->term + first, b->count - first, &sum));
+    LBK_TRY(lbk_graph_apply(graph, "mul", NULL, 2, (lbk_value[]){sum, factor}, &sum));
+    b->count = first + 1;
+    return lbk_graph_apply(graph, "add", NULL, 2, (lbk_value[]){sum, s}, &b->term[first]);
+}
+
+static lbk_status build_for(building *b, int t) {
+    const lbk_objective *o = b->objective;
+    int first = b->count;
     for (int i = 0; i < o->method_count; i++)
-        LBK_TRY(lbk_context(build_method(o, i, b, site, hard_weight, out, &terms[count++]), "[distill.%s]",
-                            o->method[i]->name));
-    if (out->hard == LBK_NONE)
-        LBK_TRY(build_hard_term(site, hard_weight, out, &terms[count++]));
-    LBK_TRY(lbk_graph_keep(site->graph, out->hard));
-    LBK_TRY(sum_terms(site->graph, terms, count, &out->total));
-    return lbk_graph_keep(site->graph, out->total);
+        if (o->method[i]->teacherless == (t < 0))
+            LBK_TRY(lbk_context(build_method(b, i, t), "[distill.%s]", o->method[i]->name));
+    if (t >= 0 && b->site->teacher_count > 1 && o->params.teacher_weights == LBK_TEACHERS_LEARNED)
+        LBK_TRY(learn_weight(b, first, &b->site->teacher[t]));
+    return LBK_OK;
 }
 
-lbk_status lbk_objective_build(const lbk_objective *o, const lbk_bindings *bindings, const lbk_site *site,
-                               lbk_loss *out) {
+static lbk_status build_terms(building *b) {
+    lbk_loss *out = b->loss;
+    lbk_graph *graph = b->site->graph;
+    lbk_method_context hard = context_of(b->site, "hard", -1, out);
+    LBK_TRY(lbk_method_scheduled(&hard, "weight", b->objective->params.hard_weight, &b->hard_weight));
+    for (int t = 0; t < b->site->teacher_count; t++)
+        LBK_TRY(build_for(b, t));
+    LBK_TRY(build_for(b, -1));
+    if (out->hard == LBK_NONE)
+        LBK_TRY(build_hard_term(b->site, b->hard_weight, out, &b->term[b->count++]));
+    LBK_TRY(lbk_graph_keep(graph, out->hard));
+    LBK_TRY(sum_terms(graph, b->term, b->count, &out->total));
+    return lbk_graph_keep(graph, out->total);
+}
+
+lbk_status lbk_objective_build(const lbk_objective *o, const lbk_site *site, lbk_loss *out) {
+    building b = {.objective = o, .site = site, .loss = out};
     memset(out, 0, sizeof *out);
     out->hard = LBK_NONE;
     site->graph->auxiliary = true;
-    lbk_status status = build_terms(o, bindings, site, out);
+    lbk_status status = build_terms(&b);
     site->graph->auxiliary = false;
     return status;
 }

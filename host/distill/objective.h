@@ -6,14 +6,17 @@
 #include "base/ini.h"
 #include "distill/method.h"
 
-#define LBK_MAX_METHODS 64
+#define LBK_MAX_METHODS 64 /* losses, of which several teachers have each their own */
 #define LBK_MAX_CARRIED 64
+#define LBK_MAX_TEACHERS 8
 #define LBK_MAX_HOST_INPUTS 8
 
 typedef struct lbk_objective_params {
     lbk_words methods;
     lbk_ramp hard_weight;
+    int teacher_weights; /* lbk_teacher_weights */
 } lbk_objective_params;
+typedef enum lbk_teacher_weights { LBK_TEACHERS_BY_SHARE, LBK_TEACHERS_LEARNED } lbk_teacher_weights;
 extern const lbk_param lbk_objective_table[];
 
 typedef struct lbk_objective {
@@ -29,9 +32,9 @@ typedef struct lbk_objective {
 lbk_status lbk_objective_read(lbk_objective *objective, lbk_ini *ini);
 void lbk_objective_release(lbk_objective *objective);
 
-/* What an objective needs of one pair of networks. */
+/* What an objective needs of one teacher, or, from methods that read none, of the student alone. */
 typedef struct lbk_bindings {
-    lbk_needs needs[LBK_MAX_METHODS];
+    lbk_needs needs[LBK_MAX_METHODS]; /* by place in objective->method */
     /* Values of the teacher's graph to bring over, without repeats: the logits first, then what methods need. None
      * without a teacher. */
     int carried_count;
@@ -39,7 +42,7 @@ typedef struct lbk_bindings {
     bool samples; /* some method needs them */
 } lbk_bindings;
 
-/* Asks every method. `teacher` NULL: no method may need one. */
+/* Asks every method that reads a teacher, or with `teacher` NULL all others. */
 lbk_status lbk_objective_bind(const lbk_objective *objective, const lbk_side *student, const lbk_side *teacher,
                               lbk_bindings *out);
 
@@ -54,25 +57,35 @@ typedef struct lbk_loss {
     int scheduled_count;
     lbk_host_input host_input[LBK_MAX_HOST_INPUTS];
     int host_input_count;
-    bool teacher_copied; /* weights "distill.teacher.*" want the teacher's values before training starts */
+    /* By teacher: its copy's weights, below this prefix, want its values before training starts. NULL: no copy. */
+    const char *copy_prefix[LBK_MAX_TEACHERS];
 } lbk_loss;
 
 /* Cross entropy alone (teacher, control). */
 lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, lbk_value labels, lbk_loss *out);
 
-/* Where an objective is built. */
+/* A teacher, where an objective is built. */
+typedef struct lbk_teaching {
+    const char *name; /* "" for [teacher], NAME for [teacher.NAME]: keeps losses and scalars of several apart */
+    double share;     /* factor of its terms */
+    const lbk_bindings *bindings;
+    const lbk_value *carried; /* inputs of the student's graph, in the order of bindings->carried */
+    lbk_companion network;
+} lbk_teaching;
+
 typedef struct lbk_site {
     lbk_graph *graph;
     uint64_t seed;
     const lbk_data *data;
     const lbk_model_built *student;
     lbk_value x, labels, samples;
-    const lbk_value *carried; /* inputs of the graph, in the order of bindings->carried */
     lbk_companion student_network;
-    const lbk_companion *teacher_network; /* NULL: no teacher */
+    const lbk_bindings *own; /* of methods that read no teacher */
+    int teacher_count;
+    lbk_teaching teacher[LBK_MAX_TEACHERS];
 } lbk_site;
 
-lbk_status lbk_objective_build(const lbk_objective *objective, const lbk_bindings *bindings, const lbk_site *site,
-                               lbk_loss *out);
+/* Every method once for each teacher, or once where it reads none. With several teachers their losses are called "kd", "kd.NAME", ... */
+lbk_status lbk_objective_build(const lbk_objective *objective, const lbk_site *site, lbk_loss *out);
 
 #endif

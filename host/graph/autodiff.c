@@ -54,9 +54,10 @@ static lbk_status contribute(pass *p, lbk_value value, lbk_value gradient) {
     lbk_value sum;
     if (c->count == 4)
         LBK_TRY(collapse(p, value, &sum));
-    if (c->count && (gradient == LBK_ONE || c->item[0] == LBK_ONE))
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "the loss is used more than once in its own sum");
     c->item[c->count++] = gradient;
+    for (int i = 0; c->count > 1 && i < c->count; i++) /* a sum has no shorter form for a 1 */
+        if (c->item[i] == LBK_ONE)
+            LBK_TRY(lbk_graph_apply(p->graph, "constant", NULL, 0, NULL, &c->item[i]));
     return LBK_OK;
 }
 

@@ -116,6 +116,9 @@ lbk_status lbk_report_table(const lbk_run_result *r, lbk_text *out) {
     char wall[24], teacher[24], student[24], total[24], compile[24];
     LBK_TRY(comparison(r, out));
     LBK_TRY(lbk_text_printf(out, "\n"));
+    for (int i = 0; i < r->other_count; i++)
+        LBK_TRY(lbk_text_printf(out, "%s: test accuracy %.2f %%, %s parameters\n", r->others[i].label,
+                                100 * r->others[i].accuracy, lbk_report_si((double)r->others[i].parameters, wall)));
     if (r->teacher.present)
         LBK_TRY(lbk_text_printf(out, "teacher on %s\n", r->teacher.device));
     LBK_TRY(lbk_text_printf(out, "student on %s\n", r->student.device));
@@ -162,6 +165,8 @@ lbk_status lbk_report_json(const lbk_run_result *r, json_t **out) {
     if (r->teacher.present)
         failed |= json_object_set_new(root, "teacher", model_json(&r->teacher)) != 0;
     failed |= json_object_set_new(root, "student", model_json(&r->student)) != 0;
+    for (int i = 0; i < r->other_count; i++)
+        failed |= json_object_set_new(root, r->others[i].label, model_json(&r->others[i])) != 0;
     if (r->control.present)
         failed |= json_object_set_new(root, "control", control_json(r)) != 0;
     *out = root;

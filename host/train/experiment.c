@@ -57,6 +57,14 @@ const lbk_param lbk_experiment_table[] = {
 const lbk_param lbk_teacher_table[] = {
     ROLE_HEAD,
     LBK_PARAM_TEXT(lbk_role_params, weights, "", "a .safetensors file instead of training", NULL),
+    LBK_PARAM_FLOAT(lbk_role_params, share, "1", 0, 1e6, NULL, "of several teachers: factor of what this one teaches",
+                    NULL),
+    ROLE_TAIL,
+    LBK_PARAM_END,
+};
+
+const lbk_param lbk_assistant_table[] = {
+    ROLE_HEAD,
     ROLE_TAIL,
     LBK_PARAM_END,
 };
@@ -64,6 +72,9 @@ const lbk_param lbk_teacher_table[] = {
 const lbk_param lbk_student_table[] = {
     ROLE_HEAD,
     ROLE_TAIL,
+    LBK_PARAM_INT(lbk_role_params, generations, "1", 1, 16, "students",
+                  "train the student so many times, each taught by the one before; the last one counts",
+                  "Furlanello et al. 2018, born-again networks"),
     LBK_PARAM_END,
 };
 
@@ -103,7 +114,7 @@ static lbk_status refuse_training_keys(lbk_ini *ini, const char *section) {
         if (strcmp(e->section, section) != 0)
             continue;
         if (strcmp(e->key, "model") && strcmp(e->key, "parameters") && strcmp(e->key, "device") &&
-            strcmp(e->key, "weights"))
+            strcmp(e->key, "weights") && strcmp(e->key, "share"))
             return lbk_ini_fail(ini, e, "has no effect: with `weights` the %s is loaded, not trained", section);
     }
     return LBK_OK;
@@ -167,6 +178,8 @@ static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name,
     if (!lbk_ini_section_find(&x->ini, name))
         return missing_section(&x->ini, name);
     role->params.weights = "";
+    role->params.share = 1;
+    role->params.generations = 1;
     LBK_TRY(lbk_ini_read_part(&x->ini, name, own, &role->params, NULL));
     LBK_TRY(read_training(x, role, own));
     LBK_TRY(check_init(&x->ini, role));
@@ -199,6 +212,47 @@ static lbk_status refuse_teacher(const lbk_ini *ini) {
                : LBK_OK;
 }
 
+/* Sections "<kind>.NAME", in the order of the file. */
+static lbk_status read_more(lbk_experiment *x, const char *kind, const lbk_param *own, lbk_role *roles, int capacity,
+                            int *count) {
+    size_t length = strlen(kind);
+    for (size_t i = 0; i < x->ini.section_count; i++) {
+        const lbk_ini_section *s = &x->ini.sections[i];
+        if (strncmp(s->name, kind, length) != 0 || s->name[length] != '.')
+            continue;
+        if (!s->name[length + 1] || strchr(s->name, '/'))
+            return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: expected a name behind the dot, without '/'", x->ini.path,
+                            s->line, s->name);
+        if (*count == capacity)
+            return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: more than %d of them", x->ini.path, s->line, s->name,
+                            capacity);
+        LBK_TRY(read_role(x, &roles[(*count)++], s->name, own));
+    }
+    return LBK_OK;
+}
+
+/* What only acts among several teachers. */
+static lbk_status check_teachers(lbk_experiment *x) {
+    const lbk_ini_entry *share = lbk_ini_find(&x->ini, "teacher", "share");
+    const lbk_ini_entry *weights = lbk_ini_find(&x->ini, "distill", "teacher_weights");
+    if (x->more_teacher_count)
+        return LBK_OK;
+    if (share)
+        return lbk_ini_fail(&x->ini, share, "has no effect: there is one teacher");
+    if (weights && x->objective.params.teacher_weights != LBK_TEACHERS_BY_SHARE)
+        return lbk_ini_fail(&x->ini, weights, "has no effect: there is one teacher");
+    return LBK_OK;
+}
+
+static lbk_status read_teachers(lbk_experiment *x) {
+    if (!x->objective.needs_teacher)
+        return refuse_teacher(&x->ini);
+    LBK_TRY(read_role(x, &x->teacher, "teacher", lbk_teacher_table));
+    LBK_TRY(read_more(x, "teacher", lbk_teacher_table, x->more_teachers, LBK_MAX_TEACHERS - 1, &x->more_teacher_count));
+    LBK_TRY(read_more(x, "assistant", lbk_assistant_table, x->assistants, LBK_MAX_ASSISTANTS, &x->assistant_count));
+    return check_teachers(x);
+}
+
 static lbk_status folder_of(const char *path, char **out) {
     const char *slash = path ? strrchr(path, '/') : NULL;
     if (!slash)
@@ -218,11 +272,11 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     LBK_TRY(check_experiment(x));
     LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
     LBK_TRY(lbk_objective_read(&x->objective, &x->ini));
-    if (x->objective.needs_teacher)
-        LBK_TRY(read_role(x, &x->teacher, "teacher", lbk_teacher_table));
-    else
-        LBK_TRY(refuse_teacher(&x->ini));
+    LBK_TRY(read_teachers(x));
     LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
+    if (!x->objective.needs_teacher && x->student.params.generations > 1)
+        return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "student", "generations"),
+                            "has no effect: none of [distill] methods reads a teacher");
     return lbk_ini_finish(&x->ini, sections);
 }
 
@@ -234,6 +288,10 @@ lbk_status lbk_experiment_load(lbk_experiment *x, const char *path, const char *
 void lbk_experiment_release(lbk_experiment *x) {
     lbk_objective_release(&x->objective);
     lbk_model_release(&x->teacher.model);
+    for (int i = 0; i < x->more_teacher_count; i++)
+        lbk_model_release(&x->more_teachers[i].model);
+    for (int i = 0; i < x->assistant_count; i++)
+        lbk_model_release(&x->assistants[i].model);
     lbk_model_release(&x->student.model);
     lbk_data_release(&x->data);
     lbk_ini_release(&x->ini);
@@ -251,10 +309,15 @@ static bool is_inert(const lbk_param *p, const lbk_experiment_params *params) {
     return params->schedule == LBK_TIMING_SERIAL && strcmp(p->name, "slots") == 0;
 }
 
-static lbk_status print_table(lbk_text *out, const lbk_param *table, const void *values) {
+static lbk_status print_table_without(lbk_text *out, const lbk_param *table, const void *values, const char *inert) {
     for (const lbk_param *p = table; p && p->name; p++)
-        LBK_TRY(lbk_ini_param_print(p, values, out));
+        if (!inert || strcmp(p->name, inert) != 0)
+            LBK_TRY(lbk_ini_param_print(p, values, out));
     return LBK_OK;
+}
+
+static lbk_status print_table(lbk_text *out, const lbk_param *table, const void *values) {
+    return print_table_without(out, table, values, NULL);
 }
 
 /* Relative paths of the original would mean something else from the run folder. */
@@ -278,12 +341,13 @@ static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, cons
     LBK_TRY(absolute(x, arena, &params.init, false));
     LBK_TRY(lbk_text_printf(out, "\n[%s]\n", role->name));
     if (!*params.weights) {
-        LBK_TRY(print_table(out, own, &params));
+        LBK_TRY(print_table_without(out, own, &params, x->more_teacher_count ? NULL : "share"));
         LBK_TRY(print_table(out, role->optimizer->params, role->optimizer_params));
         return print_table(out, role->schedule->params, role->schedule_params);
     }
-    return lbk_text_printf(out, "model = %s\nparameters = %s\ndevice = %s\nweights = %s\n", params.model,
-                           params.parameters, params.device, params.weights);
+    LBK_TRY(lbk_text_printf(out, "model = %s\nparameters = %s\ndevice = %s\nweights = %s\n", params.model,
+                            params.parameters, params.device, params.weights));
+    return x->more_teacher_count ? lbk_text_printf(out, "share = %.17g\n", params.share) : LBK_OK;
 }
 
 static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text *out) {
@@ -296,6 +360,10 @@ static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text 
     LBK_TRY(lbk_data_print(&x->data, x->folder, out));
     if (x->objective.needs_teacher)
         LBK_TRY(print_role(x, &x->teacher, lbk_teacher_table, arena, out));
+    for (int i = 0; i < x->more_teacher_count; i++)
+        LBK_TRY(print_role(x, &x->more_teachers[i], lbk_teacher_table, arena, out));
+    for (int i = 0; i < x->assistant_count; i++)
+        LBK_TRY(print_role(x, &x->assistants[i], lbk_assistant_table, arena, out));
     LBK_TRY(print_role(x, &x->student, lbk_student_table, arena, out));
     LBK_TRY(lbk_text_printf(out, "\n[distill]\n"));
     LBK_TRY(print_table(out, lbk_objective_table, &x->objective.params));

@@ -12,6 +12,8 @@
 
 typedef enum lbk_timing { LBK_TIMING_SERIAL, LBK_TIMING_CONCURRENT } lbk_timing;
 
+#define LBK_MAX_ASSISTANTS 8
+
 /* [experiment] */
 typedef struct lbk_experiment_params {
     const char *name;
@@ -25,7 +27,7 @@ typedef struct lbk_experiment_params {
 } lbk_experiment_params;
 extern const lbk_param lbk_experiment_table[];
 
-/* [teacher] and [student] */
+/* [teacher], [teacher.NAME], [assistant.NAME] and [student] */
 typedef struct lbk_role_params {
     const char *model, *device, *weights, *parameters, *init;
     lbk_words freeze, init_map, init_except; /* graph/names.h, graph/transfer.h */
@@ -33,11 +35,13 @@ typedef struct lbk_role_params {
     const char *optimizer, *schedule;
     double lr;
     bool recompute;
+    double share;    /* of a teacher among several */
+    int generations; /* of the student: each is taught by the one before */
 } lbk_role_params;
-extern const lbk_param lbk_teacher_table[], lbk_student_table[];
+extern const lbk_param lbk_teacher_table[], lbk_assistant_table[], lbk_student_table[];
 
 typedef struct lbk_role {
-    const char *name; /* "teacher", "student" */
+    const char *name; /* the section's */
     lbk_role_params params;
     lbk_model model;
     const lbk_optimizer *optimizer;
@@ -52,6 +56,10 @@ typedef struct lbk_experiment {
     lbk_experiment_params params;
     lbk_data data;
     lbk_role teacher, student;
+    /* [teacher.NAME]: they and [teacher] teach the first learner together. [assistant.NAME]: in the order of the file,
+     * each taught by the one before; the last one teaches the student. */
+    lbk_role more_teachers[LBK_MAX_TEACHERS - 1], assistants[LBK_MAX_ASSISTANTS];
+    int more_teacher_count, assistant_count;
     lbk_objective objective;
     lbk_arena arena;
 } lbk_experiment;

@@ -75,18 +75,19 @@ lbk_status lbk_network_seal(lbk_network *net) {
 }
 
 /* What the bridge will feed. */
-static lbk_status declare_carried(lbk_network *net, lbk_network *teacher) {
+static lbk_status declare_carried(lbk_network *net, int t) {
     lbk_graph *graph = net->train;
-    for (int i = 0; i < net->bindings->carried_count; i++) {
-        const lbk_tap *tap = &net->bindings->carried[i];
-        const lbk_tensor_desc *desc = lbk_graph_desc(teacher->eval, tap->value);
+    lbk_teacher_link *link = &net->teacher[t];
+    lbk_graph *from = link->network->eval;
+    for (int i = 0; i < link->bindings->carried_count; i++) {
+        const lbk_tap *tap = &link->bindings->carried[i];
+        const lbk_tensor_desc *desc = lbk_graph_desc(from, tap->value);
         const char *name;
-        if (!lbk_graph_is_weight(teacher->eval, tap->value))
-            LBK_TRY(lbk_graph_keep(teacher->eval, tap->value));
-        LBK_TRY(lbk_arena_printf(&graph->arena, &name, "teacher.%d.%s", i, tap->name));
-        LBK_TRY(lbk_graph_input(graph, name, desc->dtype, desc->shape, &net->carried[i]));
+        if (!lbk_graph_is_weight(from, tap->value))
+            LBK_TRY(lbk_graph_keep(from, tap->value));
+        LBK_TRY(lbk_arena_printf(&graph->arena, &name, "teacher.%d.%d.%s", t, i, tap->name));
+        LBK_TRY(lbk_graph_input(graph, name, desc->dtype, desc->shape, &link->carried[i]));
     }
-    net->carried_count = net->bindings->carried_count;
     return LBK_OK;
 }
 
@@ -94,33 +95,51 @@ static lbk_companion companion_of(const lbk_network *net, bool training, lbk_val
     return (lbk_companion){&net->role->model, model_use(net, training, step)};
 }
 
+/* "" for [teacher] and for a learner that became a teacher; else what stands behind "teacher." */
+static const char *name_of_teacher(const lbk_network *teacher) {
+    return strncmp(teacher->label, "teacher.", 8) == 0 ? teacher->label + 8 : "";
+}
+
+static lbk_status meet_teacher(lbk_network *net, int t, const lbk_objective *objective, const lbk_side *student,
+                               lbk_site *site) {
+    lbk_teacher_link *link = &net->teacher[t];
+    lbk_network *teacher = link->network;
+    const lbk_side side = {teacher->label, teacher->eval, &teacher->built};
+    LBK_TRY(lbk_arena_alloc(&net->train->arena, sizeof *link->bindings, &link->bindings));
+    LBK_TRY(lbk_objective_bind(objective, student, &side, link->bindings));
+    LBK_TRY(declare_carried(net, t));
+    site->teacher[site->teacher_count++] = (lbk_teaching){.name = name_of_teacher(teacher),
+                                                          .share = teacher->role->params.share,
+                                                          .bindings = link->bindings,
+                                                          .carried = link->carried,
+                                                          .network = companion_of(teacher, false, LBK_NONE)};
+    return LBK_OK;
+}
+
 /* The objective over the built student, with the inputs it asks for. */
-static lbk_status build_objective(lbk_network *net, const lbk_objective *objective, lbk_network *teacher,
-                                  const lbk_model_built *built) {
+static lbk_status build_objective(lbk_network *net, const lbk_objective *objective, const lbk_model_built *built) {
     lbk_graph *graph = net->train;
-    lbk_side student = {net->label, graph, built}, other = {0};
-    if (teacher)
-        other = (lbk_side){teacher->label, teacher->eval, &teacher->built};
-    LBK_TRY(lbk_arena_alloc(&graph->arena, sizeof *net->bindings, &net->bindings));
-    LBK_TRY(lbk_objective_bind(objective, &student, teacher ? &other : NULL, net->bindings));
-    if (teacher)
-        LBK_TRY(declare_carried(net, teacher));
-    if (net->bindings->samples)
+    const lbk_side student = {net->label, graph, built};
+    lbk_bindings *own = NULL;
+    lbk_site site = {.graph = graph,
+                     .seed = (uint64_t)net->experiment->params.seed,
+                     .data = &net->experiment->data,
+                     .student = built,
+                     .x = net->x,
+                     .labels = net->labels,
+                     .student_network = companion_of(net, true, net->step)};
+    LBK_TRY(lbk_arena_alloc(&graph->arena, sizeof *own, &own));
+    LBK_TRY(lbk_objective_bind(objective, &student, NULL, own));
+    site.own = own;
+    bool samples = own->samples;
+    for (int t = 0; t < net->teacher_count; t++) {
+        LBK_TRY(meet_teacher(net, t, objective, &student, &site));
+        samples = samples || net->teacher[t].bindings->samples;
+    }
+    if (samples)
         LBK_TRY(lbk_graph_input(graph, "samples", LBK_I32, lbk_shape_1(net->batch), &net->samples));
-    lbk_companion teaching = {0};
-    if (teacher)
-        teaching = companion_of(teacher, false, LBK_NONE);
-    const lbk_site site = {.graph = graph,
-                           .seed = (uint64_t)net->experiment->params.seed,
-                           .data = &net->experiment->data,
-                           .student = built,
-                           .x = net->x,
-                           .labels = net->labels,
-                           .samples = net->samples,
-                           .carried = net->carried,
-                           .student_network = companion_of(net, true, net->step),
-                           .teacher_network = teacher ? &teaching : NULL};
-    return lbk_objective_build(objective, net->bindings, &site, &net->loss);
+    site.samples = net->samples;
+    return lbk_objective_build(objective, &site, &net->loss);
 }
 
 static lbk_status open_init(const lbk_network *net, lbk_st_file *file) {
@@ -152,7 +171,7 @@ out:
     return role_context(net, lbk_context(status, "init"));
 }
 
-static lbk_status build_train(lbk_network *net, const lbk_objective *objective, lbk_network *teacher) {
+static lbk_status build_train(lbk_network *net, const lbk_objective *objective) {
     lbk_model_built built;
     LBK_TRY(lbk_graph_create(&net->train));
     lbk_graph *graph = net->train;
@@ -167,7 +186,7 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective, 
     if (*net->role->params.init)
         LBK_TRY(use_init(net, NULL));
     if (objective)
-        LBK_TRY(lbk_context(build_objective(net, objective, teacher, &built), "%s", net->experiment->ini.path));
+        LBK_TRY(lbk_context(build_objective(net, objective, &built), "%s", net->experiment->ini.path));
     else
         LBK_TRY(lbk_loss_build_hard(graph, built.logits, net->labels, &net->loss));
     LBK_TRY(lbk_graph_fuse(graph));
@@ -177,16 +196,21 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective, 
 }
 
 lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment, const lbk_role *role,
-                             const char *label, const lbk_objective *objective, lbk_network *teacher, bool trained) {
+                             const char *label, const lbk_objective *objective, lbk_network *const *teachers,
+                             int teacher_count, bool trained) {
     memset(net, 0, sizeof *net);
     net->role = role;
     net->experiment = experiment;
     net->label = label;
+    net->start = role->name;
     net->batch = experiment->data.params.batch;
     net->classes = experiment->data.source.classes;
     net->samples = LBK_NONE;
+    net->teacher_count = teacher_count;
+    for (int t = 0; t < teacher_count; t++)
+        net->teacher[t].network = teachers[t];
     LBK_TRY(build_eval(net));
-    return trained ? build_train(net, objective, teacher) : LBK_OK;
+    return trained ? build_train(net, objective) : LBK_OK;
 }
 
 static lbk_status append_optimizer(lbk_network *net) {
@@ -226,7 +250,7 @@ lbk_status lbk_network_compile(lbk_network *net, lbk_device *device) {
 }
 
 lbk_status lbk_network_reset(lbk_network *net) {
-    uint64_t seed = lbk_hash_text(LBK_HASH_START ^ (uint64_t)net->experiment->params.seed, net->role->name);
+    uint64_t seed = lbk_hash_text(LBK_HASH_START ^ (uint64_t)net->experiment->params.seed, net->start);
     LBK_TRY(lbk_weights_initialize(net->weights, seed));
     if (net->train && *net->role->params.init)
         LBK_TRY(use_init(net, net->weights));
@@ -236,19 +260,37 @@ lbk_status lbk_network_reset(lbk_network *net) {
     return LBK_OK;
 }
 
-lbk_status lbk_network_meet(lbk_network *net, const lbk_network *teacher) {
-    if (!net->loss.teacher_copied)
-        return LBK_OK;
-    return lbk_context(lbk_weights_copy(teacher->weights, net->weights, LBK_TEACHER_COPY), "copying the %s",
-                       teacher->label);
+lbk_status lbk_network_meet(lbk_network *net) {
+    for (int t = 0; t < net->teacher_count; t++) {
+        const lbk_network *teacher = net->teacher[t].network;
+        if (net->loss.copy_prefix[t])
+            LBK_TRY(lbk_context(lbk_weights_copy(teacher->weights, net->weights, net->loss.copy_prefix[t]),
+                                "copying the %s", teacher->label));
+    }
+    return LBK_OK;
 }
 
-void lbk_network_release(lbk_network *net) {
+static void leave_device(lbk_network *net) {
     lbk_plan_destroy(net->eval_plan); /* its arena is the other's */
     lbk_plan_destroy(net->train_plan);
     for (int i = 0; i < LBK_OPTIMIZER_STATES && net->device; i++)
         lbk_buffer_destroy(net->device, &net->optimizer_state[i]);
     lbk_weights_destroy(net->weights);
+    net->eval_plan = net->train_plan = NULL;
+    net->weights = NULL;
+    net->device = NULL;
+}
+
+lbk_status lbk_network_move(lbk_network *net, lbk_device *device, const char *path) {
+    leave_device(net);
+    lbk_graph_destroy(net->train);
+    net->train = NULL;
+    LBK_TRY(lbk_network_compile(net, device));
+    return lbk_weights_load(net->weights, path, NULL);
+}
+
+void lbk_network_release(lbk_network *net) {
+    leave_device(net);
     lbk_graph_destroy(net->train);
     lbk_graph_destroy(net->eval);
     memset(net, 0, sizeof *net);

@@ -5,20 +5,30 @@
 #include "graph/plan.h"
 #include "train/experiment.h"
 
-typedef struct lbk_network {
+typedef struct lbk_network lbk_network;
+
+/* What a network in training gets from a teacher. */
+typedef struct lbk_teacher_link {
+    lbk_network *network;               /* outlives the learner */
+    lbk_bindings *bindings;             /* lives in the learner's train */
+    lbk_value carried[LBK_MAX_CARRIED]; /* inputs of train, for bindings->carried of the teacher's eval */
+} lbk_teacher_link;
+
+struct lbk_network {
     const lbk_role *role;
     const lbk_experiment *experiment;
-    const char *label; /* "teacher", "student", "control" */
+    const char
+        *label; /* "teacher", "teacher.NAME", "assistant.NAME", "student.1", "student", "control": names its files */
+    const char *start; /* what its initial weights depend on, beside the seed */
     int batch, classes;
 
     /* Graphs: host only. `train` is NULL for a loaded teacher. */
     lbk_graph *train, *eval;
-    lbk_model_built built;              /* in eval, until it is sealed */
-    lbk_value x, labels, lr, step;      /* of train */
-    lbk_value samples;                  /* of train; LBK_NONE unless a method asks for them */
-    lbk_bindings *bindings;             /* with the teacher; lives in train */
-    lbk_value carried[LBK_MAX_CARRIED]; /* inputs of train for bindings->carried of the teacher's eval */
-    int carried_count;                  /* 0 without a teacher */
+    lbk_model_built built;         /* in eval, until it is sealed */
+    lbk_value x, labels, lr, step; /* of train */
+    lbk_value samples;             /* of train; LBK_NONE unless a method asks for them */
+    int teacher_count;
+    lbk_teacher_link teacher[LBK_MAX_TEACHERS];
     lbk_loss loss;
     lbk_value eval_x, eval_logits;
     double flops;            /* of one sample's forward pass */
@@ -31,20 +41,24 @@ typedef struct lbk_network {
     lbk_weights *weights;
     lbk_plan *train_plan, *eval_plan;
     cl_mem optimizer_state[LBK_OPTIMIZER_STATES];
-} lbk_network;
+};
 
-/* Builds the graphs. objective: NULL (cross entropy alone), or what the network is trained for. teacher: whose outputs the
- * objective reads, not yet sealed; its eval graph keeps what is asked for; NULL: none. data must be open (its
+/* Builds the graphs. objective: NULL (cross entropy alone), or what the network is trained for. teachers[teacher_count]: whose
+ * outputs the objective reads, not yet sealed; their eval graphs keep what is asked for. data must be open (its
  * shapes are needed). The role's `init` file is read too, to see that it fits. */
 lbk_status lbk_network_build(lbk_network *network, const lbk_experiment *experiment, const lbk_role *role,
-                             const char *label, const lbk_objective *objective, lbk_network *teacher, bool trained);
+                             const char *label, const lbk_objective *objective, lbk_network *const *teachers,
+                             int teacher_count, bool trained);
 /* Once all that it teaches are built: rewrites the eval graph for speed. */
 lbk_status lbk_network_seal(lbk_network *network);
 /* Weights, plans, optimiser; compiles and warms up; weights get their initial values (a function of the experiment's seed and the
  * role, so that student and control start alike). */
 lbk_status lbk_network_compile(lbk_network *network, lbk_device *device);
-/* What the losses need before the first step of a new training: the weights of a copy of the teacher. */
-lbk_status lbk_network_meet(lbk_network *network, const lbk_network *teacher);
+/* What the losses need before the first step of a new training: the weights of copies of the teachers, which are ready. */
+lbk_status lbk_network_meet(lbk_network *network);
+/* A network that is trained goes to another device to teach: it gives up all it has on its own, and is compiled there for evaluation
+ * alone with the weights of `path`. */
+lbk_status lbk_network_move(lbk_network *network, lbk_device *device, const char *path);
 /* Initial weights, those of the role's `init` file included; zero optimiser state. */
 lbk_status lbk_network_reset(lbk_network *network);
 void lbk_network_release(lbk_network *network); /* harmless on a zeroed one */

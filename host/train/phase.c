@@ -12,7 +12,7 @@
 /* A step under way. */
 typedef struct flight {
     lbk_batch *batch;
-    cl_event teacher_done, done;
+    cl_event taught[LBK_MAX_TEACHERS], done;
     float losses[MAX_LOSSES]; /* the device writes here: total, hard, then per method */
     int64_t step;
     double lr;
@@ -20,14 +20,22 @@ typedef struct flight {
     void *filled[LBK_MAX_HOST_INPUTS]; /* what the host gave to the losses' inputs, until the step is done */
 } flight;
 
+/* A teacher at work: its own input, and what carries its outputs over. */
+typedef struct lecturer {
+    lbk_network *net;
+    lbk_feed *feed;
+    lbk_bridge *bridge;
+} lecturer;
+
 typedef struct runner {
     const lbk_phase *phase;
-    lbk_network *net, *teacher;
-    lbk_feed *feed, *teacher_feed;
-    lbk_bridge *bridge;
+    lbk_network *net;
+    lbk_feed *feed;
+    lecturer teachers[LBK_MAX_TEACHERS];
+    int teacher_count;
     lbk_loader *loader;
     flight *flights; /* [slots] */
-    int slots, first_carried;
+    int slots;
     int64_t per_epoch, total, last;
     uint64_t start_ns, waited_ns;
     lbk_phase_result *result;
@@ -35,7 +43,7 @@ typedef struct runner {
 
 /* The student's inputs in this order; behind the labels: sample numbers if asked for, host inputs, the teacher's. */
 enum { INPUT_X, INPUT_LABELS, INPUT_OTHERS };
-#define MAX_INPUTS (INPUT_OTHERS + 1 + LBK_MAX_HOST_INPUTS + LBK_MAX_CARRIED)
+#define MAX_INPUTS (INPUT_OTHERS + 1 + LBK_MAX_HOST_INPUTS + LBK_MAX_CARRIED * LBK_MAX_TEACHERS)
 
 static lbk_feed_target target_of(const lbk_plan *plan, const lbk_graph *graph, lbk_value value) {
     return (lbk_feed_target){lbk_plan_buffer(plan, value), lbk_tensor_bytes(lbk_graph_desc(graph, value))};
@@ -63,21 +71,27 @@ static lbk_status open_student_feed(runner *r) {
             LBK_TRY(lbk_calloc(targets[count].bytes, 1, &r->flights[s].filled[i]));
         count++;
     }
-    r->first_carried = count;
-    for (int i = 0; i < net->carried_count; i++)
-        targets[count++] = train_target(net, net->carried[i]);
+    for (int t = 0; t < net->teacher_count; t++)
+        for (int i = 0; i < net->teacher[t].bindings->carried_count; i++)
+            targets[count++] = train_target(net, net->teacher[t].carried[i]);
     return lbk_feed_create(net->device, targets, count, r->slots, &r->feed);
 }
 
-static lbk_status open_teacher(runner *r) {
-    lbk_network *t = r->teacher;
-    lbk_feed_target x = target_of(t->eval_plan, t->eval, t->eval_x);
-    LBK_TRY(lbk_feed_create(t->device, &x, 1, r->slots, &r->teacher_feed));
+/* *first: the student's input where this teacher's begin; moves to the next one's. */
+static lbk_status open_teacher(runner *r, int t, int *first) {
+    const lbk_bindings *bindings = r->net->teacher[t].bindings;
+    lecturer *l = &r->teachers[t];
+    lbk_network *net = l->net = r->net->teacher[t].network;
+    r->teacher_count = t + 1;
+    lbk_feed_target x = target_of(net->eval_plan, net->eval, net->eval_x);
+    LBK_TRY(lbk_feed_create(net->device, &x, 1, r->slots, &l->feed));
     cl_mem sources[LBK_MAX_CARRIED];
-    for (int i = 0; i < r->net->carried_count; i++)
-        sources[i] = lbk_plan_buffer(t->eval_plan, r->net->bindings->carried[i].value);
-    return lbk_bridge_create(t->device, sources, r->net->carried_count, r->feed, r->first_carried, r->slots,
-                             r->phase->bridge, &r->bridge);
+    for (int i = 0; i < bindings->carried_count; i++)
+        sources[i] = lbk_plan_buffer(net->eval_plan, bindings->carried[i].value);
+    LBK_TRY(lbk_bridge_create(net->device, sources, bindings->carried_count, r->feed, *first, r->slots,
+                              r->phase->bridge, &l->bridge));
+    *first += bindings->carried_count;
+    return LBK_OK;
 }
 
 static lbk_status open_runner(runner *r) {
@@ -90,33 +104,37 @@ static lbk_status open_runner(runner *r) {
     r->slots = p->timing == LBK_TIMING_SERIAL ? 1 : p->slots;
     LBK_TRY(lbk_calloc((size_t)r->slots, sizeof *r->flights, &r->flights));
     LBK_TRY(open_student_feed(r));
-    if (r->teacher)
-        LBK_TRY(open_teacher(r));
+    int first = first_host_input(r->net) + r->net->loss.host_input_count;
+    for (int t = 0; t < r->net->teacher_count; t++)
+        LBK_TRY(open_teacher(r, t, &first));
     return lbk_loader_create(p->data, LBK_PART_TRAIN, (uint32_t)(p->first_step / r->per_epoch),
                              (uint32_t)(p->first_step % r->per_epoch), (uint32_t)p->epochs, r->slots + 2, 1,
                              &r->loader);
 }
 
 static void close_runner(runner *r) {
-    if (r->teacher)
-        clFinish(r->teacher->device->copy_queue), clFinish(r->teacher->device->queue);
+    for (int t = 0; t < r->teacher_count; t++)
+        clFinish(r->teachers[t].net->device->copy_queue), clFinish(r->teachers[t].net->device->queue);
     clFinish(r->net->device->copy_queue);
     clFinish(r->net->device->queue);
     for (int s = 0; r->flights && s < r->slots; s++) {
         flight *f = &r->flights[s];
         if (f->done)
             clReleaseEvent(f->done);
-        if (f->teacher_done)
-            clReleaseEvent(f->teacher_done);
+        for (int t = 0; t < LBK_MAX_TEACHERS; t++)
+            if (f->taught[t])
+                clReleaseEvent(f->taught[t]);
         if (f->batch)
             lbk_loader_release_batch(r->loader, f->batch);
         for (int i = 0; i < LBK_MAX_HOST_INPUTS; i++)
             free(f->filled[i]);
     }
     lbk_loader_destroy(r->loader);
-    lbk_bridge_destroy(r->bridge);
+    for (int t = 0; t < r->teacher_count; t++)
+        lbk_bridge_destroy(r->teachers[t].bridge);
     lbk_feed_destroy(r->feed);
-    lbk_feed_destroy(r->teacher_feed);
+    for (int t = 0; t < r->teacher_count; t++)
+        lbk_feed_destroy(r->teachers[t].feed);
     free(r->flights);
 }
 
@@ -158,11 +176,11 @@ static lbk_status retire(runner *r, int slot) {
     f->busy = false;
     LBK_TRY(wait_for(r, r->net->device, &f->done));
     LBK_TRY(lbk_plan_collect(r->net->train_plan, 1, &r->result->student_busy_s));
-    if (r->bridge)
-        LBK_TRY(lbk_bridge_check(r->bridge));
-    if (f->teacher_done) {
-        LBK_TRY(wait_for(r, r->teacher->device, &f->teacher_done));
-        LBK_TRY(lbk_plan_collect(r->teacher->eval_plan, 1, &r->result->teacher_busy_s));
+    for (int t = 0; t < r->teacher_count; t++) {
+        const lecturer *l = &r->teachers[t];
+        LBK_TRY(lbk_bridge_check(l->bridge));
+        LBK_TRY(wait_for(r, l->net->device, &f->taught[t]));
+        LBK_TRY(lbk_plan_collect(l->net->eval_plan, 1, &r->result->teacher_busy_s));
     }
     lbk_loader_release_batch(r->loader, f->batch);
     f->batch = NULL;
@@ -170,15 +188,15 @@ static lbk_status retire(runner *r, int slot) {
     return report_step(r, f);
 }
 
-static lbk_status run_teacher(runner *r, flight *f, int slot) {
-    lbk_network *t = r->teacher;
-    LBK_TRY(lbk_feed_write(r->teacher_feed, slot, INPUT_X, f->batch->pixels, NULL));
-    LBK_TRY(lbk_feed_enqueue(r->teacher_feed, slot));
-    LBK_TRY(lbk_plan_enqueue(t->eval_plan, &f->teacher_done));
-    LBK_TRY(lbk_bridge_carry(r->bridge, slot));
+static lbk_status run_teacher(runner *r, int t, flight *f, int slot) {
+    lecturer *l = &r->teachers[t];
+    LBK_TRY(lbk_feed_write(l->feed, slot, INPUT_X, f->batch->pixels, NULL));
+    LBK_TRY(lbk_feed_enqueue(l->feed, slot));
+    LBK_TRY(lbk_plan_enqueue(l->net->eval_plan, &f->taught[t]));
+    LBK_TRY(lbk_bridge_carry(l->bridge, slot));
     if (r->phase->timing == LBK_TIMING_SERIAL) {
         uint64_t before = lbk_clock_ns();
-        LBK_TRY(lbk_event_wait(t->device, f->teacher_done));
+        LBK_TRY(lbk_event_wait(l->net->device, f->taught[t]));
         r->waited_ns += lbk_clock_ns() - before;
     }
     return LBK_OK;
@@ -228,8 +246,8 @@ static lbk_status begin_step(runner *r, int64_t step) {
     LBK_TRY(lbk_loader_next(r->loader, &f->batch));
     LBK_ENSURE(f->batch);
     f->step = step;
-    if (r->teacher)
-        LBK_TRY(run_teacher(r, f, slot));
+    for (int t = 0; t < r->teacher_count; t++)
+        LBK_TRY(run_teacher(r, t, f, slot));
     LBK_TRY(run_student(r, f, slot));
     f->busy = true;
     return r->phase->timing == LBK_TIMING_SERIAL ? retire(r, slot) : LBK_OK;
@@ -262,22 +280,29 @@ static lbk_status run_steps(runner *r) {
     return end_epoch(r, r->last);
 }
 
+static void count_bytes(const runner *r, lbk_phase_result *result) {
+    if (r->feed)
+        result->bytes_moved += lbk_feed_moved(r->feed);
+    for (int t = 0; t < r->teacher_count; t++) {
+        const lecturer *l = &r->teachers[t];
+        if (l->feed)
+            result->bytes_moved += lbk_feed_moved(l->feed);
+        if (l->bridge)
+            result->bytes_moved += lbk_bridge_moved(l->bridge);
+    }
+}
+
 lbk_status lbk_phase_run(const lbk_phase *phase, lbk_phase_result *result) {
     memset(result, 0, sizeof *result);
-    runner r = {.phase = phase, .net = phase->network, .teacher = phase->teacher, .result = result};
+    runner r = {.phase = phase, .net = phase->network, .result = result};
     lbk_status status = open_runner(&r);
     r.start_ns = lbk_clock_ns();
     if (status == LBK_OK)
         status = run_steps(&r);
     result->wall_s = lbk_clock_since(r.start_ns);
     result->host_s = result->wall_s - (double)r.waited_ns * 1e-9;
-    result->bridge = r.bridge ? lbk_bridge_name(r.bridge) : "none";
-    if (r.feed)
-        result->bytes_moved += lbk_feed_moved(r.feed);
-    if (r.teacher_feed)
-        result->bytes_moved += lbk_feed_moved(r.teacher_feed);
-    if (r.bridge)
-        result->bytes_moved += lbk_bridge_moved(r.bridge);
+    result->bridge = r.teachers[0].bridge ? lbk_bridge_name(r.teachers[0].bridge) : "none";
+    count_bytes(&r, result);
     close_runner(&r);
     return lbk_context(status, "%s", phase->network->label);
 }

@@ -1,4 +1,4 @@
-/* A phase: one network trained from first to last epoch, with or without a teacher beside it. The same loop trains the
+/* A phase: one network trained from first to last epoch, with or without teachers beside it. The same loop trains the
  * teacher, distils the student and trains the control. */
 #ifndef LBK_TRAIN_PHASE_H
 #define LBK_TRAIN_PHASE_H
@@ -29,8 +29,7 @@ typedef struct lbk_observer {
 } lbk_observer;
 
 typedef struct lbk_phase {
-    lbk_network *network;
-    lbk_network *teacher; /* compiled, weights loaded; NULL: none */
+    lbk_network *network; /* its teachers (network.h) are compiled and have their weights */
     const lbk_data *data;
     bool hide_labels; /* only the labels the student may see */
     lbk_timing timing;
@@ -47,7 +46,7 @@ typedef struct lbk_phase {
 typedef struct lbk_phase_result {
     int64_t steps;                         /* done in this process */
     double wall_s;                         /* first enqueue to last completion */
-    double teacher_busy_s, student_busy_s; /* sums of kernel times from profiling events */
+    double teacher_busy_s, student_busy_s; /* sums of kernel times from profiling events; of all teachers */
     uint64_t bytes_moved;                  /* host to device and between devices */
     const char *bridge;                    /* "direct", "host" or "none" */
     double host_s;                         /* spent enqueueing, not waiting */

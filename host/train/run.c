@@ -143,12 +143,12 @@ out:
     return status;
 }
 
-static lbk_status train(run *r, lbk_network *net, lbk_network *teacher, bool hide_labels, lbk_phase_result *result) {
+static lbk_status train(run *r, lbk_network *net, bool hide_labels, lbk_phase_result *result) {
     const lbk_experiment *x = r->experiment;
     bool finished;
     int64_t first_step;
     memset(result, 0, sizeof *result);
-    LBK_TRY(lbk_network_meet(net, teacher));
+    LBK_TRY(lbk_network_meet(net));
     LBK_TRY(dump_weights(r, net, "-initial", false));
     LBK_TRY(recover(r, net, &finished, &first_step));
     if (finished)
@@ -157,7 +157,6 @@ static lbk_status train(run *r, lbk_network *net, lbk_network *teacher, bool hid
         LBK_TRY(drop_lines_of(r, net->label));
     r->last_checkpoint_ns = lbk_clock_ns();
     lbk_phase phase = {.network = net,
-                       .teacher = teacher,
                        .data = &x->data,
                        .hide_labels = hide_labels,
                        .timing = (lbk_timing)x->params.schedule,
@@ -184,7 +183,7 @@ static lbk_status train(run *r, lbk_network *net, lbk_network *teacher, bool hid
     if (status == LBK_OK)
         lbk_run_folder_log(&r->folder, "%s: trained, %.1f s", net->label, result->wall_s);
     if (status == LBK_OK && watch->phase_end)
-        watch->phase_end(watch->context, net, teacher, result);
+        watch->phase_end(watch->context, net, result);
     if (status == LBK_OK)
         status = finish_phase(r, net);
     return status;
@@ -206,26 +205,27 @@ static lbk_status compile(run *r, lbk_network *net, lbk_device *device) {
     return LBK_OK;
 }
 
-static lbk_status obtain_teacher(run *r) {
-    lbk_session *s = &r->session;
+static lbk_status obtain_teacher(run *r, lbk_network *net, lbk_device *device, double *train_s) {
+    const char *weights = net->role->params.weights;
     lbk_phase_result phase;
-    LBK_TRY(compile(r, &s->teacher, s->devices[0]));
-    if (!*r->experiment->teacher.params.weights) {
-        LBK_TRY(train(r, &s->teacher, NULL, false, &phase));
-        r->result->teacher.train_s = phase.wall_s;
+    LBK_TRY(compile(r, net, device));
+    if (!*weights) {
+        LBK_TRY(train(r, net, false, &phase));
+        *train_s = phase.wall_s;
         return LBK_OK;
     }
     char *path = NULL;
-    LBK_TRY(lbk_path_join(r->experiment->folder, r->experiment->teacher.params.weights, &path));
-    lbk_status status = lbk_weights_load(s->teacher.weights, path, NULL);
+    LBK_TRY(lbk_path_join(r->experiment->folder, weights, &path));
+    lbk_status status = lbk_weights_load(net->weights, path, NULL);
     free(path);
-    LBK_TRY(lbk_context(status, "[teacher] weights"));
-    LBK_TRY(dump_weights(r, &s->teacher, "-initial", false));
-    return finish_phase(r, &s->teacher);
+    LBK_TRY(lbk_context(status, "[%s] weights", net->role->name));
+    LBK_TRY(dump_weights(r, net, "-initial", false));
+    return finish_phase(r, net);
 }
 
 static void describe(lbk_model_result *out, const lbk_network *net, const lbk_evaluation *e) {
     out->present = true;
+    snprintf(out->label, sizeof out->label, "%s", net->label);
     snprintf(out->device, sizeof out->device, "%s %s", net->device->label, net->device->info.name);
     out->parameters = net->parameters;
     out->flops = net->flops;
@@ -245,6 +245,25 @@ static void compare(const lbk_evaluation *teacher, const lbk_evaluation *learner
     *error = lbk_evaluation_divergence(teacher, learner);
 }
 
+static lbk_status measure_other(run *r, lbk_network *net, lbk_model_result *out) {
+    lbk_evaluation e;
+    lbk_status status = lbk_evaluate(net, &r->experiment->data, LBK_PART_TEST, &e);
+    if (status == LBK_OK)
+        describe(out, net, &e);
+    lbk_evaluation_release(&e);
+    return status;
+}
+
+static lbk_status measure_others(run *r) {
+    lbk_session *s = &r->session;
+    int count = 0;
+    for (int i = 0; i < s->more_teacher_count; i++)
+        LBK_TRY(measure_other(r, &s->more_teachers[i], &r->result->others[count++]));
+    for (int i = 0; i < s->learner_count; i++)
+        LBK_TRY(measure_other(r, &s->learners[i], &r->result->others[count++]));
+    return LBK_OK;
+}
+
 static lbk_status measure(run *r) {
     lbk_session *s = &r->session;
     lbk_evaluation teacher = {0}, student = {0}, control = {0};
@@ -255,6 +274,7 @@ static lbk_status measure(run *r) {
         LBK_GOTO(lbk_evaluate(&s->teacher, &r->experiment->data, LBK_PART_TEST, &teacher));
         describe(&out->teacher, &s->teacher, &teacher);
     }
+    LBK_GOTO(measure_others(r));
     LBK_GOTO(lbk_evaluate(&s->student, &r->experiment->data, LBK_PART_TEST, &student));
     describe(&out->student, &s->student, &student);
     compare(&teacher, &student, &out->agreement, &out->distillation_error);
@@ -270,21 +290,47 @@ out:
     return status;
 }
 
+static lbk_status obtain_teachers(run *r) {
+    lbk_session *s = &r->session;
+    lbk_run_result *out = r->result;
+    if (s->teacher.eval)
+        LBK_TRY(obtain_teacher(r, &s->teacher, s->devices[LBK_TEACHER_DEVICE], &out->teacher.train_s));
+    for (int i = 0; i < s->more_teacher_count; i++)
+        LBK_TRY(obtain_teacher(r, &s->more_teachers[i], s->devices[s->more_teacher_device[i]],
+                               &out->others[out->other_count++].train_s));
+    return LBK_OK;
+}
+
+/* Trained where students are, then off to where teachers are. */
+static lbk_status train_learner(run *r, lbk_network *net) {
+    lbk_session *s = &r->session;
+    lbk_phase_result phase;
+    char *path = NULL;
+    LBK_TRY(compile(r, net, s->devices[LBK_STUDENT_DEVICE]));
+    LBK_TRY(train(r, net, true, &phase));
+    r->result->others[r->result->other_count++].train_s = phase.wall_s;
+    LBK_TRY(weights_path(r->folder.path, "", net->label, "", &path));
+    lbk_status status = lbk_network_move(net, s->devices[LBK_TEACHER_DEVICE], path);
+    free(path);
+    return status;
+}
+
 static lbk_status run_phases(run *r) {
     lbk_session *s = &r->session;
     lbk_run_result *out = r->result;
-    lbk_network *teacher = s->teacher.eval ? &s->teacher : NULL;
+    lbk_device *device = s->devices[LBK_STUDENT_DEVICE];
     lbk_phase_result control;
-    if (teacher)
-        LBK_TRY(obtain_teacher(r));
-    LBK_TRY(compile(r, &s->student, s->devices[1]));
-    LBK_TRY(train(r, &s->student, teacher, true, &out->distillation));
+    LBK_TRY(obtain_teachers(r));
+    for (int i = 0; i < s->learner_count; i++)
+        LBK_TRY(train_learner(r, &s->learners[i]));
+    LBK_TRY(compile(r, &s->student, device));
+    LBK_TRY(train(r, &s->student, true, &out->distillation));
     out->student.train_s = out->distillation.wall_s;
     out->overlap = lbk_phase_overlap(&out->distillation);
     LBK_TRY(dump_weights(r, &s->student, "-gradients", true));
     if (r->experiment->params.control) {
-        LBK_TRY(compile(r, &s->control, s->devices[1]));
-        LBK_TRY(train(r, &s->control, NULL, true, &control));
+        LBK_TRY(compile(r, &s->control, device));
+        LBK_TRY(train(r, &s->control, true, &control));
         out->control.train_s = control.wall_s;
     }
     return measure(r);
@@ -319,11 +365,19 @@ static lbk_status open_metrics(run *r) {
     return lbk_run_folder_metrics(&r->folder, bytes);
 }
 
+static bool context_seen(const lbk_session *s, int device) {
+    for (int i = 0; i < device; i++)
+        if (s->devices[i] && s->devices[i]->context == s->devices[device]->context)
+            return true;
+    return false;
+}
+
 static void count_builds(run *r) {
-    for (int i = 0; i < 2; i++) {
-        if (!r->session.devices[i] || (i == 1 && r->session.devices[0]->context == r->session.devices[1]->context))
+    const lbk_session *s = &r->session;
+    for (int i = 0; i < s->device_count; i++) {
+        if (!s->devices[i] || context_seen(s, i))
             continue;
-        lbk_build_stats stats = lbk_device_build_stats(r->session.devices[i]);
+        lbk_build_stats stats = lbk_device_build_stats(s->devices[i]);
         r->result->programs_built += stats.built;
         r->result->programs_cached += stats.from_disk + stats.from_prebuilt;
     }

@@ -5,15 +5,22 @@
 #include "train/evaluate.h"
 #include "train/folder.h"
 
+enum {
+    LBK_TEACHER_DEVICE,
+    LBK_STUDENT_DEVICE,
+    LBK_FURTHER_DEVICES,
+    LBK_SESSION_DEVICES = LBK_FURTHER_DEVICES + LBK_MAX_TEACHERS - 1
+};
+#define LBK_MAX_LEARNERS (LBK_MAX_ASSISTANTS + 15)
+
 /* What a user interface wants to know while it runs; any may be NULL. */
 typedef struct lbk_run_watch {
     void *context;
     void (*note)(void *context, const char *text); /* "compiling ...", a line */
     void (*phase_begin)(void *context, const char *phase, int64_t first_step, int64_t total_steps);
     void (*step)(void *context, const lbk_step_report *report);
-    /* The networks' plans can be asked for launch times; teacher NULL: none. */
-    void (*phase_end)(void *context, const lbk_network *network, const lbk_network *teacher,
-                      const lbk_phase_result *result);
+    /* The plans of the network and of its teachers can be asked for launch times. */
+    void (*phase_end)(void *context, const lbk_network *network, const lbk_phase_result *result);
 } lbk_run_watch;
 
 typedef struct lbk_run_options {
@@ -27,6 +34,7 @@ typedef struct lbk_run_options {
 
 typedef struct lbk_model_result {
     bool present;
+    char label[64];
     char device[224]; /* "0.0/1 of 2 NAME" */
     int64_t parameters;
     double flops; /* per sample, forward */
@@ -41,6 +49,9 @@ typedef struct lbk_run_result {
     const char *name;
     int seed;
     lbk_model_result teacher, student, control;
+    lbk_model_result
+        others[LBK_MAX_TEACHERS - 1 + LBK_MAX_LEARNERS]; /* further teachers, learners before the student */
+    int other_count;
     double agreement, distillation_error;                 /* student against teacher, test part */
     double control_agreement, control_distillation_error; /* control against teacher */
     double total_s, compile_s;
@@ -57,9 +68,18 @@ typedef struct lbk_session {
     bool untrained; /* set before it is prepared: the teacher keeps its initial weights */
     lbk_experiment *experiment;
     lbk_device_list list;
-    lbk_device_spec teacher_spec, student_spec;
-    lbk_device *devices[2];                /* teacher's (NULL without one), student's */
+    /* [teacher]'s, the student's, then those of further teachers that name one of their own. */
+    lbk_device_spec specs[LBK_SESSION_DEVICES];
+    lbk_device *devices[LBK_SESSION_DEVICES]; /* the first is NULL without a teacher */
+    int device_count;
     lbk_network teacher, student, control; /* zeroed where there is none */
+    lbk_network more_teachers[LBK_MAX_TEACHERS - 1];
+    int more_teacher_device[LBK_MAX_TEACHERS - 1]; /* which of devices */
+    int more_teacher_count;
+    /* Who is taught before the student: assistants, earlier generations of the student. Each teaches the next one, the last the
+     * student; trained on the student's device, teaching on the teacher's. */
+    lbk_network learners[LBK_MAX_LEARNERS];
+    int learner_count;
 } lbk_session;
 
 /* Opens the data, builds the graphs and chooses devices; compiles nothing, opens no device. `session` is

@@ -5,29 +5,102 @@
 #include <stdlib.h>
 #include <string.h>
 
-static lbk_status build_networks(lbk_session *s) {
+static lbk_status build_teachers(lbk_session *s) {
     lbk_experiment *x = s->experiment;
-    bool taught = x->objective.needs_teacher, trained = !*x->teacher.params.weights && !s->untrained;
-    if (taught)
-        LBK_TRY(lbk_network_build(&s->teacher, x, &x->teacher, "teacher", NULL, NULL, trained));
-    LBK_TRY(
-        lbk_network_build(&s->student, x, &x->student, "student", &x->objective, taught ? &s->teacher : NULL, true));
-    if (x->params.control)
-        LBK_TRY(lbk_network_build(&s->control, x, &x->student, "control", NULL, NULL, true));
+    LBK_TRY(lbk_network_build(&s->teacher, x, &x->teacher, "teacher", NULL, NULL, 0,
+                              !*x->teacher.params.weights && !s->untrained));
+    for (int i = 0; i < x->more_teacher_count; i++) {
+        const lbk_role *role = &x->more_teachers[i];
+        s->more_teacher_count = i + 1;
+        LBK_TRY(lbk_network_build(&s->more_teachers[i], x, role, role->name, NULL, NULL, 0,
+                                  !*role->params.weights && !s->untrained));
+    }
+    return LBK_OK;
+}
+
+/* Whoever stands before the next learner: the teachers together, or the learner that was built last. */
+static int teachers_of_next(lbk_session *s, lbk_network **teachers) {
+    int count = 0;
+    if (s->learner_count) {
+        teachers[count++] = &s->learners[s->learner_count - 1];
+        return count;
+    }
+    if (s->teacher.eval)
+        teachers[count++] = &s->teacher;
+    for (int i = 0; i < s->more_teacher_count; i++)
+        teachers[count++] = &s->more_teachers[i];
+    return count;
+}
+
+static lbk_status build_learner(lbk_session *s, const lbk_role *role, const char *label) {
+    lbk_network *teachers[LBK_MAX_TEACHERS];
+    int count = teachers_of_next(s, teachers);
+    lbk_network *learner = &s->learners[s->learner_count];
+    LBK_TRY(lbk_network_build(learner, s->experiment, role, label, &s->experiment->objective, teachers, count, true));
+    s->learner_count++; /* from now on it teaches; a learner that failed half-way holds nothing but its graphs */
+    return LBK_OK;
+}
+
+static lbk_status build_learners(lbk_session *s) {
+    lbk_experiment *x = s->experiment;
+    lbk_network *teachers[LBK_MAX_TEACHERS];
+    for (int i = 0; i < x->assistant_count; i++)
+        LBK_TRY(build_learner(s, &x->assistants[i], x->assistants[i].name));
+    for (int g = 1; g < x->student.params.generations; g++) {
+        const char *label;
+        LBK_TRY(lbk_arena_printf(&x->arena, &label, "student.%d", g));
+        LBK_TRY(build_learner(s, &x->student, label));
+        s->learners[s->learner_count - 1].start = label; /* only the last one starts as the control does */
+    }
+    int count = teachers_of_next(s, teachers);
+    return lbk_network_build(&s->student, x, &x->student, "student", &x->objective, teachers, count, true);
+}
+
+static lbk_status seal_all(lbk_session *s) {
     LBK_TRY(lbk_network_seal(&s->teacher));
+    for (int i = 0; i < s->more_teacher_count; i++)
+        LBK_TRY(lbk_network_seal(&s->more_teachers[i]));
+    for (int i = 0; i < s->learner_count; i++)
+        LBK_TRY(lbk_network_seal(&s->learners[i]));
     LBK_TRY(lbk_network_seal(&s->student));
     return lbk_network_seal(&s->control);
+}
+
+static lbk_status build_networks(lbk_session *s) {
+    lbk_experiment *x = s->experiment;
+    if (x->objective.needs_teacher)
+        LBK_TRY(build_teachers(s));
+    LBK_TRY(build_learners(s));
+    if (x->params.control)
+        LBK_TRY(lbk_network_build(&s->control, x, &x->student, "control", NULL, NULL, 0, true));
+    return seal_all(s);
+}
+
+static lbk_status choose_further_devices(lbk_session *s) {
+    const lbk_experiment *x = s->experiment;
+    for (int i = 0; i < x->more_teacher_count; i++) {
+        const lbk_role *role = &x->more_teachers[i];
+        s->more_teacher_device[i] = LBK_TEACHER_DEVICE;
+        if (strcmp(role->params.device, "auto") == 0)
+            continue;
+        LBK_TRY(lbk_context(lbk_device_spec_parse(&s->list, role->params.device, &s->specs[s->device_count]),
+                            "[%s] device", role->name));
+        s->more_teacher_device[i] = s->device_count++;
+    }
+    return LBK_OK;
 }
 
 static lbk_status choose_devices(lbk_session *s) {
     const lbk_experiment *x = s->experiment;
     LBK_TRY(lbk_device_list_init(&s->list));
+    s->device_count = LBK_FURTHER_DEVICES;
     if (!x->objective.needs_teacher)
-        return lbk_place_choose_alone(&s->list, x->student.params.device, &s->student_spec);
+        return lbk_place_choose_alone(&s->list, x->student.params.device, &s->specs[LBK_STUDENT_DEVICE]);
     lbk_place_costs costs = {.teacher = lbk_graph_cost(s->teacher.eval, false).flops,
                              .student = lbk_graph_cost(s->student.train, true).flops};
-    return lbk_place_choose(&s->list, x->teacher.params.device, x->student.params.device, costs, &s->teacher_spec,
-                            &s->student_spec);
+    LBK_TRY(lbk_place_choose(&s->list, x->teacher.params.device, x->student.params.device, costs,
+                             &s->specs[LBK_TEACHER_DEVICE], &s->specs[LBK_STUDENT_DEVICE]));
+    return choose_further_devices(s);
 }
 
 lbk_status lbk_session_prepare(lbk_session *s, lbk_experiment *x) {
@@ -40,13 +113,15 @@ lbk_status lbk_session_prepare(lbk_session *s, lbk_experiment *x) {
 
 lbk_status lbk_session_open(lbk_session *s) {
     const lbk_experiment *x = s->experiment;
+    lbk_open_options options[LBK_SESSION_DEVICES];
     char *kernels = NULL;
     if (*x->params.kernels)
         LBK_TRY(lbk_path_join(x->folder, x->params.kernels, &kernels));
-    lbk_open_options options[2] = {{.kernels = kernels}, {.kernels = kernels}};
-    lbk_device_spec specs[2] = {s->teacher_spec, s->student_spec};
-    int first = x->objective.needs_teacher ? 0 : 1;
-    lbk_status status = lbk_device_open(&s->list, specs + first, options, 2 - first, s->devices + first);
+    for (int i = 0; i < LBK_SESSION_DEVICES; i++)
+        options[i] = (lbk_open_options){.kernels = kernels};
+    int first = x->objective.needs_teacher ? LBK_TEACHER_DEVICE : LBK_STUDENT_DEVICE;
+    lbk_status status =
+        lbk_device_open(&s->list, s->specs + first, options, s->device_count - first, s->devices + first);
     free(kernels);
     return status;
 }
@@ -54,9 +129,13 @@ lbk_status lbk_session_open(lbk_session *s) {
 void lbk_session_release(lbk_session *s) {
     lbk_network_release(&s->control);
     lbk_network_release(&s->student);
+    for (int i = LBK_MAX_LEARNERS - 1; i >= 0; i--)
+        lbk_network_release(&s->learners[i]);
+    for (int i = 0; i < LBK_MAX_TEACHERS - 1; i++)
+        lbk_network_release(&s->more_teachers[i]);
     lbk_network_release(&s->teacher);
-    lbk_device_close(s->devices[0]);
-    lbk_device_close(s->devices[1]);
+    for (int i = 0; i < LBK_SESSION_DEVICES; i++)
+        lbk_device_close(s->devices[i]);
     lbk_device_list_release(&s->list);
     memset(s, 0, sizeof *s);
 }

@@ -52,7 +52,7 @@ class Step:
         self.tensors = {name: torch.tensor(value).double() for name, value in tensors.items()}
         self.labels = self.tensors["labels"].long()
         self.x = self.image(self.tensors["x"])
-        self.teacher_logits = self.tensors.get("teacher.0.logits")
+        self.teacher_logits = self.tensors.get("teacher.0.0.logits")
         self.student = Student().double()
         own, self.modules = {}, {}
         for name, value in self.tensors.items():

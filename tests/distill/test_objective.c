@@ -50,18 +50,19 @@ static void build(rig *r, const char *text) {
     declare(r, "labels", LBK_I32, lbk_shape_1(B), labels, &label);
     lbk_model_built built = {.logits = r->student}, other = {.logits = target};
     const lbk_side own = {"student", r->graph, &built}, their = {"teacher", r->graph, &other};
-    const lbk_companion none = {0};
-    lbk_bindings bindings;
+    lbk_bindings bindings, own_bindings;
     must(lbk_objective_bind(&r->objective, &own, &their, &bindings));
+    must(lbk_objective_bind(&r->objective, &own, NULL, &own_bindings));
     cr_assert_eq(bindings.carried_count, 1, "kd reads the logits alone");
     const lbk_site site = {.graph = r->graph,
                            .student = &built,
                            .x = LBK_NONE,
                            .labels = label,
                            .samples = LBK_NONE,
-                           .carried = &target,
-                           .teacher_network = &none};
-    must(lbk_objective_build(&r->objective, &bindings, &site, &r->loss));
+                           .own = &own_bindings,
+                           .teacher_count = 1,
+                           .teacher = {{.name = "", .share = 1, .bindings = &bindings, .carried = &target}}};
+    must(lbk_objective_build(&r->objective, &site, &r->loss));
     must(lbk_graph_differentiate(r->graph, r->loss.total, &r->student, 1, &r->gradient));
     cr_assert_leq(r->graph->value_count, 64);
 }

@@ -47,14 +47,14 @@ static lbk_status put_weights(output *o) {
 
 static lbk_status put_pairs(output *o) {
     const lbk_network *net = &o->r->student;
-    for (int m = 0; m < o->r->experiment.objective.method_count; m++) {
-        const lbk_needs *needs = &net->bindings->needs[m];
+    for (int m = 0; net->teacher_count && m < o->r->experiment.objective.method_count; m++) {
+        const lbk_needs *needs = &net->teacher[0].bindings->needs[m];
         for (int i = 0; i < needs->pair_count; i++)
-            for (int k = 0; k < net->carried_count; k++) {
+            for (int k = 0; k < net->teacher[0].bindings->carried_count; k++) {
                 char name[64];
                 snprintf(name, sizeof name, "%d.%d.teacher", m, i);
-                if (net->bindings->carried[k].value == needs->pair[i].teacher.value)
-                    LBK_TRY(put(o, "pair.", name, net->carried[k], LBK_LAYOUT_SAME));
+                if (net->teacher[0].bindings->carried[k].value == needs->pair[i].teacher.value)
+                    LBK_TRY(put(o, "pair.", name, net->teacher[0].carried[k], LBK_LAYOUT_SAME));
             }
     }
     return LBK_OK;
@@ -70,8 +70,9 @@ static lbk_status put_all(output *o) {
     for (int i = 0; i < loss->host_input_count; i++)
         LBK_TRY(put(o, "input.", lbk_graph_info(net->train, loss->host_input[i].value)->name, loss->host_input[i].value,
                     LBK_LAYOUT_SAME));
-    for (int i = 0; i < net->carried_count; i++)
-        LBK_TRY(put(o, "", lbk_graph_info(net->train, net->carried[i])->name, net->carried[i], LBK_LAYOUT_SAME));
+    for (int i = 0; net->teacher_count && i < net->teacher[0].bindings->carried_count; i++)
+        LBK_TRY(put(o, "", lbk_graph_info(net->train, net->teacher[0].carried[i])->name, net->teacher[0].carried[i],
+                    LBK_LAYOUT_SAME));
     LBK_TRY(put_pairs(o));
     LBK_TRY(put(o, "", "total", loss->total, LBK_LAYOUT_SAME));
     LBK_TRY(put(o, "", "hard", loss->hard, LBK_LAYOUT_SAME));

@@ -35,10 +35,10 @@ static lbk_status load(rig *r, const char *const *sets) {
 static lbk_status build(rig *r) {
     const lbk_experiment *x = &r->experiment;
     bool taught = x->objective.needs_teacher;
+    lbk_network *teacher = &r->teacher;
     if (taught)
-        LBK_TRY(lbk_network_build(&r->teacher, x, &x->teacher, "teacher", NULL, NULL, false));
-    LBK_TRY(
-        lbk_network_build(&r->student, x, &x->student, "student", &x->objective, taught ? &r->teacher : NULL, true));
+        LBK_TRY(lbk_network_build(&r->teacher, x, &x->teacher, "teacher", NULL, NULL, 0, false));
+    LBK_TRY(lbk_network_build(&r->student, x, &x->student, "student", &x->objective, &teacher, taught, true));
     LBK_TRY(lbk_network_seal(&r->teacher));
     LBK_TRY(lbk_loader_create(&x->data, LBK_PART_TRAIN, 0, 0, 1, 2, 1, &r->loader));
     return lbk_loader_next(r->loader, &r->batch);
@@ -50,8 +50,8 @@ static void initial(const rig *r, const char *network, const lbk_value_info *inf
     size_t count = (size_t)lbk_shape_count(&info->desc.shape);
     lbk_rng rng;
     const char *name = info->name;
-    if (strncmp(name, LBK_TEACHER_COPY, strlen(LBK_TEACHER_COPY)) == 0) { /* the teacher's own */
-        name += strlen(LBK_TEACHER_COPY);
+    if (strncmp(name, LBK_TEACHER_COPY ".", strlen(LBK_TEACHER_COPY ".")) == 0) { /* the teacher's own */
+        name += strlen(LBK_TEACHER_COPY ".");
         network = "teacher";
     }
     lbk_rng_init(&rng, r->seed, LBK_RNG_TEST, 0, lbk_hash_text(lbk_hash_text(LBK_HASH_START, network), name));
@@ -149,8 +149,9 @@ lbk_status rig_step(rig *r, double progress) {
     lbk_network *net = &r->student;
     if (r->teacher.eval) {
         LBK_TRY(lbk_graph_interpret(r->teacher.eval, r->teacher_memory, &r->arena));
-        for (int i = 0; i < net->carried_count; i++)
-            r->memory[net->carried[i]] = r->teacher_memory[net->bindings->carried[i].value];
+        const lbk_teacher_link *link = &net->teacher[0];
+        for (int i = 0; i < link->bindings->carried_count; i++)
+            r->memory[link->carried[i]] = r->teacher_memory[link->bindings->carried[i].value];
     }
     LBK_TRY(place(r, net->train, net->lr, r->memory));
     LBK_TRY(place(r, net->train, net->step, r->memory));
