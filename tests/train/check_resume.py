@@ -13,7 +13,9 @@ import tempfile
 import time
 
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-FILES = ["teacher.safetensors", "student.safetensors", "control.safetensors", "metrics.jsonl"]
+PHASES = ["teacher", "teacher.second", "assistant.ta", "student.1", "student", "control"]
+FILES = [phase + ".safetensors" for phase in PHASES] + ["metrics.jsonl"]
+# Two teachers, an assistant, two generations, a method with a module of its own: every kind of phase.
 EXPERIMENT = """
 [experiment]
 name = resume
@@ -28,16 +30,27 @@ augment = crop
 padding = 1
 [teacher]
 model = mlp-wide
-epochs = 10
+epochs = 5
+[teacher.second]
+model = mlp-wide
+epochs = 5
+[assistant.ta]
+model = mlp-tiny
+epochs = 5
 [student]
-model = cnn-tiny
-epochs = 20
+model = mlp-tiny
+epochs = 8
 optimizer = adam
 lr = 0.005
+generations = 2
 [distill]
-methods = kd
+methods = kd, fitnet
+teacher_weights = learned
 [distill.kd]
 temperature = 8 -> 2
+[distill.fitnet]
+weight = 0.1
+layers = last
 """
 ROUNDS, KILLS = 4, 6
 
@@ -76,7 +89,7 @@ def compare(out):
 
 def stage(out):
     """How far a killed run had come."""
-    for name in ("control", "student", "teacher"):
+    for name in reversed(PHASES):
         if os.path.exists(os.path.join(out, name + ".safetensors")):
             return "after " + name
         if os.path.exists(os.path.join(out, "checkpoint", name + ".safetensors")):
