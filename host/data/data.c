@@ -164,6 +164,10 @@ void lbk_data_release(lbk_data *data) {
     *data = (lbk_data){0};
 }
 
+bool lbk_data_views_vary(const lbk_data *data) {
+    return data->augmentation_count > 0;
+}
+
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part) {
     if (part == LBK_PART_TRAIN)
         return data->train_count;

@@ -51,6 +51,8 @@ void lbk_data_release(lbk_data *data);
 lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *out);
 
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part);
+/* Whether a training sample looks different from epoch to epoch. */
+bool lbk_data_views_vary(const lbk_data *data);
 
 /* A batch on the host. Rows beyond `valid` are zero pixels with label -1. */
 typedef struct lbk_batch {

@@ -1,11 +1,14 @@
 #include "train/experiment.h"
 
 #include "base/file.h"
+#include "train/teacher_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const timings[] = {"serial", "concurrent", NULL};
+static const char *const cache_contents[] = {"off", "logits", "taps", NULL};
+static const char *const cache_types[] = {"float32", "float16", NULL};
 static const char *const bridges[] = {"auto", "direct", "host", NULL};
 
 const lbk_param lbk_experiment_table[] = {
@@ -59,6 +62,16 @@ const lbk_param lbk_teacher_table[] = {
     LBK_PARAM_TEXT(lbk_role_params, weights, "", "a .safetensors file instead of training", NULL),
     LBK_PARAM_FLOAT(lbk_role_params, share, "1", 0, 1e6, NULL, "of several teachers: factor of what this one teaches",
                     NULL),
+    LBK_PARAM_CHOICE(lbk_role_params, cache, "off", cache_contents,
+                     "keep the teacher's outputs on disk for later epochs and runs: logits alone, or taps, all that "
+                     "the methods read",
+                     NULL),
+    LBK_PARAM_TEXT(lbk_role_params, cache_file, "",
+                   "where; empty: in Limbeck's cache folder, a file for each combination", NULL),
+    LBK_PARAM_CHOICE(lbk_role_params, cache_type, "float32", cache_types, "float32 is exact, float16 half as large",
+                     NULL),
+    LBK_PARAM_INT(lbk_role_params, cache_top, "0", 0, 1000000, "classes",
+                  "keep only so many of the largest logits, the rest of the probability spread evenly; 0: all", NULL),
     ROLE_TAIL,
     LBK_PARAM_END,
 };
@@ -114,7 +127,7 @@ static lbk_status refuse_training_keys(lbk_ini *ini, const char *section) {
         if (strcmp(e->section, section) != 0)
             continue;
         if (strcmp(e->key, "model") && strcmp(e->key, "parameters") && strcmp(e->key, "device") &&
-            strcmp(e->key, "weights") && strcmp(e->key, "share"))
+            strcmp(e->key, "weights") && strcmp(e->key, "share") && strncmp(e->key, "cache", 5))
             return lbk_ini_fail(ini, e, "has no effect: with `weights` the %s is loaded, not trained", section);
     }
     return LBK_OK;
@@ -173,6 +186,16 @@ static lbk_status check_init(lbk_ini *ini, const lbk_role *role) {
     return LBK_OK;
 }
 
+static lbk_status check_cache(lbk_ini *ini, const lbk_role *role) {
+    static const char *const keys[] = {"cache_file", "cache_type", "cache_top"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && role->params.cache == LBK_CACHE_OFF; i++) {
+        const lbk_ini_entry *entry = lbk_ini_find(ini, role->name, keys[i]);
+        if (entry)
+            return lbk_ini_fail(ini, entry, "has no effect with cache = off");
+    }
+    return LBK_OK;
+}
+
 static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name, const lbk_param *own) {
     role->name = name;
     if (!lbk_ini_section_find(&x->ini, name))
@@ -180,9 +203,11 @@ static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name,
     role->params.weights = "";
     role->params.share = 1;
     role->params.generations = 1;
+    role->params.cache_file = "";
     LBK_TRY(lbk_ini_read_part(&x->ini, name, own, &role->params, NULL));
     LBK_TRY(read_training(x, role, own));
     LBK_TRY(check_init(&x->ini, role));
+    LBK_TRY(check_cache(&x->ini, role));
     if (*role->params.weights)
         LBK_TRY(refuse_training_keys(&x->ini, name));
     const lbk_ini_entry *model = lbk_ini_find(&x->ini, name, "model");
@@ -309,15 +334,10 @@ static bool is_inert(const lbk_param *p, const lbk_experiment_params *params) {
     return params->schedule == LBK_TIMING_SERIAL && strcmp(p->name, "slots") == 0;
 }
 
-static lbk_status print_table_without(lbk_text *out, const lbk_param *table, const void *values, const char *inert) {
-    for (const lbk_param *p = table; p && p->name; p++)
-        if (!inert || strcmp(p->name, inert) != 0)
-            LBK_TRY(lbk_ini_param_print(p, values, out));
-    return LBK_OK;
-}
-
 static lbk_status print_table(lbk_text *out, const lbk_param *table, const void *values) {
-    return print_table_without(out, table, values, NULL);
+    for (const lbk_param *p = table; p && p->name; p++)
+        LBK_TRY(lbk_ini_param_print(p, values, out));
+    return LBK_OK;
 }
 
 /* Relative paths of the original would mean something else from the run folder. */
@@ -333,21 +353,35 @@ static lbk_status absolute(const lbk_experiment *x, lbk_arena *arena, const char
     return status;
 }
 
+/* Keys without effect would be refused: `share` of an only teacher, where a cache that is off would be, how a network that is
+ * loaded would be trained. */
+static bool role_key_acts(const lbk_experiment *x, const lbk_role_params *params, const char *key) {
+    static const char *const loaded[] = {"model", "parameters", "device", "weights"};
+    if (strcmp(key, "share") == 0)
+        return x->more_teacher_count > 0;
+    if (strncmp(key, "cache", 5) == 0)
+        return params->cache != LBK_CACHE_OFF || !key[5];
+    for (size_t i = 0; i < sizeof loaded / sizeof *loaded; i++)
+        if (strcmp(key, loaded[i]) == 0)
+            return true;
+    return !*params->weights;
+}
+
 static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, const lbk_param *own, lbk_arena *arena,
                              lbk_text *out) {
     lbk_role_params params = role->params;
     LBK_TRY(absolute(x, arena, &params.model, true));
     LBK_TRY(absolute(x, arena, &params.weights, false));
     LBK_TRY(absolute(x, arena, &params.init, false));
+    LBK_TRY(absolute(x, arena, &params.cache_file, false));
     LBK_TRY(lbk_text_printf(out, "\n[%s]\n", role->name));
-    if (!*params.weights) {
-        LBK_TRY(print_table_without(out, own, &params, x->more_teacher_count ? NULL : "share"));
-        LBK_TRY(print_table(out, role->optimizer->params, role->optimizer_params));
-        return print_table(out, role->schedule->params, role->schedule_params);
-    }
-    LBK_TRY(lbk_text_printf(out, "model = %s\nparameters = %s\ndevice = %s\nweights = %s\n", params.model,
-                            params.parameters, params.device, params.weights));
-    return x->more_teacher_count ? lbk_text_printf(out, "share = %.17g\n", params.share) : LBK_OK;
+    for (const lbk_param *p = own; p->name; p++)
+        if (role_key_acts(x, &params, p->name))
+            LBK_TRY(lbk_ini_param_print(p, &params, out));
+    if (*params.weights)
+        return LBK_OK;
+    LBK_TRY(print_table(out, role->optimizer->params, role->optimizer_params));
+    return print_table(out, role->schedule->params, role->schedule_params);
 }
 
 static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text *out) {

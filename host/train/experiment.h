@@ -35,8 +35,10 @@ typedef struct lbk_role_params {
     const char *optimizer, *schedule;
     double lr;
     bool recompute;
-    double share;    /* of a teacher among several */
-    int generations; /* of the student: each is taught by the one before */
+    double share;                     /* of a teacher among several */
+    int generations;                  /* of the student: each is taught by the one before */
+    int cache, cache_type, cache_top; /* of a teacher: train/teacher_cache.h */
+    const char *cache_file;
 } lbk_role_params;
 extern const lbk_param lbk_teacher_table[], lbk_assistant_table[], lbk_student_table[];
 

@@ -1,9 +1,6 @@
 #include "train/phase.h"
 
 #include "base/clock.h"
-#include "place/bridge.h"
-#include "place/feed.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +9,7 @@
 /* A step under way. */
 typedef struct flight {
     lbk_batch *batch;
-    cl_event taught[LBK_MAX_TEACHERS], done;
+    cl_event done;
     float losses[MAX_LOSSES]; /* the device writes here: total, hard, then per method */
     int64_t step;
     double lr;
@@ -20,18 +17,11 @@ typedef struct flight {
     void *filled[LBK_MAX_HOST_INPUTS]; /* what the host gave to the losses' inputs, until the step is done */
 } flight;
 
-/* A teacher at work: its own input, and what carries its outputs over. */
-typedef struct lecturer {
-    lbk_network *net;
-    lbk_feed *feed;
-    lbk_bridge *bridge;
-} lecturer;
-
 typedef struct runner {
     const lbk_phase *phase;
     lbk_network *net;
     lbk_feed *feed;
-    lecturer teachers[LBK_MAX_TEACHERS];
+    lbk_lecturer teachers[LBK_MAX_TEACHERS];
     int teacher_count;
     lbk_loader *loader;
     flight *flights; /* [slots] */
@@ -77,20 +67,17 @@ static lbk_status open_student_feed(runner *r) {
     return lbk_feed_create(net->device, targets, count, r->slots, &r->feed);
 }
 
-/* *first: the student's input where this teacher's begin; moves to the next one's. */
-static lbk_status open_teacher(runner *r, int t, int *first) {
-    const lbk_bindings *bindings = r->net->teacher[t].bindings;
-    lecturer *l = &r->teachers[t];
-    lbk_network *net = l->net = r->net->teacher[t].network;
-    r->teacher_count = t + 1;
-    lbk_feed_target x = target_of(net->eval_plan, net->eval, net->eval_x);
-    LBK_TRY(lbk_feed_create(net->device, &x, 1, r->slots, &l->feed));
-    cl_mem sources[LBK_MAX_CARRIED];
-    for (int i = 0; i < bindings->carried_count; i++)
-        sources[i] = lbk_plan_buffer(net->eval_plan, bindings->carried[i].value);
-    LBK_TRY(lbk_bridge_create(net->device, sources, bindings->carried_count, r->feed, *first, r->slots,
-                              r->phase->bridge, &l->bridge));
-    *first += bindings->carried_count;
+/* Behind the losses' own inputs stand those that the teachers fill, one after the other. */
+static lbk_status open_teachers(runner *r) {
+    const lbk_network *net = r->net;
+    const lbk_phase *p = r->phase;
+    int first = first_host_input(net) + net->loss.host_input_count;
+    for (int t = 0; t < net->teacher_count; t++) {
+        r->teacher_count = t + 1;
+        LBK_TRY(lbk_lecturer_open(&r->teachers[t], &net->teacher[t], r->feed, first, r->slots, p->bridge,
+                                  p->caches ? p->caches[t] : NULL));
+        first += net->teacher[t].bindings->carried_count;
+    }
     return LBK_OK;
 }
 
@@ -104,9 +91,7 @@ static lbk_status open_runner(runner *r) {
     r->slots = p->timing == LBK_TIMING_SERIAL ? 1 : p->slots;
     LBK_TRY(lbk_calloc((size_t)r->slots, sizeof *r->flights, &r->flights));
     LBK_TRY(open_student_feed(r));
-    int first = first_host_input(r->net) + r->net->loss.host_input_count;
-    for (int t = 0; t < r->net->teacher_count; t++)
-        LBK_TRY(open_teacher(r, t, &first));
+    LBK_TRY(open_teachers(r));
     return lbk_loader_create(p->data, LBK_PART_TRAIN, (uint32_t)(p->first_step / r->per_epoch),
                              (uint32_t)(p->first_step % r->per_epoch), (uint32_t)p->epochs, r->slots + 2, 1,
                              &r->loader);
@@ -114,36 +99,31 @@ static lbk_status open_runner(runner *r) {
 
 static void close_runner(runner *r) {
     for (int t = 0; t < r->teacher_count; t++)
-        clFinish(r->teachers[t].net->device->copy_queue), clFinish(r->teachers[t].net->device->queue);
+        lbk_lecturer_finish(&r->teachers[t]);
     clFinish(r->net->device->copy_queue);
     clFinish(r->net->device->queue);
+    for (int t = 0; t < r->teacher_count; t++)
+        lbk_lecturer_close(&r->teachers[t]);
     for (int s = 0; r->flights && s < r->slots; s++) {
         flight *f = &r->flights[s];
         if (f->done)
             clReleaseEvent(f->done);
-        for (int t = 0; t < LBK_MAX_TEACHERS; t++)
-            if (f->taught[t])
-                clReleaseEvent(f->taught[t]);
         if (f->batch)
             lbk_loader_release_batch(r->loader, f->batch);
         for (int i = 0; i < LBK_MAX_HOST_INPUTS; i++)
             free(f->filled[i]);
     }
     lbk_loader_destroy(r->loader);
-    for (int t = 0; t < r->teacher_count; t++)
-        lbk_bridge_destroy(r->teachers[t].bridge);
     lbk_feed_destroy(r->feed);
-    for (int t = 0; t < r->teacher_count; t++)
-        lbk_feed_destroy(r->teachers[t].feed);
     free(r->flights);
 }
 
-static lbk_status wait_for(runner *r, lbk_device *device, cl_event *event) {
+static lbk_status wait_for_step(runner *r, flight *f) {
     uint64_t before = lbk_clock_ns();
-    lbk_status status = lbk_event_wait(device, *event);
+    lbk_status status = lbk_event_wait(r->net->device, f->done);
     r->waited_ns += lbk_clock_ns() - before;
-    clReleaseEvent(*event);
-    *event = NULL;
+    clReleaseEvent(f->done);
+    f->done = NULL;
     return status;
 }
 
@@ -174,14 +154,10 @@ static lbk_status retire(runner *r, int slot) {
     if (!f->busy)
         return LBK_OK;
     f->busy = false;
-    LBK_TRY(wait_for(r, r->net->device, &f->done));
+    LBK_TRY(wait_for_step(r, f));
     LBK_TRY(lbk_plan_collect(r->net->train_plan, 1, &r->result->student_busy_s));
-    for (int t = 0; t < r->teacher_count; t++) {
-        const lecturer *l = &r->teachers[t];
-        LBK_TRY(lbk_bridge_check(l->bridge));
-        LBK_TRY(wait_for(r, l->net->device, &f->taught[t]));
-        LBK_TRY(lbk_plan_collect(l->net->eval_plan, 1, &r->result->teacher_busy_s));
-    }
+    for (int t = 0; t < r->teacher_count; t++)
+        LBK_TRY(lbk_lecturer_retire(&r->teachers[t], slot, &r->result->teacher_busy_s));
     lbk_loader_release_batch(r->loader, f->batch);
     f->batch = NULL;
     r->result->steps++;
@@ -189,16 +165,12 @@ static lbk_status retire(runner *r, int slot) {
 }
 
 static lbk_status run_teacher(runner *r, int t, flight *f, int slot) {
-    lecturer *l = &r->teachers[t];
-    LBK_TRY(lbk_feed_write(l->feed, slot, INPUT_X, f->batch->pixels, NULL));
-    LBK_TRY(lbk_feed_enqueue(l->feed, slot));
-    LBK_TRY(lbk_plan_enqueue(l->net->eval_plan, &f->taught[t]));
-    LBK_TRY(lbk_bridge_carry(l->bridge, slot));
-    if (r->phase->timing == LBK_TIMING_SERIAL) {
-        uint64_t before = lbk_clock_ns();
-        LBK_TRY(lbk_event_wait(l->net->device, f->taught[t]));
-        r->waited_ns += lbk_clock_ns() - before;
-    }
+    LBK_TRY(lbk_lecturer_begin(&r->teachers[t], slot, f->batch));
+    if (r->phase->timing != LBK_TIMING_SERIAL)
+        return LBK_OK;
+    uint64_t before = lbk_clock_ns();
+    LBK_TRY(lbk_lecturer_wait(&r->teachers[t], slot));
+    r->waited_ns += lbk_clock_ns() - before;
     return LBK_OK;
 }
 
@@ -283,13 +255,8 @@ static lbk_status run_steps(runner *r) {
 static void count_bytes(const runner *r, lbk_phase_result *result) {
     if (r->feed)
         result->bytes_moved += lbk_feed_moved(r->feed);
-    for (int t = 0; t < r->teacher_count; t++) {
-        const lecturer *l = &r->teachers[t];
-        if (l->feed)
-            result->bytes_moved += lbk_feed_moved(l->feed);
-        if (l->bridge)
-            result->bytes_moved += lbk_bridge_moved(l->bridge);
-    }
+    for (int t = 0; t < r->teacher_count; t++)
+        result->bytes_moved += lbk_lecturer_moved(&r->teachers[t]);
 }
 
 lbk_status lbk_phase_run(const lbk_phase *phase, lbk_phase_result *result) {

@@ -3,7 +3,7 @@
 #ifndef LBK_TRAIN_PHASE_H
 #define LBK_TRAIN_PHASE_H
 
-#include "train/network.h"
+#include "train/lecturer.h"
 
 #include <signal.h>
 
@@ -35,6 +35,7 @@ typedef struct lbk_phase {
     lbk_timing timing;
     lbk_bridge_mode bridge;
     int slots;
+    lbk_teacher_cache *const *caches; /* [network->teacher_count], each may be NULL; NULL: none */
     int epochs;
     int64_t first_step; /* resume: steps that are done already */
     int64_t max_steps;  /* stop after this many in all; 0: no limit */

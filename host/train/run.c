@@ -143,6 +143,21 @@ out:
     return status;
 }
 
+/* The caches that the teachers' roles ask for last as long as the phase. */
+static lbk_status run_with_caches(lbk_phase *phase, lbk_phase_result *result) {
+    const lbk_network *net = phase->network;
+    lbk_teacher_cache *caches[LBK_MAX_TEACHERS] = {0};
+    lbk_status status = LBK_OK;
+    for (int t = 0; t < net->teacher_count; t++)
+        LBK_GOTO(lbk_teacher_cache_for(&net->teacher[t], &caches[t]));
+    phase->caches = caches;
+    status = lbk_phase_run(phase, result);
+out:
+    for (int t = 0; t < net->teacher_count; t++)
+        lbk_teacher_cache_close(caches[t]);
+    return status;
+}
+
 static lbk_status train(run *r, lbk_network *net, bool hide_labels, lbk_phase_result *result) {
     const lbk_experiment *x = r->experiment;
     bool finished;
@@ -175,7 +190,7 @@ static lbk_status train(run *r, lbk_network *net, bool hide_labels, lbk_phase_re
                        (long long)total);
     if (watch->phase_begin)
         watch->phase_begin(watch->context, net->label, first_step, total);
-    lbk_status status = lbk_phase_run(&phase, result);
+    lbk_status status = run_with_caches(&phase, result);
     if (status == LBK_ERR_INTERRUPTED) { /* saving leaves the message alone unless it fails */
         lbk_status saved = save_checkpoint(r, net, first_step + result->steps);
         return saved == LBK_OK ? status : saved;
