@@ -61,6 +61,11 @@ static lbk_status contribute(pass *p, lbk_value value, lbk_value gradient) {
     return LBK_OK;
 }
 
+/* Whether a gradient is to go from the node to its input i. */
+static bool input_needed(const pass *p, const lbk_node *node, int i) {
+    return node->input[i] != LBK_NONE && p->needed[node->input[i]] && !(node->op->detached >> i & 1u);
+}
+
 static void mark_needed(pass *p, const lbk_value *wanted, size_t count) {
     lbk_graph *graph = p->graph;
     for (size_t v = 0; v < p->count; v++)
@@ -71,7 +76,7 @@ static void mark_needed(pass *p, const lbk_value *wanted, size_t count) {
         const lbk_node *node = &graph->nodes[n];
         bool any = false;
         for (int i = 0; i < node->input_count; i++)
-            any |= node->input[i] != LBK_NONE && p->needed[node->input[i]];
+            any |= input_needed(p, node, i);
         for (int i = 0; i < node->output_count; i++)
             p->needed[node->output[i]] = any;
     }
@@ -98,7 +103,7 @@ static lbk_status differentiate_node(pass *p, size_t index) {
         g.input_grad[i] = LBK_NONE;
     for (int i = 0; i < node.input_count; i++) {
         g.input[i] = node.input[i];
-        g.wanted[i] = node.input[i] != LBK_NONE && p->needed[node.input[i]];
+        g.wanted[i] = input_needed(p, &node, i);
         wanted |= g.wanted[i];
     }
     if (!reached || !wanted)

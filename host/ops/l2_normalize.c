@@ -1,5 +1,7 @@
 /* l2_normalize: every slice along an axis divided by its Euclidean norm, which counts as eps where it is smaller
- * (torch.nn.functional.normalize); and its derivative. */
+ * (torch.nn.functional.normalize); and its derivative. Of the differences of all pairs of a batch it gives the distances and
+ * directions of relational distillation (Park et al. 2019), with a distance of 0, and no gradient, from a vector to itself. */
+#include "ops/compose.h"
 #include "ops/reduce.h"
 
 #include <math.h>
@@ -84,11 +86,21 @@ static void backward_reference(const lbk_reference *r) {
     }
 }
 
+/* dnorm/dx = x / norm, which is y, and taken as y below eps too: the norm of zeros, as of a vector's difference to itself, gets no
+ * gradient instead of 0 / 0. */
 static lbk_status forward_differentiate(lbk_gradient *g) {
-    const lbk_value inputs[] = {g->output_grad[0], g->output[0], g->output[1]};
-    if (g->output_grad[1] != LBK_NONE)
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "output norm has no derivative");
-    return lbk_gradient_emit(g, "l2_normalize_backward", g->params, 3, inputs, &g->input_grad[0]);
+    const normalize_params *p = g->params;
+    lbk_compose c = {g, LBK_OK};
+    lbk_value by_y = LBK_NONE, dnorm = g->output_grad[1];
+    lbk_slices slices;
+    lbk_shape kept;
+    LBK_TRY(lbk_slices_init_axis(&slices, &g->input_desc[0].shape, p->axis, true, &kept));
+    if (g->output_grad[0] != LBK_NONE)
+        by_y = lbk_compose_apply(&c, "l2_normalize_backward", p, 3,
+                                 (lbk_value[]){g->output_grad[0], g->output[0], g->output[1]});
+    dnorm = lbk_compose_reshape(&c, dnorm, &kept);
+    g->input_grad[0] = lbk_compose_add(&c, by_y, lbk_compose_mul(&c, g->output[0], dnorm));
+    return c.status;
 }
 
 /* All inputs, all outputs. A kernel is called as its op. */
