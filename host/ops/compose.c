@@ -62,3 +62,9 @@ lbk_value lbk_compose_sum_all(lbk_compose *c, lbk_value x) {
 lbk_value lbk_compose_reshape(lbk_compose *c, lbk_value x, const lbk_shape *shape) {
     return x == LBK_NONE ? LBK_NONE : shaped(c, "reshape", x, shape);
 }
+
+lbk_value lbk_compose_expand(lbk_compose *c, lbk_value x, const lbk_shape *shape) {
+    if (x == LBK_NONE || lbk_shape_equal(&lbk_gradient_desc(c->g, x)->shape, shape))
+        return x;
+    return shaped(c, "expand", x, shape);
+}

@@ -20,7 +20,7 @@ lbk_value lbk_compose_apply(lbk_compose *c, const char *op, const void *params, 
 /* The same for an op of one tensor without parameters; zero of zero. */
 lbk_value lbk_compose_unary(lbk_compose *c, const char *op, lbk_value x);
 
-/* With broadcasting; add's operands have one shape. */
+/* With broadcasting. */
 lbk_value lbk_compose_add(lbk_compose *c, lbk_value a, lbk_value b);
 lbk_value lbk_compose_sub(lbk_compose *c, lbk_value a, lbk_value b);
 lbk_value lbk_compose_mul(lbk_compose *c, lbk_value a, lbk_value b);
@@ -32,5 +32,7 @@ lbk_value lbk_compose_sum_last(lbk_compose *c, lbk_value x);
 lbk_value lbk_compose_sum_rows(lbk_compose *c, lbk_value x);
 lbk_value lbk_compose_sum_all(lbk_compose *c, lbk_value x);
 lbk_value lbk_compose_reshape(lbk_compose *c, lbk_value x, const lbk_shape *shape);
+/* x repeated where it is not of this shape yet. */
+lbk_value lbk_compose_expand(lbk_compose *c, lbk_value x, const lbk_shape *shape);
 
 #endif

@@ -3,6 +3,7 @@
  * directions of relational distillation (Park et al. 2019), with a distance of 0, and no gradient, from a vector to itself. */
 #include "ops/compose.h"
 #include "ops/reduce.h"
+#include "ops/unary.h"
 
 #include <math.h>
 
@@ -86,20 +87,34 @@ static void backward_reference(const lbk_reference *r) {
     }
 }
 
-/* dnorm/dx = x / norm, which is y, and taken as y below eps too: the norm of zeros, as of a vector's difference to itself, gets no
- * gradient instead of 0 / 0. */
-static lbk_status forward_differentiate(lbk_gradient *g) {
+#define TINY 1e-30 /* stands for a norm of 0 */
+
+/* dnorm/dx = x / norm = y max(norm, eps) / norm, and 0 where x is all zeros, as of a vector's difference to itself. */
+static lbk_value of_norm(lbk_compose *c, lbk_value dnorm) {
+    lbk_gradient *g = c->g;
     const normalize_params *p = g->params;
-    lbk_compose c = {g, LBK_OK};
-    lbk_value by_y = LBK_NONE, dnorm = g->output_grad[1];
+    const lbk_unary_params divided = {.min = p->eps, .max = 3.4e38}, tiny = {.min = TINY, .max = 3.4e38};
     lbk_slices slices;
     lbk_shape kept;
-    LBK_TRY(lbk_slices_init_axis(&slices, &g->input_desc[0].shape, p->axis, true, &kept));
+    if (dnorm == LBK_NONE)
+        return LBK_NONE;
+    lbk_value divisor = lbk_compose_apply(c, "clamp", &divided, 1, &g->output[1]);
+    lbk_value norm = lbk_compose_apply(c, "clamp", &tiny, 1, &g->output[1]);
+    lbk_value ratio = lbk_compose_apply(c, "div", NULL, 2, (lbk_value[]){divisor, norm});
+    if (c->status == LBK_OK)
+        c->status = lbk_slices_init_axis(&slices, &g->input_desc[0].shape, p->axis, true, &kept);
+    if (c->status != LBK_OK)
+        return LBK_NONE;
+    return lbk_compose_mul(c, g->output[0], lbk_compose_reshape(c, lbk_compose_mul(c, dnorm, ratio), &kept));
+}
+
+static lbk_status forward_differentiate(lbk_gradient *g) {
+    lbk_compose c = {g, LBK_OK};
+    const lbk_value inputs[] = {g->output_grad[0], g->output[0], g->output[1]};
+    lbk_value by_y = LBK_NONE;
     if (g->output_grad[0] != LBK_NONE)
-        by_y = lbk_compose_apply(&c, "l2_normalize_backward", p, 3,
-                                 (lbk_value[]){g->output_grad[0], g->output[0], g->output[1]});
-    dnorm = lbk_compose_reshape(&c, dnorm, &kept);
-    g->input_grad[0] = lbk_compose_add(&c, by_y, lbk_compose_mul(&c, g->output[0], dnorm));
+        by_y = lbk_compose_apply(&c, "l2_normalize_backward", g->params, 3, inputs);
+    g->input_grad[0] = lbk_compose_add(&c, by_y, of_norm(&c, g->output_grad[1]));
     return c.status;
 }
 

@@ -1,10 +1,10 @@
 /* one_hot: labels as rows with a single 1, as torch.nn.functional.one_hot, but in floats; a label without a class, such as -1 for
  * "none", gives a row of zeros. */
+#include "ops/one_hot.h"
+
 #include "ops/support.h"
 
-typedef struct one_hot_params {
-    int classes;
-} one_hot_params;
+typedef lbk_one_hot_params one_hot_params;
 
 static const lbk_param one_hot_table[] = {
     LBK_PARAM_INT(one_hot_params, classes, NULL, 1, 1 << 24, "classes", "how many: labels are 0 to classes - 1", NULL),
