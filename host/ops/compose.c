@@ -42,12 +42,16 @@ static lbk_value shaped(lbk_compose *c, const char *op, lbk_value x, const lbk_s
     return lbk_compose_apply(c, op, &params, 1, &x);
 }
 
+lbk_value lbk_compose_sum_to(lbk_compose *c, lbk_value x, const lbk_shape *shape) {
+    return x == LBK_NONE ? LBK_NONE : shaped(c, "sum_to", x, shape);
+}
+
 lbk_value lbk_compose_sum_last(lbk_compose *c, lbk_value x) {
     if (x == LBK_NONE)
         return LBK_NONE;
     lbk_shape shape = lbk_gradient_desc(c->g, x)->shape;
     shape.dim[shape.rank - 1] = 1;
-    return shaped(c, "sum_to", x, &shape);
+    return lbk_compose_sum_to(c, x, &shape);
 }
 
 lbk_value lbk_compose_sum_rows(lbk_compose *c, lbk_value x) {
@@ -56,7 +60,7 @@ lbk_value lbk_compose_sum_rows(lbk_compose *c, lbk_value x) {
 
 lbk_value lbk_compose_sum_all(lbk_compose *c, lbk_value x) {
     const lbk_shape one = lbk_shape_1(1);
-    return x == LBK_NONE ? LBK_NONE : shaped(c, "sum_to", x, &one);
+    return lbk_compose_sum_to(c, x, &one);
 }
 
 lbk_value lbk_compose_reshape(lbk_compose *c, lbk_value x, const lbk_shape *shape) {

@@ -27,7 +27,9 @@ lbk_value lbk_compose_mul(lbk_compose *c, lbk_value a, lbk_value b);
 /* factor * x + offset; the offset is left out where x is zero. */
 lbk_value lbk_compose_scale(lbk_compose *c, lbk_value x, double factor, double offset);
 
-/* Sum over the last dimension, which stays with size 1; over all dimensions but the last; over all, a {1}. */
+/* Sum over what is 1 or missing in `shape`, neighbouring dimensions; over the last dimension, which stays with size 1; over all
+ * dimensions but the last; over all, a {1}. */
+lbk_value lbk_compose_sum_to(lbk_compose *c, lbk_value x, const lbk_shape *shape);
 lbk_value lbk_compose_sum_last(lbk_compose *c, lbk_value x);
 lbk_value lbk_compose_sum_rows(lbk_compose *c, lbk_value x);
 lbk_value lbk_compose_sum_all(lbk_compose *c, lbk_value x);

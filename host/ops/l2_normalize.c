@@ -118,6 +118,37 @@ static lbk_status forward_differentiate(lbk_gradient *g) {
     return c.status;
 }
 
+/* dx = (dy - y (dy.y)) / norm is symmetric in dy. Below eps, where dx = dy / eps, y and norm are not in it. */
+static lbk_status backward_differentiate(lbk_gradient *g) {
+    const normalize_params *p = g->params;
+    const lbk_unary_params at_least = {.min = p->eps, .max = 3.4e38}, eps = {.offset = p->eps};
+    lbk_compose c = {g, LBK_OK};
+    lbk_value in = g->output_grad[0], dy = g->input[0], y = g->input[1];
+    lbk_slices slices;
+    lbk_shape kept;
+    LBK_TRY(lbk_slices_init_axis(&slices, &g->input_desc[0].shape, p->axis, true, &kept));
+    if (g->wanted[0])
+        g->input_grad[0] = lbk_compose_apply(&c, "l2_normalize_backward", p, 3, (lbk_value[]){in, y, g->input[2]});
+    if (!g->wanted[1] && !g->wanted[2])
+        return c.status;
+    lbk_value limit = lbk_compose_apply(&c, "scale", &eps, 1, &g->input[2]); /* eps, in norm's shape */
+    lbk_value below = lbk_compose_apply(&c, "less", NULL, 2, (lbk_value[]){g->input[2], limit});
+    lbk_value divisor = lbk_compose_apply(&c, "clamp", &at_least, 1, &g->input[2]);
+    lbk_value share = lbk_compose_unary(&c, "reciprocal", divisor); /* -1 / norm, or 0 */
+    share = lbk_compose_mul(&c, share, lbk_compose_scale(&c, below, 1, -1));
+    if (g->wanted[2]) {
+        lbk_value dot = lbk_compose_sum_to(&c, lbk_compose_mul(&c, in, g->output[0]), &kept);
+        g->input_grad[2] = lbk_compose_mul(&c, lbk_compose_reshape(&c, dot, &g->input_desc[2].shape), share);
+    }
+    if (!g->wanted[1])
+        return c.status;
+    lbk_value dot = lbk_compose_sum_to(&c, lbk_compose_mul(&c, dy, y), &kept);
+    lbk_value in_dot = lbk_compose_sum_to(&c, lbk_compose_mul(&c, in, y), &kept);
+    lbk_value sum = lbk_compose_add(&c, lbk_compose_mul(&c, in, dot), lbk_compose_mul(&c, dy, in_dot));
+    g->input_grad[1] = lbk_compose_mul(&c, sum, lbk_compose_reshape(&c, share, &kept));
+    return c.status;
+}
+
 /* All inputs, all outputs. A kernel is called as its op. */
 static lbk_status normalize_emit(lbk_emit *e, lbk_class cls) {
     static const char *const files[] = {"generic/l2_normalize", "cpu/l2_normalize", "gpu/l2_normalize"};
@@ -188,6 +219,7 @@ static const lbk_op backward_op = {
     .inplace = 1,
     .infer = backward_infer,
     .cost = backward_cost,
+    .differentiate = backward_differentiate,
     .reference = backward_reference,
     .variants = normalize_variants,
     .examples = backward_examples,

@@ -20,24 +20,28 @@ static int last_of(__global const int *samples, int row, int rows) {
     return last;
 }
 
+/* Element d of a row before it is scaled; old is 0 for a sample that the bank does not have. */
+static float moved(__global const float *old, __global const float *v, float momentum, int d) {
+    return momentum * (old ? old[d] : NAN) + (1.0f - momentum) * v[d];
+}
+
 /* y[rows, length] = the new rows, scaled to norm 1. */
 __kernel WORK_GROUP void bank_rows(__global const float *bank, __global const int *samples, __global const float *v,
                                    __global float *y, int known, float momentum, int rows, int length) {
     int row = (int)get_global_id(0) / GROUP, me = (int)get_global_id(0) % GROUP;
-    if (row >= rows)
-        return;
-    int sample = samples[row], is_known = sample >= 0 && sample < known;
-    __global const float *old = bank + (is_known ? (size_t)sample * length : 0);
-    float square = 0.0f;
-    v += (size_t)last_of(samples, row, rows) * length;
-    y += (size_t)row * length;
-    for (int d = me; d < length; d += GROUP) {
-        float u = momentum * (is_known ? old[d] : NAN) + (1.0f - momentum) * v[d];
-        y[d] = u;
-        square += u * u;
-    }
 #if GROUP > 1
     __local float space[GROUP];
+#else
+    if (row >= rows)
+        return;
+#endif
+    int sample = samples[row];
+    __global const float *old = sample >= 0 && sample < known ? bank + (size_t)sample * length : 0;
+    float square = 0.0f;
+    v += (size_t)last_of(samples, row, rows) * length;
+    for (int d = me; d < length; d += GROUP)
+        square += moved(old, v, momentum, d) * moved(old, v, momentum, d);
+#if GROUP > 1
     space[me] = square;
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int half_way = GROUP / 2; half_way > 0; half_way /= 2) {
@@ -49,7 +53,7 @@ __kernel WORK_GROUP void bank_rows(__global const float *bank, __global const in
 #endif
     float norm = sqrt(square);
     for (int d = me; d < length; d += GROUP)
-        y[d] /= norm < 1e-12f ? 1e-12f : norm;
+        y[(size_t)row * length + d] = moved(old, v, momentum, d) / (norm < 1e-12f ? 1e-12f : norm);
 }
 
 /* Each sample's row is stored by its last one in the batch. */

@@ -401,6 +401,7 @@ check("detach", "", [IMAGE], lambda x: [x.detach()], gradients=False)
 check("one_hot", "classes=9", [(3, 5)], lambda labels: [functional.one_hot(labels, 9)], integer=0, below=9)
 check("ema_update", "", [IMAGE, IMAGE, (1,)], lambda s, x, d: [torch.lerp(x, s, d).detach()], gradients=False,
       given={2: torch.tensor([0.9], dtype=torch.float64)})
+check("gather", "axis=1", [(3, 9, 2), (3, 4, 2)], lambda x, i: [x.gather(1, i)], integer=1, below=9)
 check("gather_dot", "", [(4, 6), (4, 5), (9, 6)], lambda v, i, bank: [torch.einsum("bjd,bd->bj", bank[i], v)], integer=1, below=9)
 check("sum_to", "shape=1,1,5", [IMAGE], lambda x: [x.sum((0, 1, 2)).reshape(1, 1, 5)])
 check("expand", "shape=2,3,4,5", [(3, 1, 5)], lambda x: [x.expand(2, 3, 4, 5)])

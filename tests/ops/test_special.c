@@ -124,6 +124,7 @@ Test(special, unknown_ids) {
         {"gather_dot", "padding_idx=3", {{2, {13, 21}}, {2, {13, 2}}, {2, {11, 21}}}, 3},
         {"bank_update", "", {{2, {11, 21}}, {1, {13}}, {2, {13, 21}}}, 3},
         {"one_hot", "classes=11", {{2, {13, 2}}}, 1},
+        {"gather", "keepdims=no", {{2, {13, 11}}, {1, {13}}}, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         op_case c = {.op = lbk_op_find(cases[i].op),
