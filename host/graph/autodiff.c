@@ -35,6 +35,7 @@ typedef struct pass {
     bool *needed;           /* value leads to something whose gradient is wanted */
     contribution *gradient; /* per value that existed before the pass */
     size_t count;           /* such values */
+    bool parameters;        /* they are wanted too */
 } pass;
 
 /* Sums what has come in so far into one value. */
@@ -61,17 +62,22 @@ static lbk_status contribute(pass *p, lbk_value value, lbk_value gradient) {
     return LBK_OK;
 }
 
+/* Whether a gradient is to go from the node to its input i. */
+static bool input_needed(const pass *p, const lbk_node *node, int i) {
+    return node->input[i] != LBK_NONE && p->needed[node->input[i]] && !(node->op->detached >> i & 1u);
+}
+
 static void mark_needed(pass *p, const lbk_value *wanted, size_t count) {
     lbk_graph *graph = p->graph;
     for (size_t v = 0; v < p->count; v++)
-        p->needed[v] = graph->values[v].kind == LBK_VALUE_PARAM;
+        p->needed[v] = p->parameters && graph->values[v].kind == LBK_VALUE_PARAM;
     for (size_t i = 0; i < count; i++)
         p->needed[wanted[i]] = true;
     for (size_t n = 0; n < graph->node_count; n++) {
         const lbk_node *node = &graph->nodes[n];
         bool any = false;
         for (int i = 0; i < node->input_count; i++)
-            any |= node->input[i] != LBK_NONE && p->needed[node->input[i]];
+            any |= input_needed(p, node, i);
         for (int i = 0; i < node->output_count; i++)
             p->needed[node->output[i]] = any;
     }
@@ -89,6 +95,8 @@ static lbk_status differentiate_node(pass *p, size_t index) {
                       .input_desc = input,
                       .output_desc = output};
     bool reached = false, wanted = false;
+    for (int i = 0; i < LBK_MAX_OUTPUTS; i++)
+        g.output_grad[i] = LBK_NONE;
     for (int i = 0; i < node.output_count; i++) {
         g.output[i] = node.output[i];
         LBK_TRY(collapse(p, node.output[i], &g.output_grad[i]));
@@ -98,7 +106,7 @@ static lbk_status differentiate_node(pass *p, size_t index) {
         g.input_grad[i] = LBK_NONE;
     for (int i = 0; i < node.input_count; i++) {
         g.input[i] = node.input[i];
-        g.wanted[i] = node.input[i] != LBK_NONE && p->needed[node.input[i]];
+        g.wanted[i] = input_needed(p, &node, i);
         wanted |= g.wanted[i];
     }
     if (!reached || !wanted)
@@ -113,11 +121,8 @@ static lbk_status differentiate_node(pass *p, size_t index) {
     return LBK_OK;
 }
 
-static lbk_status run(pass *p, lbk_value loss) {
+static lbk_status mark_parameters(pass *p) {
     lbk_graph *graph = p->graph;
-    LBK_TRY(contribute(p, loss, LBK_ONE));
-    for (size_t n = graph->node_count; n-- > 0;)
-        LBK_TRY(differentiate_node(p, n));
     for (size_t v = 0; v < p->count; v++) {
         if (graph->values[v].kind != LBK_VALUE_PARAM)
             continue;
@@ -132,13 +137,19 @@ static lbk_status run(pass *p, lbk_value loss) {
     return LBK_OK;
 }
 
-lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_value *wanted, size_t count,
-                                   lbk_value *wanted_grad) {
+static lbk_status run(pass *p, lbk_value loss) {
+    LBK_TRY(contribute(p, loss, LBK_ONE));
+    for (size_t n = p->graph->node_count; n-- > 0;)
+        LBK_TRY(differentiate_node(p, n));
+    return p->parameters ? mark_parameters(p) : LBK_OK;
+}
+
+static lbk_status differentiate(lbk_graph *graph, bool parameters, lbk_value loss, const lbk_value *wanted,
+                                size_t count, lbk_value *wanted_grad) {
     if (lbk_shape_count(&lbk_graph_desc(graph, loss)->shape) != 1)
         return lbk_fail(LBK_ERR_INTERNAL, "only a scalar can be differentiated");
-    pass p = {.graph = graph, .count = graph->value_count};
+    pass p = {.graph = graph, .count = graph->value_count, .parameters = parameters};
     lbk_status status = LBK_OK;
-    graph->in_backward = true;
     LBK_GOTO(lbk_calloc(p.count, sizeof *p.needed, &p.needed));
     LBK_GOTO(lbk_calloc(p.count, sizeof *p.gradient, &p.gradient));
     mark_needed(&p, wanted, count);
@@ -146,10 +157,22 @@ lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_v
     for (size_t i = 0; i < count; i++)
         LBK_GOTO(collapse(&p, wanted[i], &wanted_grad[i]));
 out:
-    graph->in_backward = false;
     free(p.needed);
     free(p.gradient);
     return status;
+}
+
+lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_value *wanted, size_t count,
+                                   lbk_value *wanted_grad) {
+    graph->in_backward = true;
+    lbk_status status = differentiate(graph, true, loss, wanted, count, wanted_grad);
+    graph->in_backward = false;
+    return status;
+}
+
+lbk_status lbk_graph_derivative(lbk_graph *graph, lbk_value loss, const lbk_value *wanted, size_t count,
+                                lbk_value *wanted_grad) {
+    return differentiate(graph, false, loss, wanted, count, wanted_grad);
 }
 
 lbk_value lbk_graph_gradient(const lbk_graph *graph, lbk_value param) {

@@ -104,6 +104,10 @@ void lbk_graph_node_descs(const lbk_graph *graph, const lbk_node *node, lbk_tens
  * LBK_ERR_INPUT that names it. loss is differentiated with seed 1. */
 lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_value *wanted, size_t count,
                                    lbk_value *wanted_grad);
+/* dL/d(wanted[i]) as part of the forward pass, from which a loss may be made that is differentiated in turn: a penalty on the
+ * gradient of the input. LBK_NONE where L does not depend on it, LBK_ONE for L itself; parameters get no gradient here. */
+lbk_status lbk_graph_derivative(lbk_graph *graph, lbk_value loss, const lbk_value *wanted, size_t count,
+                                lbk_value *wanted_grad);
 /* The gradient value of parameter `param` after differentiate; LBK_NONE before. */
 lbk_value lbk_graph_gradient(const lbk_graph *graph, lbk_value param);
 

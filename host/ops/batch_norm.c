@@ -4,6 +4,7 @@
  * Training uses the batch's own statistics and moves the running ones, where it is given them, towards these, with the
  * unbiased variance, as PyTorch does; evaluation uses the running ones. */
 #include "ops/batch_norm.h"
+#include "ops/compose.h"
 
 #include <math.h>
 
@@ -94,7 +95,7 @@ static void batch_norm_reference(const lbk_reference *r) {
 
 /* Behind a relu with an addend the sign of y decides and the op returns the addend's gradient; an addend without relu passes
  * dy on. */
-static lbk_status batch_norm_differentiate(lbk_gradient *g) {
+static lbk_status differentiate_y(lbk_gradient *g) {
     const batch_norm_params *p = g->params;
     bool add = g->input_count > ADDEND && lbk_ops_present(&g->input_desc[ADDEND]);
     lbk_norm_backward_params params = {.eps = p->eps, .training = p->training, .relu = p->relu};
@@ -113,6 +114,18 @@ static lbk_status batch_norm_differentiate(lbk_gradient *g) {
     if (add && g->wanted[ADDEND])
         g->input_grad[ADDEND] = p->relu ? outputs[3] : g->output_grad[0];
     return LBK_OK;
+}
+
+static lbk_status batch_norm_differentiate(lbk_gradient *g) {
+    lbk_compose c = {g, LBK_OK};
+    lbk_value by_statistics;
+    if (g->output_grad[0] != LBK_NONE)
+        LBK_TRY(differentiate_y(g));
+    if (!g->wanted[X] || (g->output_grad[1] == LBK_NONE && g->output_grad[2] == LBK_NONE))
+        return LBK_OK;
+    LBK_TRY(lbk_norm_statistics_differentiate(g, g->output_grad[1], g->output_grad[2], &by_statistics));
+    g->input_grad[X] = lbk_compose_add(&c, g->input_grad[X], by_statistics);
+    return c.status;
 }
 
 static lbk_status batch_norm_weights(const void *params, const lbk_tensor_desc *input, lbk_weight_list *list) {

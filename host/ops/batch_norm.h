@@ -11,6 +11,11 @@ typedef struct lbk_norm_backward_params {
     bool training, relu;
 } lbk_norm_backward_params;
 
+/* The rules of what training makes of x besides y: what flows back to x, of M rows, from the gradients of save_mean and save_rstd
+ * (LBK_NONE: zero); and of batch_norm_backward, whose inputs are those of its op table. */
+lbk_status lbk_norm_statistics_differentiate(lbk_gradient *g, lbk_value dmean, lbk_value drstd, lbk_value *dx);
+lbk_status lbk_norm_backward_differentiate(lbk_gradient *g);
+
 typedef struct lbk_norm_split {
     int64_t rows, channels;
     int64_t lanes;  /* width of the table: channels; on CPUs lcm(channels, 64) */

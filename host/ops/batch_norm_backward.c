@@ -217,6 +217,7 @@ static const lbk_op backward_op = {
     .inplace = 1 + DY,
     .infer = backward_infer,
     .cost = backward_cost,
+    .differentiate = lbk_norm_backward_differentiate,
     .reference = backward_reference,
     .variants = backward_variants,
     .examples = backward_examples,

@@ -115,6 +115,7 @@ LBK_VARIANTS_BY_CLASS(binary, "vector", "float4", "element")
         return expression;                                                                                             \
     }
 #define COMPOSED(name, low, high, summary, formula, value) FUNCTION(value_##name, value)
+#define COMPARED COMPOSED
 #define SLOPED(name, low, high, summary, formula, value, slope_a, slope_b)                                             \
     FUNCTION(value_##name, value)                                                                                      \
     FUNCTION(slope_a_##name, slope_a)                                                                                  \
@@ -122,6 +123,7 @@ LBK_VARIANTS_BY_CLASS(binary, "vector", "float4", "element")
 #include "ops/binary.def"
 #undef COMPOSED
 #undef SLOPED
+#undef COMPARED
 
 /* The launch's cases: equal shapes; a vector along the last dimension; one number a channel and sample; a scalar; both
  * operands repeat, with more dimensions than the launch has. */
@@ -147,7 +149,7 @@ LBK_VARIANTS_BY_CLASS(binary, "vector", "float4", "element")
         }                                                                                                              \
     }
 #define COMMON .cost = binary_cost, .reference = binary_reference, .variants = binary_variants, .inplace = 1
-#define VALUE_OP(op_name, low, high, text, equation, rule, back_a, back_b)                                             \
+#define VALUE_OP(op_name, low, high, text, equation, rule, back_a, back_b, trait)                                      \
     static const lbk_op op_name##_op = {.name = #op_name,                                                              \
                                         .summary = text,                                                               \
                                         .formula = equation,                                                           \
@@ -155,7 +157,7 @@ LBK_VARIANTS_BY_CLASS(binary, "vector", "float4", "element")
                                         .outputs = "y[...]",                                                           \
                                         .min_inputs = 2,                                                               \
                                         .max_inputs = 2,                                                               \
-                                        .layer = true,                                                                 \
+                                        trait,                                                                         \
                                         .infer = value_infer,                                                          \
                                         .differentiate = rule,                                                         \
                                         .examples = EXAMPLES(low, high),                                               \
@@ -178,16 +180,21 @@ LBK_VARIANTS_BY_CLASS(binary, "vector", "float4", "element")
         ROLE(slope_##operand##_##op_name, NULL, NULL),                                                                 \
         COMMON};
 #define COMPOSED(name, low, high, summary, formula, value)                                                             \
-    VALUE_OP(name, low, high, summary, formula, name##_differentiate, NULL, NULL)
+    VALUE_OP(name, low, high, summary, formula, name##_differentiate, NULL, NULL, .layer = true)
 #define SLOPED(name, low, high, summary, formula, value, slope_a, slope_b)                                             \
-    VALUE_OP(name, low, high, summary, formula, sloped_differentiate, #name "_backward_a", #name "_backward_b")        \
+    VALUE_OP(name, low, high, summary, formula, sloped_differentiate, #name "_backward_a", #name "_backward_b",        \
+             .layer = true)                                                                                            \
     BACKWARD_OP(name, a, low, high, slope_a)                                                                           \
     BACKWARD_OP(name, b, low, high, slope_b)
+#define COMPARED(name, low, high, summary, formula, value)                                                             \
+    VALUE_OP(name, low, high, summary, formula, NULL, NULL, NULL, .detached = 3)
 #include "ops/binary.def"
 #undef COMPOSED
 #undef SLOPED
+#undef COMPARED
 
 #define COMPOSED(name, ...) &name##_op,
+#define COMPARED COMPOSED
 #define SLOPED(name, ...) &name##_op, &name##_backward_a_op, &name##_backward_b_op,
 const lbk_op *const lbk_ops_binary[] = {
 #include "ops/binary.def"

@@ -21,9 +21,9 @@ lbk_status lbk_broadcast_emit(lbk_emit *e, lbk_class cls, const char *kernel, co
  * shape it leaves, which is `to` when there was one run. */
 void lbk_broadcast_last_run(const lbk_shape *from, const lbk_shape *to, lbk_slices *slices, lbk_shape *next);
 
-/* Parameters of sum_to and expand. */
+/* Parameters of sum_to, expand and reshape. */
 typedef struct lbk_shape_params {
-    lbk_ints shape; /* of the output */
+    lbk_ints shape; /* of the output; reshape.c explains its 0 and -1 */
 } lbk_shape_params;
 
 /* In a rule: `gradient` has output 0's shape; what input `input` gets of it is its sum over what was repeated. */

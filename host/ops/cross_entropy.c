@@ -1,7 +1,10 @@
 /* cross_entropy: softmax and negative log-likelihood of the labels in one op, as torch.nn.CrossEntropyLoss, with the classes in
  * the last dimension. Rows with a negative label never count. The derivative comes out of the same pass as the second
  * output. */
+#include "ops/compose.h"
 #include "ops/loss.h"
+#include "ops/one_hot.h"
+#include "ops/unary.h"
 
 #include <limits.h>
 #include <math.h>
@@ -84,14 +87,41 @@ static void cross_entropy_reference(const lbk_reference *r) {
             reference_row(r, row, (int64_t)r->in[LABELS][row], p->reduction == LBK_LOSS_SUM ? 1 : 1 / sum);
 }
 
+/* dlogits = share (softmax(logits) - target) of rows that count; only the softmax depends on the logits. */
+static lbk_status differentiate_again(lbk_gradient *g, lbk_value *out) {
+    const cross_entropy_params *p = g->params;
+    const lbk_one_hot_params classes = {(int)lbk_shape_last(&g->input_desc[LOGITS].shape)};
+    const lbk_unary_params at_least_one = {.min = 1, .max = 3.4e38};
+    lbk_compose c = {g, LBK_OK};
+    if (p->ignore_index >= 0 || g->input_count > WEIGHT)
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "with ignore_index or weight the derivative has no derivative");
+    lbk_value prediction = lbk_compose_unary(&c, "softmax", g->input[LOGITS]);
+    lbk_value dlogits =
+        lbk_compose_apply(&c, "softmax_backward", NULL, 2, (lbk_value[]){g->output_grad[1], prediction});
+    lbk_value counts = lbk_compose_apply(&c, "one_hot", &classes, 1, &g->input[LABELS]);
+    lbk_value share = lbk_compose_sum_last(&c, counts);
+    if (p->reduction != LBK_LOSS_SUM) {
+        lbk_value sum = lbk_compose_sum_all(&c, share);
+        sum = lbk_compose_apply(&c, "clamp", &at_least_one, 1, &sum);
+        share = lbk_compose_apply(&c, "div", NULL, 2, (lbk_value[]){share, sum});
+    }
+    *out = lbk_compose_mul(&c, dlogits, share);
+    return c.status;
+}
+
 static lbk_status cross_entropy_differentiate(lbk_gradient *g) {
-    if (g->output_grad[1] != LBK_NONE)
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "output dlogits has no derivative");
+    lbk_compose c = {g, LBK_OK};
+    lbk_value first = LBK_NONE, second = LBK_NONE;
     if (g->input_count > WEIGHT && g->wanted[WEIGHT])
         return lbk_fail(LBK_ERR_UNSUPPORTED, "no derivative with respect to weight");
-    if (!g->wanted[LOGITS] || g->output_grad[0] == LBK_NONE)
+    if (!g->wanted[LOGITS])
         return LBK_OK;
-    return lbk_loss_scale(g, g->output[1], &g->input_grad[LOGITS]);
+    if (g->output_grad[0] != LBK_NONE)
+        LBK_TRY(lbk_loss_scale(g, g->output[1], &first));
+    if (g->output_grad[1] != LBK_NONE)
+        LBK_TRY(differentiate_again(g, &second));
+    g->input_grad[LOGITS] = lbk_compose_add(&c, first, second);
+    return c.status;
 }
 
 /* Who computes a row's share of the mean: nobody for a sum, every row for itself, or one launch before for all rows, which

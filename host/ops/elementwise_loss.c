@@ -2,6 +2,7 @@
  * L1Loss, SmoothL1Loss and BCEWithLogitsLoss:
  *   mse (a-b)^2   l1 |a-b|   smooth_l1 (a-b)^2 / 2 beta where |a-b| < beta, else |a-b| - beta / 2
  *   bce -(p b ln sigmoid(a) + (1 - b) ln sigmoid(-a)), with p = pos_weight of the last dimension, or 1. */
+#include "ops/compose.h"
 #include "ops/loss.h"
 
 #include <math.h>
@@ -84,6 +85,20 @@ static double bce_term(const lbk_loss_params *p, double a, double b, double pos_
     d[0] = (1 - b) / (1 + exp(-a)) - pos_weight * b / (1 + exp(a));
     d[1] = ln_low - pos_weight * ln_high;
     return -(pos_weight * b * ln_high + (1 - b) * ln_low);
+}
+
+/* The derivative with respect to a is 2 (a - b), divided as the loss; with respect to b it is its negative. */
+static lbk_status mse_differentiate(lbk_gradient *g) {
+    const lbk_loss_params *p = g->params;
+    lbk_compose c = {g, LBK_OK};
+    lbk_value second[2] = {LBK_NONE, LBK_NONE};
+    for (int i = 0; i < 2 && g->output_grad[1] != LBK_NONE; i++) {
+        double factor = (i == p->operand ? 2 : -2) * factor_of(p, lbk_ops_count(&g->input_desc[0]));
+        if (g->wanted[i])
+            second[i] = lbk_compose_scale(&c, g->output_grad[1], factor, 0);
+    }
+    LBK_TRY(c.status);
+    return lbk_loss_differentiate_twice(g, second);
 }
 
 /* How the elements are cut into blocks. Few, so that summing those up does not show; small enough for small errors. */
@@ -177,7 +192,7 @@ static const lbk_op_example bce_examples[] = {
      .high = 20},
 };
 
-#define OP(id, op_name, op_inputs, most, op_table, op_infer, op_cost, op_examples, text, op_formula)                   \
+#define OP(id, op_name, op_inputs, most, op_table, op_infer, op_cost, rule, op_examples, text, op_formula)             \
     static const lbk_op id##_op = {                                                                                    \
         .name = op_name,                                                                                               \
         .summary = text,                                                                                               \
@@ -190,21 +205,21 @@ static const lbk_op_example bce_examples[] = {
         .max_inputs = most,                                                                                            \
         .infer = op_infer,                                                                                             \
         .cost = op_cost,                                                                                               \
-        .differentiate = lbk_loss_differentiate,                                                                       \
+        .differentiate = rule,                                                                                         \
         .reference = id##_reference,                                                                                   \
         .variants = id##_variants,                                                                                     \
         .examples = op_examples,                                                                                       \
         .example_count = 3,                                                                                            \
     };
-OP(mse, "mse_loss", "a[...] b[...]", 2, table, pair_infer, pair_cost, pair_examples,
+OP(mse, "mse_loss", "a[...] b[...]", 2, table, pair_infer, pair_cost, mse_differentiate, pair_examples,
    "mean squared difference of two tensors, as torch.nn.MSELoss", "loss = mean (a - b)^2")
-OP(l1, "l1_loss", "a[...] b[...]", 2, table, pair_infer, pair_cost, pair_examples,
+OP(l1, "l1_loss", "a[...] b[...]", 2, table, pair_infer, pair_cost, lbk_loss_differentiate, pair_examples,
    "mean absolute difference of two tensors, as torch.nn.L1Loss", "loss = mean |a - b|")
-OP(smooth, "smooth_l1_loss", "a[...] b[...]", 2, smooth_table, pair_infer, pair_cost, smooth_examples,
-   "squared difference where small, absolute where large, as torch.nn.SmoothL1Loss",
+OP(smooth, "smooth_l1_loss", "a[...] b[...]", 2, smooth_table, pair_infer, pair_cost, lbk_loss_differentiate,
+   smooth_examples, "squared difference where small, absolute where large, as torch.nn.SmoothL1Loss",
    "loss = mean of (a - b)^2 / (2 beta) where |a - b| < beta, else |a - b| - beta / 2")
-OP(bce, "bce_with_logits", "a[...,K] b[...,K] pos_weight[K]?", 3, table, bce_infer, bce_cost, bce_examples,
-   "binary cross-entropy of logits a against targets b, as torch.nn.BCEWithLogitsLoss",
+OP(bce, "bce_with_logits", "a[...,K] b[...,K] pos_weight[K]?", 3, table, bce_infer, bce_cost, lbk_loss_differentiate,
+   bce_examples, "binary cross-entropy of logits a against targets b, as torch.nn.BCEWithLogitsLoss",
    "loss = mean of -(pos_weight b ln sigmoid(a) + (1 - b) ln sigmoid(-a))")
 
 const lbk_op *const lbk_ops_elementwise_loss[] = {&mse_op, &l1_op, &smooth_op, &bce_op, NULL};

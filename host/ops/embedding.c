@@ -99,12 +99,13 @@ static lbk_status bag_differentiate(lbk_gradient *g) {
     const lbk_embedding_backward_params params = {
         .vocabulary = p->vocabulary, .padding_idx = p->padding_idx, .mode = p->mode};
     const lbk_value inputs[] = {g->output_grad[0], g->input[IDS], scaled ? g->input[SCALE] : LBK_NONE};
-    const lbk_value scale_inputs[] = {g->output_grad[0], g->input[IDS], g->input[WEIGHT]};
+    const lbk_gather_params gather = {.padding_idx = p->padding_idx};
+    const lbk_value gather_inputs[] = {g->output_grad[0], g->input[IDS], g->input[WEIGHT]};
     if (g->wanted[WEIGHT])
         LBK_TRY(
             lbk_gradient_emit(g, "embedding_bag_backward", &params, scaled ? 3 : 2, inputs, &g->input_grad[WEIGHT]));
     if (scaled && g->wanted[SCALE])
-        LBK_TRY(lbk_gradient_emit(g, "embedding_bag_backward_scale", &params, 3, scale_inputs, &g->input_grad[SCALE]));
+        LBK_TRY(lbk_gradient_emit(g, "gather_dot", &gather, 3, gather_inputs, &g->input_grad[SCALE]));
     return LBK_OK;
 }
 

@@ -1,4 +1,4 @@
-/* What embedding, embedding_bag and their derivatives share. */
+/* What embedding, embedding_bag, gather_dot and their derivatives share. */
 #ifndef LBK_OPS_EMBEDDING_H
 #define LBK_OPS_EMBEDDING_H
 
@@ -17,6 +17,11 @@ typedef struct lbk_embedding_backward_params {
     int vocabulary, padding_idx;
     int mode;
 } lbk_embedding_backward_params;
+
+/* Of gather_dot. */
+typedef struct lbk_gather_params {
+    int padding_idx;
+} lbk_gather_params;
 
 extern const char *const lbk_embedding_files[]; /* of kernels, by class */
 

@@ -1,4 +1,4 @@
-/* Derivatives of embedding and embedding_bag with respect to the table, and of the latter with respect to the scales.
+/* Derivatives of embedding and embedding_bag with respect to the table. (That with respect to the scales is gather_dot.)
  *
  * A row of the table gets the sum of dy over all positions that name it. Without atomics and in a fixed order: positions are
  * sorted by id, so that a row's positions lie side by side; then each row finds its own by bisection and adds them in their
@@ -17,7 +17,7 @@ static const lbk_param bag_table[] = {
     TABLE_ROWS, LBK_PARAM_CHOICE(backward_params, mode, "mean", modes, "what became of a bag's rows", NULL),
     LBK_PARAM_END};
 
-enum { DY, IDS, SCALE, WEIGHT = SCALE }; /* inputs; WEIGHT: of the derivative with respect to the scales */
+enum { DY, IDS, SCALE }; /* inputs */
 
 static lbk_status embedding_infer(lbk_infer *infer) {
     const backward_params *p = infer->params;
@@ -31,42 +31,23 @@ static lbk_status embedding_infer(lbk_infer *infer) {
     return LBK_OK;
 }
 
-/* ids[N,T], dy[N,D]. */
-static lbk_status bags_check(const lbk_infer *infer) {
+static lbk_status bag_infer(lbk_infer *infer) {
+    const backward_params *p = infer->params;
     const lbk_shape *dy = &infer->input[DY].shape;
     LBK_TRY(lbk_infer_rank(infer, IDS, "ids", 2));
     LBK_TRY(lbk_infer_rank(infer, DY, "dy", 2));
-    return lbk_infer_shape(infer, DY, "dy", lbk_shape_2(infer->input[IDS].shape.dim[0], dy->dim[1]));
-}
-
-static lbk_status bag_infer(lbk_infer *infer) {
-    const backward_params *p = infer->params;
-    LBK_TRY(bags_check(infer));
+    LBK_TRY(lbk_infer_shape(infer, DY, "dy", lbk_shape_2(infer->input[IDS].shape.dim[0], dy->dim[1])));
     if (lbk_infer_has(infer, SCALE))
         LBK_TRY(lbk_infer_shape(infer, SCALE, "scale", infer->input[IDS].shape));
     if (lbk_infer_has(infer, SCALE) && p->mode != LBK_BAG_SUM)
         return lbk_fail(LBK_ERR_INPUT, "a scale per id needs mode=sum");
-    lbk_infer_output(infer, LBK_F32, lbk_shape_2(p->vocabulary, infer->input[DY].shape.dim[1]));
-    return LBK_OK;
-}
-
-static lbk_status scale_infer(lbk_infer *infer) {
-    const backward_params *p = infer->params;
-    LBK_TRY(bags_check(infer));
-    LBK_TRY(lbk_infer_shape(infer, WEIGHT, "weight", lbk_shape_2(p->vocabulary, infer->input[DY].shape.dim[1])));
-    lbk_infer_output(infer, LBK_F32, infer->input[IDS].shape);
+    lbk_infer_output(infer, LBK_F32, lbk_shape_2(p->vocabulary, dy->dim[1]));
     return LBK_OK;
 }
 
 static void backward_cost(const lbk_infer *shapes, lbk_cost *cost) {
     lbk_cost_elementwise(shapes, 0, cost);
     cost->flops = 2 * (double)(lbk_ops_count(&shapes->input[IDS]) * lbk_shape_last(&shapes->input[DY].shape));
-}
-
-/* Of the table only the rows named are read. */
-static void scale_cost(const lbk_infer *shapes, lbk_cost *cost) {
-    backward_cost(shapes, cost);
-    cost->bytes += 2 * cost->flops - (double)lbk_tensor_bytes(&shapes->input[WEIGHT]);
 }
 
 static bool is_row(const backward_params *p, double id) {
@@ -102,13 +83,6 @@ static void bag_reference(const lbk_reference *r) {
         for (int64_t d = 0; d < width && is_row(p, r->in[IDS][t]); d++)
             r->out[0][(int64_t)r->in[IDS][t] * width + d] += scale * r->in[DY][t / terms * width + d];
     }
-}
-
-static void scale_reference(const lbk_reference *r) {
-    int64_t width = lbk_shape_last(&r->input[DY].shape), terms = r->input[IDS].shape.dim[1];
-    for (int64_t t = 0; t < lbk_ops_count(&r->input[IDS]); t++)
-        for (int64_t d = 0; d < width && is_row(r->params, r->in[IDS][t]); d++)
-            r->out[0][t] += r->in[DY][t / terms * width + d] * r->in[WEIGHT][(int64_t)r->in[IDS][t] * width + d];
 }
 
 /* Scratch memory of the sort. */
@@ -195,22 +169,8 @@ static lbk_status bag_emit(lbk_emit *e, lbk_class cls) {
     return emit_rows(e, cls, e->input[IDS].shape.dim[1]);
 }
 
-static lbk_status scale_emit(lbk_emit *e, lbk_class cls) {
-    const backward_params *p = e->params;
-    lbk_call *call;
-    LBK_TRY(lbk_emit_kernel(e, lbk_embedding_files[cls], "bag_scales", &call));
-    for (int i = DY; i <= WEIGHT; i++)
-        lbk_call_input(call, i);
-    lbk_call_output(call, 0);
-    lbk_call_int(call, p->vocabulary);
-    lbk_call_int(call, p->padding_idx);
-    lbk_call_int(call, e->input[IDS].shape.dim[1]);
-    return lbk_rows_call(call, e, cls, lbk_ops_count(&e->input[IDS]), lbk_shape_last(&e->input[DY].shape));
-}
-
 LBK_VARIANTS_BY_CLASS(embedding, "rows", "group", "elementwise")
 LBK_VARIANTS_BY_CLASS(bag, "rows", "group", "elementwise")
-LBK_VARIANTS_BY_CLASS(scale, "vector", "group", "row")
 
 /* A row that gets no gradient passes none on. */
 static lbk_status embedding_differentiate(lbk_gradient *g) {
@@ -241,18 +201,6 @@ static const lbk_op_example bag_examples[] = {
     {.params = "vocabulary=2 padding_idx=0", .input = {{2, {5, 1}}, {2, {5, 1}}}, .input_count = 2, .integer_below = 2},
     {.params = "vocabulary=300 mode=sum",
      .input = {{2, {31, 67}}, {2, {31, 19}}, {2, {31, 19}}},
-     .input_count = 3,
-     .integer_below = 300},
-};
-
-static const lbk_op_example scale_examples[] = {
-    {.params = "vocabulary=13 padding_idx=2 mode=sum",
-     .input = {{2, {7, 8}}, {2, {7, 5}}, {2, {13, 8}}},
-     .input_count = 3,
-     .integer_below = 13},
-    {.params = "vocabulary=2", .input = {{2, {1, 1}}, {2, {1, 1}}, {2, {2, 1}}}, .input_count = 3, .integer_below = 2},
-    {.params = "vocabulary=300",
-     .input = {{2, {31, 131}}, {2, {31, 19}}, {2, {300, 131}}},
      .input_count = 3,
      .integer_below = 300},
 };
@@ -296,23 +244,4 @@ static const lbk_op bag_op = {
     .example_count = sizeof bag_examples / sizeof *bag_examples,
 };
 
-static const lbk_op scale_op = {
-    .name = "embedding_bag_backward_scale",
-    .summary = "derivative of embedding_bag with respect to the scales",
-    .formula = "dscale[n,t] = sum_d dy[n,d] weight[ids[n,t],d], 0 for padding_idx",
-    .inputs = "dy[N,D] ids[N,T]:i32 weight[V,D]",
-    .outputs = "dscale[N,T]",
-    .params = bag_table,
-    .params_size = sizeof(backward_params),
-    .min_inputs = 3,
-    .max_inputs = 3,
-    .integers = 1u << IDS,
-    .infer = scale_infer,
-    .cost = scale_cost,
-    .reference = scale_reference,
-    .variants = scale_variants,
-    .examples = scale_examples,
-    .example_count = sizeof scale_examples / sizeof *scale_examples,
-};
-
-const lbk_op *const lbk_ops_embedding_backward[] = {&embedding_op, &bag_op, &scale_op, NULL};
+const lbk_op *const lbk_ops_embedding_backward[] = {&embedding_op, &bag_op, NULL};

@@ -1,6 +1,9 @@
 /* l2_normalize: every slice along an axis divided by its Euclidean norm, which counts as eps where it is smaller
- * (torch.nn.functional.normalize); and its derivative. */
+ * (torch.nn.functional.normalize); and its derivative. Of the differences of all pairs of a batch it gives the distances and
+ * directions of relational distillation (Park et al. 2019), with a distance of 0, and no gradient, from a vector to itself. */
+#include "ops/compose.h"
 #include "ops/reduce.h"
+#include "ops/unary.h"
 
 #include <math.h>
 
@@ -84,11 +87,66 @@ static void backward_reference(const lbk_reference *r) {
     }
 }
 
+#define TINY 1e-30 /* stands for a norm of 0 */
+
+/* dnorm/dx = x / norm = y max(norm, eps) / norm, and 0 where x is all zeros, as of a vector's difference to itself. */
+static lbk_value of_norm(lbk_compose *c, lbk_value dnorm) {
+    lbk_gradient *g = c->g;
+    const normalize_params *p = g->params;
+    const lbk_unary_params divided = {.min = p->eps, .max = 3.4e38}, tiny = {.min = TINY, .max = 3.4e38};
+    lbk_slices slices;
+    lbk_shape kept;
+    if (dnorm == LBK_NONE)
+        return LBK_NONE;
+    lbk_value divisor = lbk_compose_apply(c, "clamp", &divided, 1, &g->output[1]);
+    lbk_value norm = lbk_compose_apply(c, "clamp", &tiny, 1, &g->output[1]);
+    lbk_value ratio = lbk_compose_apply(c, "div", NULL, 2, (lbk_value[]){divisor, norm});
+    if (c->status == LBK_OK)
+        c->status = lbk_slices_init_axis(&slices, &g->input_desc[0].shape, p->axis, true, &kept);
+    if (c->status != LBK_OK)
+        return LBK_NONE;
+    return lbk_compose_mul(c, g->output[0], lbk_compose_reshape(c, lbk_compose_mul(c, dnorm, ratio), &kept));
+}
+
 static lbk_status forward_differentiate(lbk_gradient *g) {
+    lbk_compose c = {g, LBK_OK};
     const lbk_value inputs[] = {g->output_grad[0], g->output[0], g->output[1]};
-    if (g->output_grad[1] != LBK_NONE)
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "output norm has no derivative");
-    return lbk_gradient_emit(g, "l2_normalize_backward", g->params, 3, inputs, &g->input_grad[0]);
+    lbk_value by_y = LBK_NONE;
+    if (g->output_grad[0] != LBK_NONE)
+        by_y = lbk_compose_apply(&c, "l2_normalize_backward", g->params, 3, inputs);
+    g->input_grad[0] = lbk_compose_add(&c, by_y, of_norm(&c, g->output_grad[1]));
+    return c.status;
+}
+
+/* dx = (dy - y (dy.y)) / norm is symmetric in dy. Below eps, where dx = dy / eps, y and norm are not in it. */
+static lbk_status backward_differentiate(lbk_gradient *g) {
+    const normalize_params *p = g->params;
+    const lbk_unary_params at_least = {.min = p->eps, .max = 3.4e38}, eps = {.offset = p->eps};
+    lbk_compose c = {g, LBK_OK};
+    lbk_value in = g->output_grad[0], dy = g->input[0], y = g->input[1];
+    lbk_slices slices;
+    lbk_shape kept;
+    LBK_TRY(lbk_slices_init_axis(&slices, &g->input_desc[0].shape, p->axis, true, &kept));
+    if (g->wanted[0])
+        g->input_grad[0] = lbk_compose_apply(&c, "l2_normalize_backward", p, 3, (lbk_value[]){in, y, g->input[2]});
+    if (!g->wanted[1] && !g->wanted[2])
+        return c.status;
+    lbk_value limit = lbk_compose_apply(&c, "scale", &eps, 1, &g->input[2]); /* eps, in norm's shape */
+    lbk_value below = lbk_compose_apply(&c, "less", NULL, 2, (lbk_value[]){g->input[2], limit});
+    lbk_value divisor = lbk_compose_apply(&c, "clamp", &at_least, 1, &g->input[2]);
+    lbk_value share = lbk_compose_unary(&c, "reciprocal", divisor); /* -1 / norm, or 0 */
+    share = lbk_compose_mul(&c, share, lbk_compose_scale(&c, below, 1, -1));
+    if (g->wanted[2]) {
+        lbk_value dot = lbk_compose_sum_to(&c, lbk_compose_mul(&c, in, g->output[0]), &kept);
+        g->input_grad[2] = lbk_compose_mul(&c, lbk_compose_reshape(&c, dot, &g->input_desc[2].shape), share);
+    }
+    if (!g->wanted[1])
+        return c.status;
+    lbk_value dot = lbk_compose_sum_to(&c, lbk_compose_mul(&c, dy, y), &kept);
+    lbk_value in_dot = lbk_compose_sum_to(&c, lbk_compose_mul(&c, in, y), &kept);
+    lbk_value sum = lbk_compose_add(&c, lbk_compose_mul(&c, in, dot), lbk_compose_mul(&c, dy, in_dot));
+    g->input_grad[1] = lbk_compose_mul(&c, sum, lbk_compose_reshape(&c, share, &kept));
+    return c.status;
 }
 
 /* All inputs, all outputs. A kernel is called as its op. */
@@ -161,6 +219,7 @@ static const lbk_op backward_op = {
     .inplace = 1,
     .infer = backward_infer,
     .cost = backward_cost,
+    .differentiate = backward_differentiate,
     .reference = backward_reference,
     .variants = normalize_variants,
     .examples = backward_examples,

@@ -1,5 +1,7 @@
 #include "ops/loss.h"
 
+#include "ops/compose.h"
+
 const char *const lbk_loss_reductions[] = {"mean", "sum", NULL};
 const char *const lbk_loss_row_reductions[] = {"mean", "sum", "batchmean", NULL};
 const char *const lbk_loss_operands[] = {"first", "second", NULL};
@@ -31,6 +33,16 @@ lbk_status lbk_loss_differentiate(lbk_gradient *g) {
         LBK_TRY(lbk_loss_scale(g, outputs[1], &g->input_grad[i]));
     }
     return LBK_OK;
+}
+
+lbk_status lbk_loss_differentiate_twice(lbk_gradient *g, const lbk_value second[2]) {
+    lbk_compose c = {g, LBK_OK};
+    g->output_grad[1] = LBK_NONE;
+    LBK_TRY(lbk_loss_differentiate(g));
+    for (int i = 0; i < 2; i++)
+        if (g->wanted[i])
+            g->input_grad[i] = lbk_compose_add(&c, g->input_grad[i], second[i]);
+    return c.status;
 }
 
 lbk_status lbk_loss_emit_sum(lbk_emit *e, int scratch, int64_t count, size_t group) {

@@ -28,6 +28,9 @@ lbk_status lbk_loss_scale(lbk_gradient *g, lbk_value derivative, lbk_value *out)
 /* The rule of a loss between its first two inputs, with lbk_loss_params. */
 lbk_status lbk_loss_differentiate(lbk_gradient *g);
 
+/* The same where output 1 has a gradient too: its contributions to the two inputs, found by the caller, are added. */
+lbk_status lbk_loss_differentiate_twice(lbk_gradient *g, const lbk_value second[2]);
+
 /* Appends the call that sums `count` floats of scratch memory into output 0: by one work-item (group 1), or by a work-group
  * of `group` work-items, a power of two. */
 lbk_status lbk_loss_emit_sum(lbk_emit *e, int scratch, int64_t count, size_t group);

@@ -1,6 +1,6 @@
 /* Where the largest elements are: max and argmax along an axis, top_k along the last one, and the one derivative of max and
  * top_k. NaN counts as larger than any number, and of equals the first counts, as in PyTorch's max(dim). */
-#include "ops/reduce.h"
+#include "ops/gather.h"
 
 #include <math.h>
 
@@ -13,11 +13,7 @@ typedef struct top_k_params {
     int k;
 } top_k_params;
 
-typedef struct backward_params {
-    int axis;
-    bool keepdims;
-    lbk_ints shape;
-} backward_params;
+typedef lbk_selection_params backward_params;
 
 static const lbk_param max_table[] = {
     LBK_PARAM_INT(max_params, axis, "-1", -LBK_MAX_RANK, LBK_MAX_RANK - 1, NULL, "axis, negative from the end", NULL),
@@ -162,6 +158,13 @@ static lbk_status max_differentiate(lbk_gradient *g) {
 
 static lbk_status top_k_differentiate(lbk_gradient *g) {
     return emit_backward(g, -1, true);
+}
+
+static lbk_status backward_differentiate(lbk_gradient *g) {
+    const backward_params *p = g->params;
+    const lbk_gather_axis_params params = {.axis = p->axis, .keepdims = p->keepdims};
+    const lbk_value inputs[] = {g->output_grad[0], g->input[1]};
+    return lbk_gradient_emit(g, "gather", &params, 2, inputs, &g->input_grad[0]);
 }
 
 static const char *const files[] = {"generic/max", "cpu/max", "gpu/max"};
@@ -345,6 +348,7 @@ static const lbk_op backward_op = {
     .integers = 1u << 1,
     .infer = backward_infer,
     .cost = max_cost,
+    .differentiate = backward_differentiate,
     .reference = backward_reference,
     .variants = backward_variants,
     .examples = backward_examples,

@@ -26,6 +26,19 @@ static lbk_status max_pool_backward_infer(lbk_infer *infer) {
     return LBK_OK;
 }
 
+static lbk_status max_pool_gather_infer(lbk_infer *infer) {
+    lbk_pool_size s;
+    LBK_TRY(lbk_infer_rank(infer, 0, "x", 4));
+    LBK_TRY(lbk_pool_size_init(&s, infer->params, &infer->input[0].shape));
+    LBK_TRY(lbk_infer_shape(infer, 1, "where", lbk_shape_4(s.n, s.oh, s.ow, s.c)));
+    lbk_infer_output(infer, LBK_F32, infer->input[1].shape);
+    return LBK_OK;
+}
+
+static void max_pool_gather_cost(const lbk_infer *shapes, lbk_cost *cost) {
+    *cost = (lbk_cost){0, 3 * (double)lbk_tensor_bytes(&shapes->output[0])};
+}
+
 static void max_pool_cost(const lbk_infer *shapes, lbk_cost *cost) {
     const lbk_pool_params *p = shapes->params;
     lbk_cost_elementwise(shapes, 0, cost);
@@ -57,16 +70,32 @@ static void max_pool_reference(const lbk_reference *r) {
     }
 }
 
+/* The element of x that `where` of output o names; -1 in the padding. */
+static int64_t place(const lbk_pool_size *s, int64_t o, int64_t k) {
+    int64_t c = o % s->c, ow = o / s->c % s->ow, oh = o / s->c / s->ow % s->oh, n = o / s->c / s->ow / s->oh;
+    int64_t h = oh * s->sh - s->ph + k / s->kw, w = ow * s->sw - s->pw + k % s->kw;
+    return h >= 0 && h < s->h && w >= 0 && w < s->w ? at(s, n, h, w, c) : -1;
+}
+
 /* Scatters, where the kernel gathers. A `where` that points into the padding has no effect. */
 static void max_pool_backward_reference(const lbk_reference *r) {
     lbk_pool_size s;
     if (lbk_pool_size_backward(&s, r->params, &r->input[0].shape) != LBK_OK)
         return;
     for (int64_t o = 0; o < s.n * s.oh * s.ow * s.c; o++) {
-        int64_t c = o % s.c, ow = o / s.c % s.ow, oh = o / s.c / s.ow % s.oh, n = o / s.c / s.ow / s.oh;
-        int64_t k = (int64_t)r->in[1][o], h = oh * s.sh - s.ph + k / s.kw, w = ow * s.sw - s.pw + k % s.kw;
-        if (h >= 0 && h < s.h && w >= 0 && w < s.w)
-            r->out[0][at(&s, n, h, w, c)] += r->in[0][o];
+        int64_t i = place(&s, o, (int64_t)r->in[1][o]);
+        if (i >= 0)
+            r->out[0][i] += r->in[0][o];
+    }
+}
+
+static void max_pool_gather_reference(const lbk_reference *r) {
+    lbk_pool_size s;
+    if (lbk_pool_size_init(&s, r->params, &r->input[0].shape) != LBK_OK)
+        return;
+    for (int64_t o = 0; o < s.n * s.oh * s.ow * s.c; o++) {
+        int64_t i = place(&s, o, (int64_t)r->in[1][o]);
+        r->out[0][o] = i >= 0 ? r->in[0][i] : 0;
     }
 }
 
@@ -75,6 +104,19 @@ static lbk_status max_pool_differentiate(lbk_gradient *g) {
     const lbk_value inputs[] = {g->output_grad[0], g->output[1]};
     if (g->output_grad[1] != LBK_NONE)
         return lbk_fail(LBK_ERR_UNSUPPORTED, "output where has no derivative");
+    return lbk_gradient_emit(g, "max_pool2d_backward", &params, 2, inputs, &g->input_grad[0]);
+}
+
+/* The derivatives of the other two are each other: both are linear in their first input. */
+static lbk_status max_pool_backward_differentiate(lbk_gradient *g) {
+    lbk_pool_params params = lbk_pool_forward_of(g->params);
+    const lbk_value inputs[] = {g->output_grad[0], g->input[1]};
+    return lbk_gradient_emit(g, "max_pool2d_gather", &params, 2, inputs, &g->input_grad[0]);
+}
+
+static lbk_status max_pool_gather_differentiate(lbk_gradient *g) {
+    lbk_pool_backward_params params = lbk_pool_backward_of(g->params, &g->input_desc[0].shape);
+    const lbk_value inputs[] = {g->output_grad[0], g->input[1]};
     return lbk_gradient_emit(g, "max_pool2d_backward", &params, 2, inputs, &g->input_grad[0]);
 }
 
@@ -115,6 +157,18 @@ static lbk_status max_pool_backward_emit(lbk_emit *e, lbk_class cls) {
     return LBK_OK;
 }
 
+static lbk_status max_pool_gather_emit(lbk_emit *e) {
+    lbk_pool_size s;
+    lbk_call *call;
+    LBK_TRY(lbk_pool_size_init(&s, e->params, &e->input[0].shape));
+    LBK_TRY(emit_kernel(e, LBK_CLASS_GENERIC, "max_pool2d_gather", &call));
+    lbk_call_input(call, 0);
+    lbk_call_input(call, 1);
+    lbk_call_output(call, 0);
+    lbk_pool_call(call, e, &s, lbk_ops_count(&e->output[0]));
+    return LBK_OK;
+}
+
 static lbk_status max_pool_emit_cpu(lbk_emit *e) {
     return max_pool_emit(e, LBK_CLASS_CPU);
 }
@@ -136,6 +190,9 @@ static const lbk_variant max_pool_variants[] = {
 static const lbk_variant max_pool_backward_variants[] = {{LBK_CLASS_CPU, "rows", max_pool_backward_emit_cpu},
                                                          {LBK_CLASS_GENERIC, "gather", max_pool_backward_emit_generic},
                                                          {.emit = NULL}};
+
+static const lbk_variant max_pool_gather_variants[] = {{LBK_CLASS_GENERIC, "element", max_pool_gather_emit},
+                                                       {.emit = NULL}};
 
 static const lbk_op_example max_pool_examples[] = {
     {.params = "kernel=2", .input = {{4, {2, 8, 8, 16}}}, .input_count = 1},
@@ -168,6 +225,15 @@ static const lbk_op_example max_pool_backward_examples[] = {
      .input = POOL_TWICE({4, {2, 4, 4, 18}}),
      .input_count = 2,
      .integer_below = 4},
+};
+
+static const lbk_op_example max_pool_gather_examples[] = {
+    {.params = "kernel=2", .input = {{4, {2, 8, 8, 16}}, {4, {2, 4, 4, 16}}}, .input_count = 2, .integer_below = 4},
+    {.params = "kernel=3 stride=2 padding=1",
+     .input = {{4, {3, 11, 7, 5}}, {4, {3, 6, 4, 5}}},
+     .input_count = 2,
+     .integer_below = 9},
+    {.params = "kernel=1", .input = {{4, {1, 1, 1, 1}}, {4, {1, 1, 1, 1}}}, .input_count = 2, .integer_below = 1},
 };
 
 static const lbk_op max_pool_op = {
@@ -203,10 +269,31 @@ static const lbk_op max_pool_backward_op = {
     .integers = 1u << 1,
     .infer = max_pool_backward_infer,
     .cost = max_pool_backward_cost,
+    .differentiate = max_pool_backward_differentiate,
     .reference = max_pool_backward_reference,
     .variants = max_pool_backward_variants,
     .examples = max_pool_backward_examples,
     .example_count = sizeof max_pool_backward_examples / sizeof *max_pool_backward_examples,
 };
 
-const lbk_op *const lbk_ops_max_pool2d[] = {&max_pool_op, &max_pool_backward_op, NULL};
+static const lbk_op max_pool_gather_op = {
+    .name = "max_pool2d_gather",
+    .summary = "derivative of max_pool2d_backward: what lies where the maxima were; 0 for a place in the padding",
+    .formula = "y[n,h,w,c] = x[n, h*SH - PH + i, w*SW - PW + j, c], i KW + j = where[n,h,w,c]",
+    .inputs = "x[N,H,W,C] where[N,OH,OW,C]:i32",
+    .outputs = "y[N,OH,OW,C]",
+    .params = max_pool_table,
+    .params_size = sizeof(lbk_pool_params),
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .integers = 1u << 1,
+    .infer = max_pool_gather_infer,
+    .cost = max_pool_gather_cost,
+    .differentiate = max_pool_gather_differentiate,
+    .reference = max_pool_gather_reference,
+    .variants = max_pool_gather_variants,
+    .examples = max_pool_gather_examples,
+    .example_count = sizeof max_pool_gather_examples / sizeof *max_pool_gather_examples,
+};
+
+const lbk_op *const lbk_ops_max_pool2d[] = {&max_pool_op, &max_pool_backward_op, &max_pool_gather_op, NULL};

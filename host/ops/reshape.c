@@ -1,10 +1,8 @@
 /* reshape: the same numbers in the same order under another shape; no kernel, the result is the input's memory. Unlike
  * flatten it knows nothing of images: the channels stay innermost. */
-#include "ops/support.h"
+#include "ops/broadcast.h"
 
-typedef struct reshape_params {
-    lbk_ints shape;
-} reshape_params;
+typedef lbk_shape_params reshape_params;
 
 static const lbk_param reshape_table[] = {
     LBK_PARAM_INTS(reshape_params, shape, NULL, -1, 1 << 30, NULL,

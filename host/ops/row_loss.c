@@ -5,6 +5,7 @@
  * for B rows; torch.nn.KLDivLoss takes ln q and p and has no T^2. distill_loss adds the labels' loss in the same pass.
  *
  * cosine_loss: mean of 1 - cos(a, b), as torch.nn.CosineEmbeddingLoss with target 1, which adds 1e-12 to both squares. */
+#include "ops/compose.h"
 #include "ops/loss.h"
 
 #include <math.h>
@@ -95,6 +96,26 @@ static void cosine_reference(const lbk_reference *r) {
     }
 }
 
+/* The derivative with respect to the student is T / B (q - p), and that of q with respect to s is softmax's divided by T. */
+static lbk_status kl_differentiate(lbk_gradient *g) {
+    const lbk_loss_params *p = g->params;
+    lbk_compose c = {g, LBK_OK};
+    lbk_value second[2] = {LBK_NONE, LBK_NONE}, incoming = g->output_grad[1];
+    if (incoming != LBK_NONE && p->operand == 1)
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "with operand=second the derivative has no derivative");
+    for (int i = 0; i < 2 && incoming != LBK_NONE; i++) {
+        double factor = (i == 0 ? 1 : -1) * factor_of(p, &g->input_desc[0].shape, false);
+        if (!g->wanted[i])
+            continue;
+        lbk_value softened = lbk_compose_apply(&c, "div", NULL, 2, (lbk_value[]){g->input[i], g->input[TEMPERATURE]});
+        lbk_value prediction = lbk_compose_unary(&c, "softmax", softened);
+        second[i] = lbk_compose_apply(&c, "softmax_backward", NULL, 2, (lbk_value[]){incoming, prediction});
+        second[i] = lbk_compose_scale(&c, second[i], factor, 0);
+    }
+    LBK_TRY(c.status);
+    return lbk_loss_differentiate_twice(g, second);
+}
+
 /* kl_div has a temperature among its inputs. */
 static lbk_status emit(lbk_emit *e, lbk_class cls) {
     const lbk_loss_params *p = e->params;
@@ -177,7 +198,7 @@ static const lbk_op kl_op = {
     .scalars = 1u << TEMPERATURE,
     .infer = kl_infer,
     .cost = kl_cost,
-    .differentiate = lbk_loss_differentiate,
+    .differentiate = kl_differentiate,
     .reference = kl_reference,
     .variants = variants,
     .examples = kl_examples,

@@ -1,5 +1,6 @@
 /* scale_by: a tensor times a scalar that is read when the kernel runs (a scheduled weight, an incoming gradient). */
 #include "ops/broadcast.h"
+#include "ops/compose.h"
 
 static lbk_status scale_by_infer(lbk_infer *infer) {
     LBK_TRY(lbk_infer_shape(infer, 1, "s", lbk_shape_1(1)));
@@ -17,16 +18,15 @@ static void scale_by_reference(const lbk_reference *r) {
 }
 
 static lbk_status scale_by_differentiate(lbk_gradient *g) {
+    lbk_compose c = {g, LBK_OK};
+    lbk_value dy = g->output_grad[0];
+    bool one = dy == LBK_ONE; /* x is {1} */
+    if (g->wanted[0])
+        g->input_grad[0] =
+            one ? g->input[1] : lbk_compose_apply(&c, "scale_by", NULL, 2, (lbk_value[]){dy, g->input[1]});
     if (g->wanted[1])
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "no derivative with respect to the scalar is defined");
-    if (!g->wanted[0])
-        return LBK_OK;
-    if (g->output_grad[0] == LBK_ONE) { /* x is {1} and d(x s)/dx = s */
-        g->input_grad[0] = g->input[1];
-        return LBK_OK;
-    }
-    const lbk_value inputs[] = {g->output_grad[0], g->input[1]};
-    return lbk_gradient_emit(g, "scale_by", NULL, 2, inputs, &g->input_grad[0]);
+        g->input_grad[1] = one ? g->input[0] : lbk_compose_sum_all(&c, lbk_compose_mul(&c, dy, g->input[0]));
+    return c.status;
 }
 
 static lbk_status scale_by_emit(lbk_emit *e, lbk_class cls) {

@@ -1,4 +1,5 @@
 /* softmax, log_softmax and logsumexp over the last dimension, and their derivatives. A kernel is called as its op. */
+#include "ops/compose.h"
 #include "ops/support.h"
 
 #include <math.h>
@@ -131,6 +132,50 @@ static lbk_status logsumexp_differentiate(lbk_gradient *g) {
     return lbk_gradient_emit(g, "logsumexp_backward", g->params, 3, inputs, &g->input_grad[0]);
 }
 
+/* dx = y (dy - dy.y), symmetric in dy. */
+static lbk_status softmax_backward_differentiate(lbk_gradient *g) {
+    lbk_compose c = {g, LBK_OK};
+    lbk_value in = g->output_grad[0], dy = g->input[0], y = g->input[1];
+    if (g->wanted[0])
+        g->input_grad[0] = lbk_compose_apply(&c, "softmax_backward", NULL, 2, (lbk_value[]){in, y});
+    if (!g->wanted[1])
+        return c.status;
+    lbk_value dot = lbk_compose_sum_last(&c, lbk_compose_mul(&c, dy, y));
+    lbk_value in_dot = lbk_compose_sum_last(&c, lbk_compose_mul(&c, in, y));
+    lbk_value first = lbk_compose_mul(&c, in, lbk_compose_sub(&c, dy, dot));
+    g->input_grad[1] = lbk_compose_sub(&c, first, lbk_compose_mul(&c, dy, in_dot));
+    return c.status;
+}
+
+/* dx = dy - exp(y) sum(dy). */
+static lbk_status log_softmax_backward_differentiate(lbk_gradient *g) {
+    lbk_compose c = {g, LBK_OK};
+    lbk_value in = g->output_grad[0];
+    lbk_value scaled = lbk_compose_mul(&c, in, lbk_compose_unary(&c, "exp", g->input[1]));
+    if (g->wanted[0])
+        g->input_grad[0] = lbk_compose_sub(&c, in, lbk_compose_sum_last(&c, scaled));
+    if (g->wanted[1])
+        g->input_grad[1] =
+            lbk_compose_unary(&c, "neg", lbk_compose_mul(&c, scaled, lbk_compose_sum_last(&c, g->input[0])));
+    return c.status;
+}
+
+/* dx = dy exp(x - y). */
+static lbk_status logsumexp_backward_differentiate(lbk_gradient *g) {
+    lbk_compose c = {g, LBK_OK};
+    const lbk_shape kept = row_results(&g->input_desc[1].shape, true), *row = &g->input_desc[0].shape;
+    lbk_value dy = lbk_compose_reshape(&c, g->input[0], &kept), y = lbk_compose_reshape(&c, g->input[2], &kept);
+    lbk_value p = lbk_compose_unary(&c, "exp", lbk_compose_sub(&c, g->input[1], y));
+    lbk_value scaled = lbk_compose_mul(&c, g->output_grad[0], p), sum = lbk_compose_sum_last(&c, scaled);
+    if (g->wanted[0])
+        g->input_grad[0] = lbk_compose_reshape(&c, sum, row);
+    if (g->wanted[1])
+        g->input_grad[1] = lbk_compose_mul(&c, scaled, dy);
+    if (g->wanted[2])
+        g->input_grad[2] = lbk_compose_reshape(&c, lbk_compose_unary(&c, "neg", lbk_compose_mul(&c, sum, dy)), row);
+    return c.status;
+}
+
 static lbk_status softmax_emit(lbk_emit *e, lbk_class cls) {
     static const char *const files[] = {"generic/softmax", "cpu/softmax", "gpu/softmax"};
     const lbk_shape *x = &e->input[e->input_count == 3 ? 1 : 0].shape;
@@ -198,6 +243,7 @@ static const lbk_op softmax_backward_op = {
     .inplace = 1,
     .infer = backward_infer,
     .cost = backward_cost,
+    .differentiate = softmax_backward_differentiate,
     .reference = softmax_backward_reference,
     .variants = softmax_variants,
     .examples = backward_examples,
@@ -234,6 +280,7 @@ static const lbk_op log_softmax_backward_op = {
     .inplace = 1,
     .infer = backward_infer,
     .cost = exponential_backward_cost,
+    .differentiate = log_softmax_backward_differentiate,
     .reference = log_softmax_backward_reference,
     .variants = softmax_variants,
     .examples = backward_examples,
@@ -272,6 +319,7 @@ static const lbk_op logsumexp_backward_op = {
     .max_inputs = 3,
     .infer = logsumexp_backward_infer,
     .cost = exponential_backward_cost,
+    .differentiate = logsumexp_backward_differentiate,
     .reference = logsumexp_backward_reference,
     .variants = softmax_variants,
     .examples = logsumexp_backward_examples,

@@ -28,6 +28,8 @@ static const lbk_param clamp_table[] = {
     LBK_PARAM_FLOAT(lbk_unary_params, min, "-3.4e38", -3.4e38, 3.4e38, NULL, "lower limit; the default is none", NULL),
     LBK_PARAM_FLOAT(lbk_unary_params, max, "3.4e38", -3.4e38, 3.4e38, NULL, "upper limit; the default is none", NULL),
     LBK_PARAM_END};
+static const lbk_param exponent_table[] = {
+    LBK_PARAM_FLOAT(lbk_unary_params, exponent, "2", -1000, 1000, NULL, "what x is raised to", NULL), LBK_PARAM_END};
 static const lbk_param scale_table[] = {
     LBK_PARAM_FLOAT(lbk_unary_params, factor, "1", -1e30, 1e30, NULL, "what x is multiplied by", NULL),
     LBK_PARAM_FLOAT(lbk_unary_params, offset, "0", -1e30, 1e30, NULL, "what is added then", NULL), LBK_PARAM_END};

@@ -9,6 +9,7 @@ typedef struct lbk_unary_params {
     double beta;           /* softplus */
     double min, max;       /* clamp */
     double factor, offset; /* scale */
+    double exponent;       /* pow */
     int approximate;       /* gelu: 0 exact, 1 tanh */
 } lbk_unary_params;
 

@@ -144,22 +144,21 @@ embedding_rows(__global const float *restrict dy, __global const int *restrict o
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-bag_scales(__global const float *restrict dy, __global const int *restrict ids, __global const float *restrict weight,
-           __global float *restrict dscale, int vocabulary, int padding, int terms, int positions, int width,
-           int each) {
+gather_dot(__global const float *restrict v, __global const int *restrict ids, __global const float *restrict weight,
+           __global float *restrict y, int vocabulary, int padding, int terms, int positions, int width, int each) {
     int first = (int)get_group_id(0) * each;
     for (int i = first; i < min(first + each, positions); i++) {
         int row = key(ids[i], vocabulary, padding), k = row < vocabulary ? 0 : width;
-        __global const float *d = dy + (size_t)(i / terms) * width, *w = weight + (size_t)row * width;
+        __global const float *d = v + (size_t)(i / terms) * width, *w = weight + (size_t)row * width;
         vec sums = 0.0f;
         for (; k + VW <= width; k += VW)
             sums += LOAD(d + k) * LOAD(w + k);
-        float lane[VW], sum = 0.0f;
+        float lane[VW], sum = row < vocabulary || (padding >= 0 && ids[i] == padding) ? 0.0f : NAN;
         STORE(sums, lane);
         for (int j = 0; j < VW; j++)
             sum += lane[j];
         for (; k < width; k++)
             sum += d[k] * w[k];
-        dscale[i] = sum;
+        y[i] = sum;
     }
 }

@@ -52,6 +52,11 @@ DEFINE(value_minimum, a < b || a != a ? a : b)
 DEFINE(slope_a_minimum, STEP(b - a))
 DEFINE(slope_b_minimum, STEP(a - b))
 
+#define TRUTH(condition) ((condition) ? (real)(1.0f) : (real)(0.0f))
+DEFINE(value_greater, TRUTH(a > b))
+DEFINE(value_less, TRUTH(a < b))
+DEFINE(value_equal, TRUTH(a == b))
+
 DEFINE(value_prelu, a > 0.0f ? a : a * b)
 DEFINE(slope_a_prelu, a > 0.0f ? (real)(1.0f) : b)
 DEFINE(slope_b_prelu, a > 0.0f ? (real)(0.0f) : a)

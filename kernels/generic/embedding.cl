@@ -89,16 +89,16 @@ __kernel void bag_shares(__global const int *ids, __global float *share, int bag
         share[first + t] = 1.0f / (float)max(used, 1);
 }
 
-/* dscale[position] = dy[position / terms] . weight[id], 0 for an id without a row. Work-item per position. */
-__kernel void bag_scales(__global const float *dy, __global const int *ids, __global const float *weight,
-                         __global float *dscale, int vocabulary, int padding, int terms, int positions, int width) {
+/* y[position] = v[position / terms] . weight[id]; 0 for padding, NaN for an id out of range. Work-item per position. */
+__kernel void gather_dot(__global const float *v, __global const int *ids, __global const float *weight,
+                         __global float *y, int vocabulary, int padding, int terms, int positions, int width) {
     int i = (int)get_global_id(0);
     if (i >= positions)
         return;
     int row = key(ids[i], vocabulary, padding);
-    __global const float *d = dy + (size_t)(i / terms) * width;
-    float sum = 0.0f;
+    __global const float *d = v + (size_t)(i / terms) * width;
+    float sum = row < vocabulary || (padding >= 0 && ids[i] == padding) ? 0.0f : NAN;
     for (int k = 0; row < vocabulary && k < width; k++)
         sum += d[k] * weight[(size_t)row * width + k];
-    dscale[i] = sum;
+    y[i] = sum;
 }

@@ -96,3 +96,14 @@ __kernel void selection_backward(__global const float *dy, __global const int *w
         sum += where[at] == place ? dy[at] : 0.0f;
     dx[i] = sum;
 }
+
+/* y[outer, taken, inner] = x[outer, index, inner], 0 for an index out of range. Work-item per element of y. */
+__kernel void gather(__global const float *x, __global const int *index, __global float *y, int count, int length,
+                     int inner, int taken) {
+    int i = (int)get_global_id(0);
+    if (i >= count)
+        return;
+    int k = index[i];
+    size_t outer = (size_t)(i / inner / taken);
+    y[i] = k >= 0 && k < length ? x[(outer * length + k) * inner + i % inner] : 0.0f;
+}

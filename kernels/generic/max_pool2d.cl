@@ -40,3 +40,15 @@ __kernel void max_pool2d_backward(__global const float *dy, __global const int *
         }
     dx[i] = sum;
 }
+
+/* Work-item per output element: x where max_pool2d's `where` says; 0 for a place outside of the image. */
+__kernel void max_pool2d_gather(__global const float *x, __global const int *where, __global float *y, int h, int w,
+                                int c, int oh, int ow, int kh, int kw, int sh, int sw, int ph, int pw, int count) {
+    int o = (int)get_global_id(0);
+    if (o >= count)
+        return;
+    int channel = o % c, pixel = o / c;
+    int row = pixel / ow % oh * sh - ph + where[o] / kw, column = pixel % ow * sw - pw + where[o] % kw;
+    int inside = row >= 0 && row < h && column >= 0 && column < w;
+    y[o] = inside ? x[((size_t)(pixel / ow / oh) * h * w + row * w + column) * c + channel] : 0.0f;
+}

@@ -127,6 +127,10 @@ FUNCTION(value_reciprocal, x, 1.0f / x)
 FUNCTION(slope_reciprocal, y, -y *y)
 FUNCTION(curvature_reciprocal, y, -2.0f * y)
 
+FUNCTION(value_pow, x, pow(x, (real)(a)))
+FUNCTION(slope_pow, x, a == 0.0f ? (real)(0.0f) : a * pow(x, (real)(a - 1.0f)))
+FUNCTION(curvature_pow, x, a == 0.0f || a == 1.0f ? (real)(0.0f) : a * (a - 1.0f) * pow(x, (real)(a - 2.0f)))
+
 FUNCTION(value_square, x, x *x)
 FUNCTION(slope_square, x, 2.0f * x)
 FUNCTION(curvature_square, x, 2.0f)

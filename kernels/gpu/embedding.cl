@@ -63,22 +63,29 @@ embedding_rows(__global const float *dy, __global const int *order, __global con
     }
 }
 
+/* As generic/embedding.cl's, with a team of work-items per position, who read neighbouring numbers; TEAM is a power of two and
+ * divides GROUP. */
+#ifndef TEAM
+#define TEAM 16
+#endif
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-bag_scales(__global const float *dy, __global const int *ids, __global const float *weight, __global float *dscale,
+gather_dot(__global const float *v, __global const int *ids, __global const float *weight, __global float *y,
            int vocabulary, int padding, int terms, int positions, int width) {
     __local float space[GROUP];
-    int i = (int)get_group_id(0), me = (int)get_local_id(0), row = key(ids[i], vocabulary, padding);
-    __global const float *d = dy + (size_t)(i / terms) * width;
-    float sum = 0.0f;
-    for (int k = me; row < vocabulary && k < width; k += GROUP)
+    int item = (int)get_local_id(0), me = item % TEAM;
+    size_t wanted = get_global_id(0) / TEAM;
+    int i = (int)min(wanted, (size_t)positions - 1), row = key(ids[i], vocabulary, padding);
+    __global const float *d = v + (size_t)(i / terms) * width;
+    float sum = row < vocabulary || (padding >= 0 && ids[i] == padding) ? 0.0f : NAN;
+    for (int k = me; row < vocabulary && k < width; k += TEAM)
         sum += d[k] * weight[(size_t)row * width + k];
-    space[me] = sum;
+    space[item] = sum;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int half_way = GROUP / 2; half_way > 0; half_way /= 2) {
+    for (int half_way = TEAM / 2; half_way > 0; half_way /= 2) {
         if (me < half_way)
-            space[me] += space[me + half_way];
+            space[item] += space[item + half_way];
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-    if (me == 0)
-        dscale[i] = space[0];
+    if (me == 0 && wanted < (size_t)positions)
+        y[i] = space[item];
 }

@@ -37,7 +37,8 @@ def check(op, params, shapes, theirs, integer=None, below=0, bound=1e-13, given=
     floats = [x.requires_grad_() for i, x in enumerate(inputs)
               if x is not None and x.is_floating_point() and i not in scalars]
     expected = list(theirs(*inputs))
-    (torch.cos(0.11 * index(expected[0].shape)) * expected[0]).sum().backward()
+    if expected[0].requires_grad:
+        (torch.cos(0.11 * index(expected[0].shape)) * expected[0]).sum().backward()
     command = [sys.argv[1], op, params] + ["-" if x is None else "x".join(map(str, x.shape)) for x in inputs]
     numbers = " ".join(str(v) for x in inputs if x is not None for v in x.double().flatten().tolist())
     out = subprocess.run(command, check=True, capture_output=True, text=True, input=numbers).stdout
@@ -369,6 +370,8 @@ UNARY = [  # op, parameters, the same in PyTorch, range of x
     ("rsqrt", "", torch.rsqrt, (0.1, 4)),
     ("reciprocal", "", torch.reciprocal, (0.1, 4)),
     ("square", "", torch.square, (-2, 2)),
+    ("pow", "", torch.square, (-2, 2)),
+    ("pow", "exponent=-1.7", lambda x: torch.pow(x, -1.7), (0.1, 4)),
     ("neg", "", torch.neg, (-1, 1)),
     ("scale", "factor=-1.5 offset=0.5", lambda x: -1.5 * x + 0.5, (-1, 1)),
 ]
@@ -390,5 +393,15 @@ for op, params, function, a, b in BINARY:
     check(op, params, [a, b], lambda x, y: [function(x, y)])
 check("div", "", [IMAGE, (3, 1, 1)], lambda x, y: [torch.div(x, y)], between=(0.2, 3))
 check("maximum", "", [(7,), (7,)], lambda x, y: [torch.maximum(x, y)], between=(0.5, 0.5))  # equals share the gradient
+for op in "greater", "less", "equal":
+    for span in (-1, 1), (0.5, 0.5):
+        check(op, "", [IMAGE, (4, 5)], lambda x, y: [getattr(torch, "eq" if op == "equal" else op)(x, y).double()], gradients=False,
+              between=span)
+check("detach", "", [IMAGE], lambda x: [x.detach()], gradients=False)
+check("one_hot", "classes=9", [(3, 5)], lambda labels: [functional.one_hot(labels, 9)], integer=0, below=9)
+check("ema_update", "", [IMAGE, IMAGE, (1,)], lambda s, x, d: [torch.lerp(x, s, d).detach()], gradients=False,
+      given={2: torch.tensor([0.9], dtype=torch.float64)})
+check("gather", "axis=1", [(3, 9, 2), (3, 4, 2)], lambda x, i: [x.gather(1, i)], integer=1, below=9)
+check("gather_dot", "", [(4, 6), (4, 5), (9, 6)], lambda v, i, bank: [torch.einsum("bjd,bd->bj", bank[i], v)], integer=1, below=9)
 check("sum_to", "shape=1,1,5", [IMAGE], lambda x: [x.sum((0, 1, 2)).reshape(1, 1, 5)])
 check("expand", "shape=2,3,4,5", [(3, 1, 5)], lambda x: [x.expand(2, 3, 4, 5)])

@@ -23,7 +23,7 @@ typedef struct check {
     lbk_arena arena;
     void *params;
     lbk_value input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS], seed, gradient[LBK_MAX_INPUTS];
-    int input_count, output_count;
+    int input_count, output_count, seeded; /* seeded: the output that has an incoming gradient */
     double **memory, *start[LBK_MAX_INPUTS], *analytic[LBK_MAX_INPUTS];
     lbk_rng rng;
 } check;
@@ -35,6 +35,12 @@ static void must(lbk_status status, const check *c) {
 
 static bool is_integer(const check *c, int i) {
     return c->op->integers >> i & 1u;
+}
+
+/* Whether the op is to have a derivative with respect to input i. */
+static bool is_checked(const check *c, int i) {
+    unsigned without = c->op->integers | c->op->scalars | c->op->updates | c->op->detached;
+    return c->input[i] != LBK_NONE && !(without >> i & 1u);
 }
 
 static void declare(check *c) {
@@ -55,7 +61,7 @@ static void declare(check *c) {
     c->output_count = c->graph->nodes[0].output_count;
 }
 
-/* Emits the op's rule with the incoming gradient `seed` at output 0; false where the op says it has none for these inputs
+/* Emits the op's rule with the incoming gradient `seed` at one output; false where the op says it has none for these inputs
  * (a convolution with a folded scale exists in evaluation only). */
 static bool differentiate(check *c, bool one) {
     lbk_tensor_desc input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS];
@@ -63,7 +69,7 @@ static bool differentiate(check *c, bool one) {
     lbk_graph_node_descs(c->graph, &node, input, output);
     c->seed = LBK_ONE;
     if (!one)
-        must(lbk_graph_input(c->graph, "seed", LBK_F32, output[0].shape, &c->seed), c);
+        must(lbk_graph_input(c->graph, "seed", LBK_F32, output[c->seeded].shape, &c->seed), c);
     lbk_gradient g = {.graph = c->graph,
                       .op = node.op,
                       .params = node.params,
@@ -75,14 +81,13 @@ static bool differentiate(check *c, bool one) {
         g.input_grad[i] = LBK_NONE;
     for (int i = 0; i < c->input_count; i++) {
         g.input[i] = c->input[i];
-        g.wanted[i] =
-            c->input[i] != LBK_NONE && !is_integer(c, i) && !(c->op->scalars >> i & 1u) && !(c->op->updates >> i & 1u);
+        g.wanted[i] = is_checked(c, i);
     }
     for (int i = 0; i < LBK_MAX_OUTPUTS; i++)
         g.output_grad[i] = LBK_NONE;
     for (int i = 0; i < c->output_count; i++)
         g.output[i] = c->output[i];
-    g.output_grad[0] = c->seed;
+    g.output_grad[c->seeded] = c->seed;
     lbk_status status = c->op->differentiate(&g);
     if (status == LBK_ERR_UNSUPPORTED)
         return false;
@@ -125,21 +130,21 @@ static void fill(check *c) {
     }
 }
 
-/* Output 0 of the op alone, at the current inputs; free() it. */
+/* The seeded output of the op alone, at the current inputs; free() it. */
 static double *evaluate(check *c) {
     for (int i = 0; i < c->input_count; i++)
         if (c->op->updates >> i & 1u)
             memcpy(c->memory[c->input[i]], c->start[i], elements(c, c->input[i]) * sizeof(double));
-    size_t all = c->graph->node_count, bytes = elements(c, c->output[0]) * sizeof(double);
+    size_t all = c->graph->node_count, bytes = elements(c, c->output[c->seeded]) * sizeof(double);
     c->graph->node_count = 1;
     must(lbk_graph_interpret(c->graph, c->memory, &c->arena), c);
     c->graph->node_count = all;
     double *copy = malloc(bytes);
-    memcpy(copy, c->memory[c->output[0]], bytes);
+    memcpy(copy, c->memory[c->output[c->seeded]], bytes);
     return copy;
 }
 
-/* d(seed . output 0)/d(input i, element k); outputs are subtracted before they are summed, so that nothing cancels. */
+/* d(seed . seeded output)/d(input i, element k); outputs are subtracted before they are summed, so that nothing cancels. */
 static double difference(check *c, int i, size_t k) {
     double *x = &c->memory[c->input[i]][k], at = *x, sum = 0;
     *x = at + STEP;
@@ -147,7 +152,7 @@ static double difference(check *c, int i, size_t k) {
     *x = at - STEP;
     double *below = evaluate(c);
     *x = at;
-    for (size_t o = 0; o < elements(c, c->output[0]); o++)
+    for (size_t o = 0; o < elements(c, c->output[c->seeded]); o++)
         sum += (above[o] - below[o]) * (c->seed == LBK_ONE ? 1 : c->memory[c->seed][o]);
     free(above);
     free(below);
@@ -179,26 +184,25 @@ static void compare(check *c, int i) {
         size_t k = count <= samples ? s : lbk_rng_below(&c->rng, (uint32_t)count);
         double found = analytic ? analytic[k] : 0, expected = difference(c, i, k);
         cr_expect(fabs(found - expected) <= BOUND * largest,
-                  "%s \"%s\": d/d(input %d)[%zu] is %.12g, differences give %.12g", c->op->name,
-                  c->example->params ? c->example->params : "", i, k, found, expected);
+                  "%s \"%s\": d(output %d)/d(input %d)[%zu] is %.12g, differences give %.12g", c->op->name,
+                  c->example->params ? c->example->params : "", c->seeded, i, k, found, expected);
     }
 }
 
-static bool check_example(const lbk_op *op, const lbk_op_example *example, bool one) {
+static bool check_example(const lbk_op *op, const lbk_op_example *example, int output, bool one) {
     bool checked = false;
-    check c = {.op = op, .example = example};
+    check c = {.op = op, .example = example, .seeded = output};
     lbk_rng_init(&c.rng, 20240501, LBK_RNG_TEST, one, (uint64_t)(example - op->examples));
     declare(&c);
-    const lbk_shape *result = &lbk_graph_desc(c.graph, c.output[0])->shape;
-    if (!one || (result->rank == 1 && result->dim[0] == 1)) {
+    const lbk_tensor_desc *result = output < c.output_count ? lbk_graph_desc(c.graph, c.output[output]) : NULL;
+    if (result && result->dtype == LBK_F32 && (!one || (result->shape.rank == 1 && result->shape.dim[0] == 1)))
         checked = differentiate(&c, one);
-    }
     if (checked) {
         fill(&c);
         must(lbk_graph_interpret(c.graph, c.memory, &c.arena), &c);
         gradients_copy(&c);
         for (int i = 0; i < c.input_count; i++)
-            if (c.input[i] != LBK_NONE && !is_integer(&c, i) && !(op->scalars >> i & 1u) && !(op->updates >> i & 1u))
+            if (is_checked(&c, i))
                 compare(&c, i);
     }
     lbk_graph_destroy(c.graph);
@@ -210,8 +214,9 @@ Test(gradcheck, every_op_and_example) {
     int checked = 0;
     for (const lbk_op *const *op = lbk_op_all(); *op; op++) {
         for (int e = 0; (*op)->differentiate && e < (*op)->example_count; e++) {
-            checked += check_example(*op, &(*op)->examples[e], false);
-            check_example(*op, &(*op)->examples[e], true);
+            for (int output = 0; output < LBK_MAX_OUTPUTS; output++)
+                checked += check_example(*op, &(*op)->examples[e], output, false);
+            check_example(*op, &(*op)->examples[e], 0, true);
         }
     }
     cr_assert_gt(checked, 30, "only %d cases", checked);

@@ -151,6 +151,21 @@ Test(views, kept_while_the_origin_dies) {
     chain_run(&c);
 }
 
+/* The gradient of detach(x) * x is that of the second factor alone, and behind detach there is none. */
+Test(views, detached) {
+    chain c;
+    chain_start(&c, lbk_shape_2(LITTLE_BATCH, 15));
+    lbk_value still = apply(&c, "detach", "", c.net.x), alone = apply(&c, "sum", "", still), none;
+    must(lbk_graph_differentiate(c.net.graph, alone, &c.net.x, 1, &none));
+    cr_expect_eq(none, LBK_NONE);
+    chain_differentiate(&c, join(&c, "mul", "", still, c.net.x));
+    const lbk_value_info *gradient = lbk_graph_info(c.net.graph, c.gradient);
+    const lbk_node *last = &c.net.graph->nodes[gradient->node];
+    cr_expect_str_eq(last->op->name, "mul");
+    cr_expect(last->input[0] == still || last->input[1] == still);
+    chain_run(&c);
+}
+
 /* Every op that moves data, forward and backward; one part of the split has no gradient. */
 Test(views, among_all_ops_that_move) {
     chain c;

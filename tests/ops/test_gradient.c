@@ -43,7 +43,11 @@ static void check_loss(const char *op, int inputs, int saved) {
     cr_expect_str_eq(fake_nodes[0].op, "scale_by");
     cr_expect(fake_nodes[0].input[0] == 100 + saved && fake_nodes[0].input[1] == 77);
     cr_expect_eq(g.input_grad[0], FAKE_OUTPUT(0, 0));
-    g = gradient_of(op, "", inputs, saved + 1, NULL);
+}
+
+/* Where that of the derivative is not defined. */
+static void check_refusal(const char *op, const char *params, int inputs, int saved) {
+    lbk_gradient g = gradient_of(op, params, inputs, saved + 1, (lbk_tensor_desc[]){{LBK_F32, {2, {3, 5}}}});
     g.output_grad[saved] = 77;
     cr_expect(differentiate(op, &g) == LBK_ERR_UNSUPPORTED, "%s: the derivative has no derivative", op);
 }
@@ -54,6 +58,11 @@ Test(gradient, losses) {
     check_loss("mse_loss", 2, 1);
     check_loss("bce_with_logits", 3, 1);
     check_loss("kl_div", 3, 1);
+    check_refusal("distill_loss", "", 6, 3);
+    check_refusal("bce_with_logits", "", 3, 1);
+    check_refusal("kl_div", "operand=second", 3, 1);
+    check_refusal("cross_entropy", "ignore_index=3", 2, 1);
+    check_refusal("cross_entropy", "", 3, 1);
 }
 
 /* The derivative that the pass did not save is that of the same loss with the other operand. */

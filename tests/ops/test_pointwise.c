@@ -19,11 +19,13 @@ static const char *const unary_ops[] = {
 
 #define COMPOSED(name, ...) #name,
 #define SLOPED(name, ...) #name,
+#define COMPARED(name, ...) #name,
 static const char *const binary_ops[] = {
 #include "ops/binary.def"
     "add"};
 #undef COMPOSED
 #undef SLOPED
+#undef COMPARED
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

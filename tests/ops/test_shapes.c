@@ -166,10 +166,9 @@ Test(shapes, embeddings) {
          {{2, {2, 3}}, {2, {9, 4}}, {1, {2}}},
          "scale has shape 2, expected 2x3"},
         {"embedding_backward", "vocabulary=9", {{3, {2, 3, 4}}, {2, {2, 5}}}, "dy has shape 2x3x4, expected 2x5x4"},
-        {"embedding_bag_backward_scale",
-         "vocabulary=9",
-         {{2, {2, 4}}, {2, {2, 3}}, {2, {9, 5}}},
-         "weight has shape 9x5, expected 9x4"},
+        {"gather_dot", "", {{2, {2, 4}}, {2, {2, 3}}, {2, {9, 5}}}, "v has shape 2x4, expected 2x5"},
+        {"bank_update", "", {{2, {9, 5}}, {1, {3}}, {2, {2, 5}}}, "v has shape 2x5, expected 3x5"},
+        {"ema_update", "", {{2, {9, 5}}, {1, {5}}, {1, {1}}}, "x has shape 5, expected 9x5"},
     };
     ACCEPTED(accepted);
     REFUSED(refused);

@@ -121,7 +121,10 @@ Test(special, unknown_ids) {
          3},
         {"embedding_backward", "vocabulary=11 padding_idx=3", {{3, {6, 7, 21}}, {2, {6, 7}}}, 2},
         {"embedding_bag_backward", "vocabulary=11", {{2, {13, 21}}, {2, {13, 2}}}, 2},
-        {"embedding_bag_backward_scale", "vocabulary=11", {{2, {13, 21}}, {2, {13, 2}}, {2, {11, 21}}}, 3},
+        {"gather_dot", "padding_idx=3", {{2, {13, 21}}, {2, {13, 2}}, {2, {11, 21}}}, 3},
+        {"bank_update", "", {{2, {11, 21}}, {1, {13}}, {2, {13, 21}}}, 3},
+        {"one_hot", "classes=11", {{2, {13, 2}}}, 1},
+        {"gather", "keepdims=no", {{2, {13, 11}}, {1, {13}}}, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         op_case c = {.op = lbk_op_find(cases[i].op),

@@ -13,8 +13,7 @@ static void must(lbk_status status) {
     cr_assert_eq(status, LBK_OK, "%s", lbk_error_message());
 }
 
-/* A layer with the weights its op declares. */
-static lbk_value layer(lbk_graph *graph, const char *op_name, const char *text, const char *name, lbk_value x) {
+lbk_value little_net_layer(lbk_graph *graph, const char *op_name, const char *text, const char *name, lbk_value x) {
     const lbk_op *op = lbk_op_find(op_name);
     cr_assert(op, "no op %s", op_name);
     void *params = NULL;
@@ -49,18 +48,18 @@ void little_net_build(little_net *net, bool training, bool fuse) {
     const char *norm = training ? "training=yes" : "training=no";
     must(lbk_graph_input(g, "x", LBK_F32, lbk_shape_4(LITTLE_BATCH, LITTLE_SIZE, LITTLE_SIZE, 3), &net->x));
     must(lbk_graph_input(g, "labels", LBK_I32, lbk_shape_1(LITTLE_BATCH), &net->labels));
-    lbk_value a = layer(g, "conv2d", "out=8 kernel=3 padding=1 bias=no", "conv1", net->x);
-    a = layer(g, "relu", "", "relu1", layer(g, "batch_norm", norm, "bn1", a));
-    lbk_value b = layer(g, "conv2d", "out=8 kernel=3 padding=1 bias=no", "conv2", a);
-    b = layer(g, "relu", "", "relu2", layer(g, "batch_norm", norm, "bn2", b));
-    b = layer(g, "conv2d", "out=8 kernel=3 padding=1 bias=no", "conv3", b);
-    b = layer(g, "batch_norm", norm, "bn3", b);
+    lbk_value a = little_net_layer(g, "conv2d", "out=8 kernel=3 padding=1 bias=no", "conv1", net->x);
+    a = little_net_layer(g, "relu", "", "relu1", little_net_layer(g, "batch_norm", norm, "bn1", a));
+    lbk_value b = little_net_layer(g, "conv2d", "out=8 kernel=3 padding=1 bias=no", "conv2", a);
+    b = little_net_layer(g, "relu", "", "relu2", little_net_layer(g, "batch_norm", norm, "bn2", b));
+    b = little_net_layer(g, "conv2d", "out=8 kernel=3 padding=1 bias=no", "conv3", b);
+    b = little_net_layer(g, "batch_norm", norm, "bn3", b);
     must(lbk_graph_apply(g, "add", NULL, 2, (lbk_value[]){b, a}, &b));
-    b = layer(g, "relu", "", "relu3", b);
-    b = layer(g, "global_avg_pool", "", "pool", b);
+    b = little_net_layer(g, "relu", "", "relu3", b);
+    b = little_net_layer(g, "global_avg_pool", "", "pool", b);
     char dense[32];
     snprintf(dense, sizeof dense, "out=%d", LITTLE_CLASSES);
-    net->logits = layer(g, "dense", dense, "fc", b);
+    net->logits = little_net_layer(g, "dense", dense, "fc", b);
     must(lbk_graph_apply(g, "cross_entropy", NULL, 2, (lbk_value[]){net->logits, net->labels}, &net->loss));
     must(lbk_graph_keep(g, net->logits));
     must(lbk_graph_keep(g, net->loss));

@@ -13,6 +13,8 @@ typedef struct little_net {
     lbk_value x, labels, logits, loss;
 } little_net;
 
+/* Output 0 of a layer with the weights its op declares. */
+lbk_value little_net_layer(lbk_graph *graph, const char *op_name, const char *text, const char *name, lbk_value x);
 /* conv - bn - relu - [conv - bn - (+) - relu] - pool - dense - cross entropy, differentiated; `fuse`: rewrites applied. */
 void little_net_build(little_net *net, bool training, bool fuse);
 /* Host memory for lbk_graph_interpret() and for a device: random inputs and weights by (seed, value name). */
