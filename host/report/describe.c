@@ -91,9 +91,19 @@ static lbk_status kind_sections(const char *plural, const char *title, const cha
 }
 
 static lbk_status reference(lbk_arena *arena, lbk_text *out) {
-    LBK_TRY(lbk_text_printf(out, "# Experiments: every section and key\n\n"
-                                 "Generated from the program's registries by `limbeck docs`; do not edit.\n"
-                                 "A key that is unknown, written twice, out of range or without effect is refused.\n"));
+    LBK_TRY(lbk_text_printf(out,
+                            "# Experiments: every section and key\n\n"
+                            "Generated from the program's registries by `limbeck docs`; do not edit.\n"
+                            "A key that is unknown, written twice, out of range or without effect is refused.\n"
+                            "\n"
+                            "Weights and temperatures of methods may change over the student's training:\n"
+                            "\n"
+                            "| written | means |\n|---|---|\n"
+                            "| `0.9` | stays |\n"
+                            "| `10 -> 1` | 10 at the first step, 1 at the last one, along a straight line |\n"
+                            "| `10 -> 1 cosine` | the same along half a cosine |\n"
+                            "| `0.9 warmup 20`, `10 -> 1 warmup 20` | times min(epoch / 20, 1), at every step, with "
+                            "the epochs done after this step: 0.5 in the middle of the first |\n"));
     LBK_TRY(section("[experiment]", "The run as a whole.", lbk_experiment_table, out));
     LBK_TRY(section("[data]", "The dataset and how it is read; the dataset's own keys stand here too.", lbk_data_table,
                     out));

@@ -130,7 +130,7 @@ def check_check():
     need("control" not in text and "validation, 360 test" in text, text)
     need(not os.path.exists("runs"), "check wrote something")
     refused("little.ini: [teacher] device: no device 7.7; there is:", "check", "little.ini", "--set", "teacher.device=7.7")
-    refused('--set: [distill.kd] weight: expected number or "from -> to", each in [0, 1000000], got "much"', "check",
+    refused('--set: [distill.kd] weight: expected number or "from -> to [cosine]", each in [0, 1000000]; "warmup EPOCHS" may follow, got "much"', "check",
             "little.ini", "--set", "distill.kd.weight=much")
 
 
