@@ -34,6 +34,8 @@ lbk_status lbk_catalog_describe(const lbk_catalog_kind *kind, const lbk_catalog_
     LBK_TRY(line(out, "variants:", e->variants));
     LBK_TRY(line(out, "cost:", e->cost));
     LBK_TRY(line(out, "source:", e->source));
+    if (e->content)
+        return lbk_text_printf(out, "\n%s", e->content);
     if (!e->params || !e->params->name)
         return LBK_OK;
     LBK_TRY(lbk_text_printf(out, "parameters%s%s:\n", kind->section ? ", keys of " : "",
@@ -85,7 +87,7 @@ static lbk_status kind_sections(const char *plural, const char *title, const cha
         if (e->source)
             LBK_TRY(lbk_text_printf(out, " (%s)", e->source));
         LBK_TRY(lbk_text_printf(out, "\n\n"));
-        LBK_TRY(key_table(e->params, out));
+        LBK_TRY(e->content ? lbk_text_printf(out, "```ini\n%s```\n", e->content) : key_table(e->params, out));
     }
     return LBK_OK;
 }
@@ -120,8 +122,14 @@ static lbk_status reference(lbk_arena *arena, lbk_text *out) {
                           arena, out));
     LBK_TRY(kind_sections("optimizers", "Optimisers",
                           "Values of `optimizer`; their keys stand in [teacher] and [student].", arena, out));
-    return kind_sections("schedules", "Schedules",
-                         "Values of `schedule` in [teacher] and [student]; their keys stand there.", arena, out);
+    LBK_TRY(kind_sections("schedules", "Schedules",
+                          "Values of `schedule` in [teacher] and [student]; their keys stand there.", arena, out));
+    return kind_sections("presets", "Presets",
+                         "Values of `preset` in [distill]: files of defaults, experiments/presets/NAME.ini, or a file "
+                         "of your own named by its path. What the experiment or --set says wins; what the experiment "
+                         "has no use for (another method's section, another optimiser's keys) is passed over. A file "
+                         "dropped there is a preset (`host/train/preset.h`).",
+                         arena, out);
 }
 
 static lbk_status op_section(const lbk_catalog_entry *e, lbk_text *out) {

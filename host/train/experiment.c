@@ -1,6 +1,7 @@
 #include "train/experiment.h"
 
 #include "base/file.h"
+#include "train/preset.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,7 +112,7 @@ static lbk_status unknown_name(lbk_ini *ini, const char *section, const char *ke
 static lbk_status refuse_training_keys(lbk_ini *ini, const char *section) {
     for (size_t i = 0; i < ini->entry_count; i++) {
         const lbk_ini_entry *e = &ini->entries[i];
-        if (strcmp(e->section, section) != 0)
+        if (e->below || strcmp(e->section, section) != 0)
             continue;
         if (strcmp(e->key, "model") && strcmp(e->key, "parameters") && strcmp(e->key, "device") &&
             strcmp(e->key, "weights") && strcmp(e->key, "share"))
@@ -136,9 +137,10 @@ static lbk_status read_training(lbk_experiment *x, lbk_role *role, const lbk_par
         LBK_TRY(lbk_ini_read_part(ini, role->name, role->optimizer->params, role->optimizer_params, NULL));
     if (role->schedule->params)
         LBK_TRY(lbk_ini_read_part(ini, role->name, role->schedule->params, role->schedule_params, NULL));
+    const lbk_ini_section *section = lbk_ini_section_find(ini, role->name);
     if (role->optimizer->check)
-        LBK_TRY(lbk_context(role->optimizer->check(role->optimizer_params), "%s:%d: [%s]", ini->path,
-                            lbk_ini_section_find(ini, role->name)->line, role->name));
+        LBK_TRY(lbk_context(role->optimizer->check(role->optimizer_params), "%s:%d: [%s]", section->path, section->line,
+                            role->name));
     double warmup = ((const lbk_schedule_common *)role->schedule_params)->warmup;
     if (warmup > role->params.epochs)
         return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "warmup"), "must be at most epochs = %d",
@@ -175,7 +177,9 @@ static lbk_status check_init(lbk_ini *ini, const lbk_role *role) {
 
 static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name, const lbk_param *own) {
     role->name = name;
-    if (!lbk_ini_section_find(&x->ini, name))
+    const lbk_ini_section *section = lbk_ini_section_find(&x->ini, name);
+    const lbk_ini_entry *model = lbk_ini_find(&x->ini, name, "model");
+    if (!section || (section->below && !model))
         return missing_section(&x->ini, name);
     role->params.weights = "";
     role->params.share = 1;
@@ -185,12 +189,8 @@ static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name,
     LBK_TRY(check_init(&x->ini, role));
     if (*role->params.weights)
         LBK_TRY(refuse_training_keys(&x->ini, name));
-    const lbk_ini_entry *model = lbk_ini_find(&x->ini, name, "model");
     lbk_status status = lbk_model_load(&role->model, role->params.model, x->folder);
-    if (status == LBK_OK || !model)
-        return status;
-    return model->line ? lbk_context(status, "%s:%d: [%s] model", x->ini.path, model->line, name)
-                       : lbk_context(status, "--set: [%s] model", name);
+    return model ? lbk_ini_context(status, model) : status;
 }
 
 static lbk_status check_experiment(lbk_experiment *x) {
@@ -206,7 +206,7 @@ static lbk_status check_experiment(lbk_experiment *x) {
 
 static lbk_status refuse_teacher(const lbk_ini *ini) {
     const lbk_ini_section *section = lbk_ini_section_find(ini, "teacher");
-    return section
+    return section && !section->below
                ? lbk_fail(LBK_ERR_INPUT, "%s:%d: [teacher] has no effect: none of [distill] methods reads a teacher",
                           ini->path, section->line)
                : LBK_OK;
@@ -237,9 +237,9 @@ static lbk_status check_teachers(lbk_experiment *x) {
     const lbk_ini_entry *weights = lbk_ini_find(&x->ini, "distill", "teacher_weights");
     if (x->more_teacher_count)
         return LBK_OK;
-    if (share)
+    if (share && !share->below)
         return lbk_ini_fail(&x->ini, share, "has no effect: there is one teacher");
-    if (weights && x->objective.params.teacher_weights != LBK_TEACHERS_BY_SHARE)
+    if (weights && !weights->below && x->objective.params.teacher_weights != LBK_TEACHERS_BY_SHARE)
         return lbk_ini_fail(&x->ini, weights, "has no effect: there is one teacher");
     return LBK_OK;
 }
@@ -251,6 +251,19 @@ static lbk_status read_teachers(lbk_experiment *x) {
     LBK_TRY(read_more(x, "teacher", lbk_teacher_table, x->more_teachers, LBK_MAX_TEACHERS - 1, &x->more_teacher_count));
     LBK_TRY(read_more(x, "assistant", lbk_assistant_table, x->assistants, LBK_MAX_ASSISTANTS, &x->assistant_count));
     return check_teachers(x);
+}
+
+/* Lays the preset under what the user wrote. */
+static lbk_status use_preset(lbk_experiment *x) {
+    const lbk_ini_entry *entry = lbk_ini_find(&x->ini, "distill", "preset");
+    lbk_preset preset = {0};
+    if (!entry || !*entry->value)
+        return LBK_OK;
+    lbk_status status = lbk_ini_context(lbk_preset_load(&preset, entry->value, x->folder), entry);
+    if (status == LBK_OK)
+        status = lbk_ini_underlay(&x->ini, &preset.ini);
+    lbk_preset_release(&preset);
+    return status;
 }
 
 static lbk_status folder_of(const char *path, char **out) {
@@ -268,6 +281,7 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     for (size_t i = 0; i < count; i++)
         LBK_TRY(lbk_ini_override(&x->ini, overrides[i]));
     LBK_TRY(folder_of(path, &x->folder));
+    LBK_TRY(use_preset(x));
     LBK_TRY(lbk_ini_read(&x->ini, "experiment", lbk_experiment_table, &x->params, NULL));
     LBK_TRY(check_experiment(x));
     LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
@@ -366,7 +380,9 @@ static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text 
         LBK_TRY(print_role(x, &x->assistants[i], lbk_assistant_table, arena, out));
     LBK_TRY(print_role(x, &x->student, lbk_student_table, arena, out));
     LBK_TRY(lbk_text_printf(out, "\n[distill]\n"));
-    LBK_TRY(print_table(out, lbk_objective_table, &x->objective.params));
+    for (const lbk_param *p = lbk_objective_table; p->name; p++)
+        if (strcmp(p->name, "preset") != 0) /* all it says is written out here */
+            LBK_TRY(lbk_ini_param_print(p, &x->objective.params, out));
     for (int i = 0; i < x->objective.method_count; i++) {
         if (!any_row(x->objective.method[i]->params))
             continue;

@@ -13,7 +13,8 @@ import tempfile
 
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 COMMANDS = ["run", "check", "eval", "devices", "list", "describe", "bench", "kernels", "docs", "version", "help"]
-KINDS = ["ops", "methods", "models", "datasets", "augmentations", "optimizers", "schedules"]
+KINDS = ["ops", "methods", "models", "datasets", "augmentations", "optimizers", "schedules", "presets"]
+FILES = {"models": "models", "presets": "experiments/presets"}  # kinds whose entries are files, and where
 EXPERIMENT = """[experiment]
 name = little
 seed = 5
@@ -97,12 +98,17 @@ def check_lists():
             need(text.startswith(f"{kind[:-1]} {name}: "), f"describe {kind} {name}: {text}")
     registered = sum(len(re.findall(r"^LBK_[A-Z]+\(", open(os.path.join(SOURCE, "host", folder, "registry.def")).read(), re.M))
                      for folder in ("optim", "data", "distill"))
-    listed = sum(len(limbeck("list", kind)[0].splitlines()) for kind in KINDS[1:] if kind != "models")
+    listed = sum(len(limbeck("list", kind)[0].splitlines()) for kind in KINDS[1:] if kind not in FILES)
     need(registered == listed, f"{registered} entries in the registries, {listed} listed")
-    shipped = sorted(name[:-4] for name in os.listdir(os.path.join(SOURCE, "models")) if name.endswith(".ini"))
-    need([line.split()[0] for line in limbeck("list", "models")[0].splitlines()] == shipped, "list models")
+    for kind, place in FILES.items():
+        shipped = sorted(name[:-4] for name in os.listdir(os.path.join(SOURCE, place)) if name.endswith(".ini"))
+        need([line.split()[0] for line in limbeck("list", kind)[0].splitlines()] == shipped, f"list {kind}")
     need("temperature" in limbeck("describe", "method", "kd")[0], "describe method kd")
     need("278324 parameters, 82.5 M FLOPs: 32x32x3, 100 classes" in limbeck("describe", "model", "resnet20")[0], "describe model resnet20")
+    text, _ = limbeck("describe", "preset", "repdistiller")
+    for part in ("github.com/HobbitLong/RepDistiller", "\n[student]\nepochs = 240\n", "\nmilestones = 150, 180, 210\n", "\nweight = 0.9\n"):
+        need(part in text, f"describe preset repdistiller lacks '{part}': {text}")
+    refused("there is no preset 'repdistilller', did you mean 'repdistiller'?; see `limbeck list presets`", "describe", "preset", "repdistilller")
     refused("nothing is listed as 'method5'; expected one of ops, methods,", "list", "method5")
     refused("there is no method 'kdd', did you mean 'kd'?; see `limbeck list methods`", "describe", "method", "kdd")
 
