@@ -15,6 +15,8 @@ const lbk_param lbk_experiment_table[] = {
                   "fixes initial weights, order, views, label budget and dropout", NULL),
     LBK_PARAM_BOOL(lbk_experiment_params, control, "yes",
                    "also train the same student, same start, without the teacher", NULL),
+    LBK_PARAM_BOOL(lbk_experiment_params, student, "yes",
+                   "distil the student; no: only the teacher, and the control, for other runs", NULL),
     LBK_PARAM_CHOICE(lbk_experiment_params, schedule, "concurrent", timings,
                      "whether the teacher works on the next batch while the student trains on this one", NULL),
     LBK_PARAM_CHOICE(lbk_experiment_params, bridge, "auto", bridges,
@@ -275,13 +277,40 @@ static lbk_status folder_of(const char *path, char **out) {
     return LBK_OK;
 }
 
-static lbk_status read_all(lbk_experiment *x, const char *path, const char *const *overrides, size_t count) {
+static bool is_teacher(const char *section) {
+    return strcmp(section, "teacher") == 0 || strncmp(section, "teacher.", 8) == 0;
+}
+
+/* Their own keys become defaults, which may be without effect. */
+static lbk_status load_teachers(lbk_ini *ini, const char *folder) {
+    lbk_text text = {0};
+    lbk_status status = LBK_OK;
+    for (size_t i = 0; i < ini->section_count && status == LBK_OK; i++) {
+        const char *name = ini->sections[i].name;
+        if (!is_teacher(name))
+            continue;
+        ini->sections[i].below = true;
+        text.length = 0;
+        status = lbk_text_printf(&text, "%s.weights=%s/%s.safetensors", name, folder, name);
+        if (status == LBK_OK)
+            status = lbk_ini_override(ini, text.data);
+    }
+    for (size_t i = 0; i < ini->entry_count; i++)
+        ini->entries[i].below |= is_teacher(ini->entries[i].section);
+    lbk_text_release(&text);
+    return status;
+}
+
+static lbk_status read_all(lbk_experiment *x, const char *path, const char *const *overrides, size_t count,
+                           const char *teachers) {
     static const char *const sections[] = {"experiment", "data", "teacher", "student", "distill", NULL};
     LBK_TRY(lbk_ini_load(&x->ini, path));
     for (size_t i = 0; i < count; i++)
         LBK_TRY(lbk_ini_override(&x->ini, overrides[i]));
     LBK_TRY(folder_of(path, &x->folder));
     LBK_TRY(use_preset(x));
+    if (teachers)
+        LBK_TRY(load_teachers(&x->ini, teachers));
     LBK_TRY(lbk_ini_read(&x->ini, "experiment", lbk_experiment_table, &x->params, NULL));
     LBK_TRY(check_experiment(x));
     LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
@@ -294,9 +323,14 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     return lbk_ini_finish(&x->ini, sections);
 }
 
-lbk_status lbk_experiment_load(lbk_experiment *x, const char *path, const char *const *overrides, size_t count) {
+lbk_status lbk_experiment_load_with(lbk_experiment *x, const char *path, const char *const *overrides, size_t count,
+                                    const char *teachers) {
     memset(x, 0, sizeof *x);
-    return read_all(x, path, overrides, count);
+    return read_all(x, path, overrides, count, teachers);
+}
+
+lbk_status lbk_experiment_load(lbk_experiment *x, const char *path, const char *const *overrides, size_t count) {
+    return lbk_experiment_load_with(x, path, overrides, count, NULL);
 }
 
 void lbk_experiment_release(lbk_experiment *x) {

@@ -12,9 +12,9 @@ import sys
 import tempfile
 
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-COMMANDS = ["run", "check", "eval", "devices", "list", "describe", "bench", "kernels", "docs", "version", "help"]
-KINDS = ["ops", "methods", "models", "datasets", "augmentations", "optimizers", "schedules", "presets"]
-FILES = {"models": "models", "presets": "experiments/presets"}  # kinds whose entries are files, and where
+COMMANDS = ["run", "reproduce", "check", "eval", "devices", "list", "describe", "bench", "kernels", "docs", "version", "help"]
+KINDS = ["ops", "methods", "models", "datasets", "augmentations", "optimizers", "schedules", "presets", "tables"]
+FILES = {"models": "models", "presets": "experiments/presets", "tables": "experiments/tables"}  # kinds whose entries are files, and where
 EXPERIMENT = """[experiment]
 name = little
 seed = 5
@@ -72,12 +72,12 @@ def check_help():
 
 def check_unknown_options():
     """A word for every command's own words, then an option none of them knows."""
-    words = {"run": ["x.ini"], "check": ["x.ini"], "eval": ["x.ini"], "bench": ["ops"], "describe": ["op", "relu"],
+    words = {"run": ["x.ini"], "reproduce": ["digits"], "check": ["x.ini"], "eval": ["x.ini"], "bench": ["ops"], "describe": ["op", "relu"],
              "kernels": ["build", "--device", "cpu", "--out", "k"]}
     for command in COMMANDS:
         refused("unknown option '--nonsense'; usage: limbeck " + command, command, *words.get(command, []), "--nonsense")
         refused("too many words; usage: limbeck " + command, command, *(["ops"] if command == "bench" else ["a"]), "b", "c", "d")
-    for command in ("run", "check", "eval", "bench", "describe", "kernels"):
+    for command in ("run", "reproduce", "check", "eval", "bench", "describe", "kernels"):
         refused("usage: limbeck " + command, command)
     refused("--max-steps: '0' is no integer in [1, ", "run", "x.ini", "--max-steps", "0")
     refused("--max-steps: 'ten' is no integer in [1, ", "run", "x.ini", "--max-steps=ten")
