@@ -85,9 +85,13 @@ lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const ch
     va_end(args);
     if (!entry)
         return lbk_fail(LBK_ERR_INPUT, "%s: %s", ini->path, text);
+    return lbk_ini_context(lbk_fail(LBK_ERR_INPUT, "%s", text), entry);
+}
+
+lbk_status lbk_ini_context(lbk_status status, const lbk_ini_entry *entry) {
     if (entry->line == 0)
-        return lbk_fail(LBK_ERR_INPUT, "--set: [%s] %s: %s", entry->section, entry->key, text);
-    return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s] %s: %s", ini->path, entry->line, entry->section, entry->key, text);
+        return lbk_context(status, "--set: [%s] %s", entry->section, entry->key);
+    return lbk_context(status, "%s:%d: [%s] %s", entry->path, entry->line, entry->section, entry->key);
 }
 
 /* `; did you mean "x"?` or nothing, into `text`; returns `text`. */
@@ -170,6 +174,29 @@ lbk_status lbk_ini_override(lbk_ini *ini, const char *assignment) {
     return status;
 }
 
+/* ---- Defaults from another file ---- */
+
+lbk_status lbk_ini_underlay(lbk_ini *ini, const lbk_ini *below) {
+    const char *path;
+    LBK_TRY(lbk_arena_strdup(&ini->arena, below->path, &path));
+    for (size_t i = 0; i < below->section_count; i++) {
+        if (section_of(ini, below->sections[i].name))
+            continue;
+        LBK_TRY(lbk_ini_section_add(ini, below->sections[i].name, below->sections[i].line));
+        ini->sections[ini->section_count - 1].path = path;
+        ini->sections[ini->section_count - 1].below = true;
+    }
+    for (size_t i = 0; i < below->entry_count; i++) {
+        const lbk_ini_entry *entry = &below->entries[i];
+        if (entry_of(ini, entry->section, entry->key))
+            continue;
+        LBK_TRY(lbk_ini_entry_add(ini, entry->section, entry->key, entry->value, entry->line));
+        ini->entries[ini->entry_count - 1].path = path;
+        ini->entries[ini->entry_count - 1].below = true;
+    }
+    return LBK_OK;
+}
+
 /* ---- Reading by table ---- */
 
 static lbk_status unknown_key_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const lbk_param *const *tables,
@@ -197,14 +224,14 @@ static lbk_status entry_set(lbk_ini *ini, const lbk_ini_entry *entry, const lbk_
         return status;
     if (entry->line == 0)
         return lbk_fail(status, "--set: [%s] %s", entry->section, lbk_error_message());
-    return lbk_fail(status, "%s:%d: [%s] %s", ini->path, entry->line, entry->section, lbk_error_message());
+    return lbk_fail(status, "%s:%d: [%s] %s", entry->path, entry->line, entry->section, lbk_error_message());
 }
 
 static lbk_status missing_fail(const lbk_ini *ini, const char *section, const lbk_param *param) {
     const lbk_ini_section *found = section_of(ini, section);
     lbk_text expected = {0};
     lbk_status status = lbk_param_expect(param, &expected);
-    if (status == LBK_OK && found && found->line > 0)
+    if (status == LBK_OK && found && found->line > 0 && !found->below)
         status = lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s] lacks the key \"%s\" (%s)", ini->path, found->line, section,
                           param->name, expected.data);
     else if (status == LBK_OK)
@@ -235,7 +262,7 @@ lbk_status lbk_ini_check_section(const lbk_ini *ini, const char *section, const 
                                  size_t count) {
     for (size_t i = 0; i < ini->entry_count; i++) {
         const lbk_ini_entry *entry = &ini->entries[i];
-        bool known = strcmp(entry->section, section) != 0;
+        bool known = entry->below || strcmp(entry->section, section) != 0;
         for (size_t t = 0; t < count && !known; t++)
             known = tables[t] && lbk_param_find(tables[t], entry->key) != NULL;
         if (!known)
@@ -258,7 +285,7 @@ lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections) {
         known++;
     for (size_t i = 0; i < ini->section_count; i++) {
         const lbk_ini_section *section = &ini->sections[i];
-        if (section->used)
+        if (section->used || section->below)
             continue;
         suggestion(text, lbk_nearest(section->name, known_sections, known));
         if (section->line == 0)
@@ -267,7 +294,7 @@ lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections) {
                         section->name, text);
     }
     for (size_t i = 0; i < ini->entry_count; i++)
-        if (!ini->entries[i].used)
+        if (!ini->entries[i].used && !ini->entries[i].below)
             return lbk_ini_fail(ini, &ini->entries[i], "this key is not used here");
     return LBK_OK;
 }

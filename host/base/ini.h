@@ -20,14 +20,16 @@
 typedef struct lbk_ini_entry {
     const char *section, *key; /* as written */
     const char *value;         /* trimmed, without comment and outer quotes; "" when empty */
+    const char *path;          /* of the file it is from */
     int line;                  /* 1-based; 0 when set from the command line */
     bool used;                 /* somebody asked for it */
+    bool below;                /* from lbk_ini_underlay(): a default, which nobody has to use */
 } lbk_ini_entry;
 
 typedef struct lbk_ini_section {
-    const char *name;
+    const char *name, *path;
     int line;
-    bool used;
+    bool used, below;
 } lbk_ini_section;
 
 typedef struct lbk_ini {
@@ -46,6 +48,11 @@ void lbk_ini_release(lbk_ini *ini);
 /* Applies "section.key=value" (the section may hold dots: the last dot before '=' separates the key). Replaces or adds;
  * pointers to entries and sections got earlier are void afterwards. The value is taken as it stands. */
 lbk_status lbk_ini_override(lbk_ini *ini, const char *assignment);
+
+/* Lays `below` under `ini`: what only `below` says holds too, with its own file and line in messages. These entries are
+ * defaults: one that fits nothing here (no table knows it, nobody asks for it) is passed over. So check the keys of `below`
+ * before. Pointers to entries and sections got earlier are void afterwards; `below` may be released. */
+lbk_status lbk_ini_underlay(lbk_ini *ini, const lbk_ini *below);
 
 /* NULL when absent. Marks the section as used. */
 const lbk_ini_section *lbk_ini_section_find(const lbk_ini *ini, const char *name);
@@ -68,6 +75,8 @@ lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections);
 /* LBK_ERR_INPUT with "path:line: [section] key: " before the message; line 0 prints "--set" in its place,
  * entry NULL (a default is at fault) "path: " alone. */
 lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const char *fmt, ...) LBK_PRINTF(3, 4);
+/* Prepends "path:line: [section] key" or "--set: [section] key" to the message behind `status`, as lbk_context() does. */
+lbk_status lbk_ini_context(lbk_status status, const lbk_ini_entry *entry);
 
 /* `value` as it must stand behind "key = ", quoted where needed. LBK_ERR_INPUT when no line can hold it. */
 lbk_status lbk_ini_value_print(const char *value, lbk_text *out);

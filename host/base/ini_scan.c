@@ -54,7 +54,7 @@ size_t lbk_ini_printable(const char *bytes, size_t length) {
 }
 
 lbk_status lbk_ini_section_add(lbk_ini *ini, const char *name, int line) {
-    lbk_ini_section section = {.line = line};
+    lbk_ini_section section = {.path = ini->path, .line = line};
     LBK_TRY(lbk_arena_strdup(&ini->arena, name, &section.name));
     LBK_TRY(lbk_grow(&ini->sections, &ini->section_capacity, ini->section_count + 1, sizeof section));
     ini->sections[ini->section_count++] = section;
@@ -62,7 +62,7 @@ lbk_status lbk_ini_section_add(lbk_ini *ini, const char *name, int line) {
 }
 
 lbk_status lbk_ini_entry_add(lbk_ini *ini, const char *section, const char *key, const char *value, int line) {
-    lbk_ini_entry entry = {.line = line};
+    lbk_ini_entry entry = {.path = ini->path, .line = line};
     LBK_TRY(lbk_arena_strdup(&ini->arena, section, &entry.section));
     LBK_TRY(lbk_arena_strdup(&ini->arena, key, &entry.key));
     LBK_TRY(lbk_arena_strdup(&ini->arena, value, &entry.value));

@@ -1,12 +1,22 @@
 #include "base/param.h"
 
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
-double lbk_ramp_at(lbk_ramp ramp, double progress) {
+/* Without the warm-up; the ends are met exactly. */
+static double between(const lbk_ramp *ramp, double progress) {
     if (progress <= 0)
-        return ramp.from;
-    return progress >= 1 ? ramp.to : ramp.from + (ramp.to - ramp.from) * progress;
+        return ramp->from;
+    if (progress >= 1)
+        return ramp->to;
+    double share = ramp->cosine ? (1 - cos(3.14159265358979323846 * progress)) / 2 : progress;
+    return ramp->from + (ramp->to - ramp->from) * share;
+}
+
+double lbk_ramp_at(lbk_ramp ramp, double progress, double epoch) {
+    double value = between(&ramp, progress);
+    return epoch < ramp.warmup ? value * (epoch / ramp.warmup) : value;
 }
 
 const lbk_param *lbk_param_find(const lbk_param *table, const char *name) {
@@ -69,13 +79,32 @@ static bool read_pair(const lbk_param *param, char *text, int out[2]) {
     return !comma || read_int(param, comma + 1, &out[1]);
 }
 
+/* Cuts `text` before a `word` that has blanks, or an end, on both sides; returns what follows it, NULL when it is not
+ * there. */
+static char *cut_word(char *text, const char *word) {
+    char *at = strstr(text, word), *rest = at ? at + strlen(word) : NULL;
+    if (!at || (at > text && !strchr(" \t", at[-1])) || !strchr(" \t", *rest))
+        return NULL;
+    *at = '\0';
+    return rest;
+}
+
+/* Epochs, and only where values near 0 are in range. */
+static bool read_warmup(const lbk_param *param, char *text, double *out) {
+    return lbk_parse_float(trim(text), out) && *out >= 0 && *out <= 1e6 && param->min <= 0 && param->max >= 0;
+}
+
 static bool read_ramp(const lbk_param *param, char *text, lbk_ramp *out) {
-    char *arrow = strstr(text, "->");
+    *out = (lbk_ramp){0};
+    char *warmup = cut_word(text, "warmup"), *cosine = cut_word(text, "cosine"), *arrow = strstr(text, "->");
+    if ((warmup && !read_warmup(param, warmup, &out->warmup)) || (cosine && (!arrow || *trim(cosine))))
+        return false;
     if (arrow)
         *arrow = '\0';
     if (!read_float(param, text, &out->from))
         return false;
     out->to = out->from;
+    out->cosine = cosine != NULL;
     return !arrow || read_float(param, arrow + 2, &out->to);
 }
 

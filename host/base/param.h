@@ -24,18 +24,28 @@ typedef enum lbk_param_type {
     LBK_TYPE_BOOL,     /* bool: yes/no, true/false, on/off, 1/0 */
     LBK_TYPE_CHOICE,   /* int: index into `choices` */
     LBK_TYPE_TEXT,     /* const char *: owned by the arena given to lbk_param_set() */
-    LBK_TYPE_SCHEDULE, /* lbk_ramp */
+    LBK_TYPE_SCHEDULE, /* lbk_ramp: see there for what may be written */
     LBK_TYPE_INTS,     /* lbk_ints: comma-separated list; may be empty */
     LBK_TYPE_WORDS,    /* lbk_words: comma- or space-separated list */
 } lbk_param_type;
 
-/* A value over the run: constant, or falling/rising linearly from `from` to `to` ("10 -> 1"). */
+/* A number over the run.
+ *
+ *     0.9                     stays
+ *     10 -> 1                 goes from `from` at the first step to `to` at the last one, along a straight line
+ *     10 -> 1 cosine          along half a cosine: to + (from - to) (1 + cos(pi progress)) / 2
+ *     0.9 warmup 20           any of these times min(epoch / 20, 1)
+ *
+ * A warm-up begins near 0, so that it is refused where 0 is out of the parameter's range. */
 typedef struct lbk_ramp {
     double from, to;
+    double warmup; /* epochs; 0: none */
+    bool cosine;
 } lbk_ramp;
 
-/* The ramp's value at `progress` in [0, 1] of the run. */
-double lbk_ramp_at(lbk_ramp ramp, double progress);
+/* The value of the step that is at `progress` in [0, 1] of the run and after which `epoch` epochs are done, with
+ * fraction: so the warm-up's first step is not lost and its last one has the full value. */
+double lbk_ramp_at(lbk_ramp ramp, double progress, double epoch);
 
 /* The items lie in the struct, so that parameters of ops stay plain data, which a rule of differentiation fills and copies. */
 #define LBK_MAX_INTS 16

@@ -18,7 +18,7 @@ static const char *type_noun(lbk_param_type type) {
     case LBK_TYPE_FLOAT:
         return "number";
     case LBK_TYPE_SCHEDULE:
-        return "number or \"from -> to\", each";
+        return "number or \"from -> to [cosine]\", each";
     case LBK_TYPE_INTS:
         return "at most 16 comma-separated integers, each";
     case LBK_TYPE_BOOL:
@@ -60,7 +60,8 @@ static lbk_status noun_print(const lbk_param *param, lbk_text *out) {
     size_t tail = sizeof each - 1;
     if (out->length == length && length >= tail && strcmp(out->data + length - tail, each) == 0)
         out->data[out->length -= tail] = '\0';
-    return LBK_OK;
+    bool warms_up = param->type == LBK_TYPE_SCHEDULE && param->min <= 0 && param->max >= 0;
+    return warms_up ? lbk_text_printf(out, "; \"warmup EPOCHS\" may follow") : LBK_OK;
 }
 
 lbk_status lbk_param_expect(const lbk_param *param, lbk_text *out) {
@@ -94,10 +95,15 @@ static lbk_status float_print(double value, lbk_text *out) {
 
 static lbk_status ramp_print(const lbk_ramp *ramp, lbk_text *out) {
     LBK_TRY(float_print(ramp->from, out));
-    if (ramp->to == ramp->from)
+    if (ramp->to != ramp->from) {
+        LBK_TRY(lbk_text_printf(out, " -> "));
+        LBK_TRY(float_print(ramp->to, out));
+        LBK_TRY(lbk_text_printf(out, "%s", ramp->cosine ? " cosine" : ""));
+    }
+    if (ramp->warmup == 0)
         return LBK_OK;
-    LBK_TRY(lbk_text_printf(out, " -> "));
-    return float_print(ramp->to, out);
+    LBK_TRY(lbk_text_printf(out, " warmup "));
+    return float_print(ramp->warmup, out);
 }
 
 static lbk_status list_print(const lbk_param *param, const void *field, lbk_text *out) {

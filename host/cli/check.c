@@ -76,7 +76,8 @@ static void print_files(const lbk_session *s) {
         printf(" %s.safetensors", s->more_teachers[i].label);
     for (int i = 0; i < s->learner_count; i++)
         printf(" %s.safetensors", s->learners[i].label);
-    printf(" student.safetensors%s\n", s->control.eval ? " control.safetensors" : "");
+    printf("%s%s\n", s->experiment->params.student ? " student.safetensors" : "",
+           s->control.eval ? " control.safetensors" : "");
 }
 
 static lbk_status print_plan(const lbk_session *s) {

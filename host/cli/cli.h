@@ -38,6 +38,6 @@ lbk_status lbk_cli_print(lbk_text *text);
 
 extern const lbk_command lbk_command_run, lbk_command_check, lbk_command_eval, lbk_command_devices, lbk_command_list,
     lbk_command_describe, lbk_command_bench, lbk_command_kernels, lbk_command_docs, lbk_command_version,
-    lbk_command_help;
+    lbk_command_help, lbk_command_reproduce;
 
 #endif

@@ -55,7 +55,7 @@ static lbk_status find_dataset(lbk_data *data, lbk_ini *ini) {
     char hint[96];
     const lbk_ini_entry *entry = lbk_ini_find(ini, "data", "dataset");
     const lbk_ini_section *section = lbk_ini_section_find(ini, "data");
-    if (!entry && section && section->line > 0)
+    if (!entry && section && section->line > 0 && !section->below)
         return lbk_fail(LBK_ERR_INPUT, "%s:%d: [data] lacks the key \"dataset\" (a dataset's name)", ini->path,
                         section->line);
     if (!entry)
@@ -138,7 +138,7 @@ static lbk_status refuse_inert(const lbk_data *data, const lbk_ini *ini) {
     for (size_t i = 0; i < ini->section_count; i++) {
         const lbk_ini_section *section = &ini->sections[i];
         const char *name = section->name + strlen(prefix);
-        if (strncmp(section->name, prefix, strlen(prefix)) != 0 || uses_augmentation(data, name))
+        if (section->below || strncmp(section->name, prefix, strlen(prefix)) != 0 || uses_augmentation(data, name))
             continue;
         if (!lbk_augmentation_find(name))
             return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: unknown augmentation \"%s\"%s", ini->path, section->line,

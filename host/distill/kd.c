@@ -19,7 +19,7 @@ static lbk_status build(lbk_method_context *c) {
     lbk_value temperature;
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &temperature));
     if (c->hard_weight == LBK_NONE) /* another method computes the hard loss */
-        LBK_TRY(lbk_method_scheduled(c, "hard_weight", (lbk_ramp){0, 0}, &c->hard_weight));
+        LBK_TRY(lbk_method_scheduled(c, "hard_weight", (lbk_ramp){0}, &c->hard_weight));
     lbk_value inputs[] = {c->student_logits, c->teacher_logits, c->labels, c->hard_weight, c->weight, temperature};
     lbk_value outputs[LBK_MAX_OUTPUTS];
     LBK_TRY(lbk_graph_node(c->graph, lbk_op_find("distill_loss"), "kd", NULL, 6, inputs, outputs));

@@ -14,6 +14,7 @@ const lbk_param lbk_objective_table[] = {
         lbk_objective_params, teacher_weights, "share", teacher_weights,
         "how several teachers' losses are weighed: each by its `share`, or also by exp(-s), s trained (+ s)",
         "Kendall, Gal, Cipolla 2018, equation 10, for learned"),
+    LBK_PARAM_TEXT(lbk_objective_params, preset, "", "defaults from a paper; `limbeck list presets`, or a file", NULL),
     LBK_PARAM_END,
 };
 
@@ -68,7 +69,7 @@ static lbk_status refuse_unused(const lbk_objective *o, lbk_ini *ini) {
     for (size_t s = 0; s < ini->section_count; s++) {
         const lbk_ini_section *section = &ini->sections[s];
         const char *name = section->name + 8;
-        bool used = strncmp(section->name, "distill.", 8) != 0;
+        bool used = section->below || strncmp(section->name, "distill.", 8) != 0;
         for (int i = 0; i < o->method_count; i++)
             used = used || strcmp(o->method[i]->name, name) == 0;
         if (used)

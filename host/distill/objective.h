@@ -15,6 +15,7 @@ typedef struct lbk_objective_params {
     lbk_words methods;
     lbk_ramp hard_weight;
     int teacher_weights; /* lbk_teacher_weights */
+    const char *preset;  /* train/preset.h */
 } lbk_objective_params;
 typedef enum lbk_teacher_weights { LBK_TEACHERS_BY_SHARE, LBK_TEACHERS_LEARNED } lbk_teacher_weights;
 extern const lbk_param lbk_objective_table[];

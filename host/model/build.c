@@ -161,8 +161,8 @@ static lbk_status named_input(const lbk_model *model, const lbk_model_use *use, 
     out->desc = (lbk_tensor_desc){input->dtype, lbk_shape_1(use->batch)};
     for (int d = 0; d < input->dim_count; d++) {
         long long size = 0;
-        LBK_TRY(lbk_net_context(lbk_context(lbk_scope_eval(scope, input->dims[d], &size), "%s", input->name),
-                                &model->ini, main->inputs_entry));
+        LBK_TRY(lbk_ini_context(lbk_context(lbk_scope_eval(scope, input->dims[d], &size), "%s", input->name),
+                                main->inputs_entry));
         if (size < 1 || size > INT_MAX)
             return lbk_ini_fail(&model->ini, main->inputs_entry, "%s: dimension %s: %lld is not in [1, %d]",
                                 input->name, input->dims[d], size, INT_MAX);

@@ -4,10 +4,9 @@
 
 #include <string.h>
 
-static lbk_status expression_check(const lbk_model *model, const lbk_net_line *line, const char *key, const char *text,
-                                   lbk_scope *scope) {
+static lbk_status expression_check(const lbk_net_line *line, const char *key, const char *text, lbk_scope *scope) {
     lbk_status status = lbk_context(lbk_scope_check(scope, text), "%s", key);
-    return lbk_net_context(status, &model->ini, line->entry);
+    return lbk_ini_context(status, line->entry);
 }
 
 static const char *comma_find(const char *text) {
@@ -36,7 +35,7 @@ static lbk_status expressions_check(lbk_model *model, const lbk_net_line *line, 
     const char *rest = arg->text, *expression = NULL;
     for (int i = 0; rest; i++) {
         LBK_TRY(lbk_net_expression(&model->ini.arena, arg->param, i, &rest, &expression));
-        LBK_TRY(expression_check(model, line, arg->key, expression, scope));
+        LBK_TRY(expression_check(line, arg->key, expression, scope));
     }
     return LBK_OK;
 }
@@ -49,18 +48,17 @@ static lbk_status op_args_check(lbk_model *model, const lbk_net_line *line, lbk_
         if (lbk_net_arg_is_expression(arg))
             LBK_TRY(expressions_check(model, line, arg, scope));
         else
-            LBK_TRY(lbk_net_context(lbk_param_set(arg->param, arg->text, &model->ini.arena, values), &model->ini,
-                                    line->entry));
+            LBK_TRY(lbk_ini_context(lbk_param_set(arg->param, arg->text, &model->ini.arena, values), line->entry));
     }
     return LBK_OK;
 }
 
 /* Arguments of a block may use `index`, the repetition they are for. */
-static lbk_status block_args_check(const lbk_model *model, const lbk_net_line *line, lbk_scope *scope) {
+static lbk_status block_args_check(const lbk_net_line *line, lbk_scope *scope) {
     lbk_scope call = *scope;
     LBK_TRY(lbk_scope_set(&call, "index", 0));
     for (int i = 0; i < line->arg_count; i++)
-        LBK_TRY(expression_check(model, line, line->args[i].key, line->args[i].text, &call));
+        LBK_TRY(expression_check(line, line->args[i].key, line->args[i].text, &call));
     for (size_t i = 0; i < scope->count; i++)
         scope->used[i] = call.used[i];
     return LBK_OK;
@@ -70,12 +68,12 @@ static lbk_status lines_check(lbk_model *model, lbk_net_block *block, lbk_scope 
     for (int i = 0; i < block->line_count; i++) {
         lbk_net_line *line = &block->lines[i];
         if (line->when)
-            LBK_TRY(expression_check(model, line, "when", line->when, scope));
+            LBK_TRY(expression_check(line, "when", line->when, scope));
         if (line->repeat)
-            LBK_TRY(expression_check(model, line, "repeat", line->repeat, scope));
+            LBK_TRY(expression_check(line, "repeat", line->repeat, scope));
         if (line->first)
-            LBK_TRY(expression_check(model, line, "first", line->first, scope));
-        LBK_TRY(line->op ? op_args_check(model, line, scope) : block_args_check(model, line, scope));
+            LBK_TRY(expression_check(line, "first", line->first, scope));
+        LBK_TRY(line->op ? op_args_check(model, line, scope) : block_args_check(line, scope));
         bool result = block->name[0] && i + 1 == block->line_count;
         if (!line->read && !result)
             return lbk_ini_fail(&model->ini, line->entry, "has no effect: no node below reads it");
@@ -117,8 +115,8 @@ static lbk_status inputs_check(const lbk_model *model, lbk_scope *scope) {
     const lbk_net_block *main = &model->network->blocks[0];
     for (int i = 0; i < main->input_count; i++)
         for (int d = 0; d < main->inputs[i].dim_count; d++)
-            LBK_TRY(lbk_net_context(
-                lbk_context(lbk_scope_check(scope, main->inputs[i].dims[d]), "%s", main->inputs[i].name), &model->ini,
+            LBK_TRY(lbk_ini_context(
+                lbk_context(lbk_scope_check(scope, main->inputs[i].dims[d]), "%s", main->inputs[i].name),
                 main->inputs_entry));
     return LBK_OK;
 }

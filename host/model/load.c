@@ -1,7 +1,7 @@
 /* Model files: where they are, [model] and [parameters], and one file standing on another (`base`). */
 #include "model/network.h"
 
-#include "base/file.h"
+#include "base/shipped.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -23,36 +23,10 @@ static const lbk_param header_table[] = {
     LBK_PARAM_TEXT(header, typical, "", "height x width x channels and classes that its figures are for", NULL),
     LBK_PARAM_END};
 
-static bool is_path(const char *name) {
-    size_t length = strlen(name);
-    return strchr(name, '/') || (length > 4 && strcmp(name + length - 4, ".ini") == 0);
-}
+static const lbk_shipped_kind shipped = {"models", "model"};
 
-/* free() *out. */
-static lbk_status model_find(const char *name, const char *folder, char **out) {
-    *out = NULL;
-    if (is_path(name))
-        return lbk_path_join(folder, name, out);
-    lbk_arena arena = {0};
-    lbk_status status = LBK_OK;
-    const char *file = NULL, *const *names = NULL;
-    LBK_GOTO(lbk_arena_printf(&arena, &file, "%s.ini", name));
-    *out = lbk_path_find_shipped("models", file);
-    if (*out)
-        goto out;
-    LBK_GOTO(lbk_model_list(&arena, &names));
-    size_t count = 0;
-    while (names[count])
-        count++;
-    const char *near = lbk_nearest(name, names, count);
-    status = near ? lbk_fail(LBK_ERR_INPUT, "there is no model \"%s\"; did you mean \"%s\"?", name, near)
-                  : lbk_fail(LBK_ERR_INPUT,
-                             "there is no model \"%s\"; `limbeck list models` shows the shipped ones, and a "
-                             "file of your own is named by its path (./%s.ini)",
-                             name, name);
-out:
-    lbk_arena_release(&arena);
-    return status;
+lbk_status lbk_model_list(lbk_arena *arena, const char *const **names) {
+    return lbk_shipped_list(&shipped, arena, names);
 }
 
 /* "32x32x3" */
@@ -205,12 +179,12 @@ static lbk_status base_read(lbk_model *model, lbk_ini *ini, const header *head, 
         return lbk_ini_fail(ini, entry, "more than %d files stand on each other", MAX_BASES);
     char *folder = NULL, *path = NULL;
     LBK_TRY(folder_of(ini->path, &folder));
-    lbk_status status = lbk_net_context(model_find(head->base, folder, &path), ini, entry);
+    lbk_status status = lbk_ini_context(lbk_shipped_find(&shipped, head->base, folder, &path), entry);
     free(folder);
     if (status == LBK_OK)
         status = file_read(model, path, depth + 1);
     if (status == LBK_ERR_IO)
-        lbk_net_context(status, ini, entry);
+        lbk_ini_context(status, entry);
     free(path);
     LBK_TRY(status);
     LBK_TRY(header_apply(model, ini, head, true));
@@ -249,7 +223,7 @@ static lbk_status name_set(lbk_model *model, const char *path) {
 lbk_status lbk_model_load(lbk_model *model, const char *name, const char *folder) {
     memset(model, 0, sizeof *model);
     char *path = NULL;
-    LBK_TRY(model_find(name, folder, &path));
+    LBK_TRY(lbk_shipped_find(&shipped, name, folder, &path));
     lbk_status status = file_read(model, path, 0);
     if (status == LBK_OK)
         status = name_set(model, path);

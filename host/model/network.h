@@ -74,9 +74,6 @@ bool lbk_net_arg_is_expression(const lbk_net_arg *arg);
 /* How many tensors `from` may name for this op: its inputs without weights and run-time scalars. */
 void lbk_net_data_inputs(const lbk_op *op, int *least, int *most);
 
-/* Prepends "file:line: [section] key" to a failure. */
-lbk_status lbk_net_context(lbk_status status, const lbk_ini *ini, const lbk_ini_entry *entry);
-
 /* Reads [network] and every [block ...] of model->ini into model->network. */
 lbk_status lbk_net_parse(lbk_model *model);
 /* What a section reads; block->inputs_entry is set, or NULL. Comes before its lines. */

@@ -6,10 +6,6 @@
 
 #define BLOCK_PREFIX "block "
 
-lbk_status lbk_net_context(lbk_status status, const lbk_ini *ini, const lbk_ini_entry *entry) {
-    return lbk_context(status, "%s:%d: [%s] %s", ini->path, entry->line, entry->section, entry->key);
-}
-
 lbk_status lbk_net_unknown(const lbk_ini *ini, const lbk_ini_entry *entry, const char *noun, const char *word,
                            const char *const *candidates, size_t count) {
     const char *near = lbk_nearest(word, candidates, count);

@@ -7,6 +7,8 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "report/report.h"
+#include "train/preset.h"
+#include "train/table.h"
 
 #include <string.h>
 
@@ -18,6 +20,8 @@ static const lbk_catalog_kind kinds[] = {
     {"augmentations", "augmentation", "[augment.NAME]"},
     {"optimizers", "optimizer", "[teacher] and [student]"},
     {"schedules", "schedule", "[teacher] and [student]"},
+    {"presets", "preset", NULL},
+    {"tables", "table", NULL},
     {NULL, NULL, NULL},
 };
 
@@ -178,10 +182,80 @@ static lbk_status add_schedules(listing *l) {
     return LBK_OK;
 }
 
+/* All sections but the header. */
+static lbk_status content_text(const lbk_ini *ini, const char *header, lbk_text *out) {
+    for (size_t i = 0; i < ini->section_count; i++) {
+        const char *section = ini->sections[i].name;
+        if (strcmp(section, header) == 0)
+            continue;
+        LBK_TRY(lbk_text_printf(out, "%s[%s]\n", out->length ? "\n" : "", section));
+        for (size_t e = 0; e < ini->entry_count; e++) {
+            if (strcmp(ini->entries[e].section, section) != 0)
+                continue;
+            LBK_TRY(lbk_text_printf(out, "%s = ", ini->entries[e].key));
+            LBK_TRY(lbk_ini_value_print(ini->entries[e].value, out));
+            LBK_TRY(lbk_text_printf(out, "\n"));
+        }
+    }
+    return LBK_OK;
+}
+
+/* A file with a header and what it sets; all texts are the file's. */
+static lbk_status add_file(listing *l, lbk_catalog_entry entry, const lbk_ini *ini, const char *header) {
+    lbk_text content = {0};
+    lbk_status status = LBK_OK;
+    LBK_GOTO(content_text(ini, header, &content));
+    LBK_GOTO(lbk_arena_strdup(l->arena, entry.summary, &entry.summary));
+    LBK_GOTO(lbk_arena_strdup(l->arena, entry.source, &entry.source));
+    LBK_GOTO(lbk_arena_strdup(l->arena, content.data ? content.data : "", &entry.content));
+    LBK_GOTO(add(l, entry));
+out:
+    lbk_text_release(&content);
+    return status;
+}
+
+static lbk_status add_preset(listing *l, const char *name) {
+    lbk_preset p = {0};
+    lbk_status status = lbk_preset_load(&p, name, NULL);
+    if (status == LBK_OK)
+        status =
+            add_file(l, (lbk_catalog_entry){.name = name, .summary = p.summary, .source = p.source}, &p.ini, "preset");
+    lbk_preset_release(&p);
+    return status;
+}
+
+static lbk_status add_table(listing *l, const char *name) {
+    lbk_table t = {0};
+    lbk_status status = lbk_table_load(&t, name);
+    if (status == LBK_OK)
+        status = add_file(l, (lbk_catalog_entry){.name = name, .summary = t.params.summary, .source = t.params.source},
+                          &t.ini, "table");
+    lbk_table_release(&t);
+    return status;
+}
+
+static lbk_status add_shipped(listing *l, const lbk_shipped_kind *kind,
+                              lbk_status (*add_one)(listing *, const char *)) {
+    const char *const *names;
+    LBK_TRY(lbk_shipped_list(kind, l->arena, &names));
+    for (; *names; names++)
+        LBK_TRY(add_one(l, *names));
+    return LBK_OK;
+}
+
+static lbk_status add_presets(listing *l) {
+    return add_shipped(l, &lbk_preset_kind, add_preset);
+}
+
+static lbk_status add_tables(listing *l) {
+    return add_shipped(l, &lbk_table_kind, add_table);
+}
+
 lbk_status lbk_catalog_entries(const lbk_catalog_kind *kind, lbk_arena *arena, lbk_catalog_entry **entries,
                                size_t *count) {
-    static lbk_status (*const adders[])(listing *) = {add_ops,           add_methods,    add_models,   add_data,
-                                                      add_augmentations, add_optimizers, add_schedules};
+    static lbk_status (*const adders[])(listing *) = {add_ops,       add_methods,       add_models,
+                                                      add_data,      add_augmentations, add_optimizers,
+                                                      add_schedules, add_presets,       add_tables};
     listing l = {.arena = arena};
     LBK_TRY(adders[kind - kinds](&l));
     *entries = l.items;

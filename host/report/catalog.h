@@ -11,6 +11,7 @@ typedef struct lbk_catalog_entry {
     const char *cost; /* ops: FLOPs and bytes of one example; models: parameters and FLOPs; as a sentence; else NULL */
     bool layer;       /* ops: usable in model files */
     const lbk_param *params; /* NULL: none */
+    const char *content;     /* presets and tables: what they set, as an INI file; else NULL */
 } lbk_catalog_entry;
 
 typedef struct lbk_catalog_kind {

@@ -34,6 +34,8 @@ lbk_status lbk_catalog_describe(const lbk_catalog_kind *kind, const lbk_catalog_
     LBK_TRY(line(out, "variants:", e->variants));
     LBK_TRY(line(out, "cost:", e->cost));
     LBK_TRY(line(out, "source:", e->source));
+    if (e->content)
+        return lbk_text_printf(out, "\n%s", e->content);
     if (!e->params || !e->params->name)
         return LBK_OK;
     LBK_TRY(lbk_text_printf(out, "parameters%s%s:\n", kind->section ? ", keys of " : "",
@@ -85,15 +87,25 @@ static lbk_status kind_sections(const char *plural, const char *title, const cha
         if (e->source)
             LBK_TRY(lbk_text_printf(out, " (%s)", e->source));
         LBK_TRY(lbk_text_printf(out, "\n\n"));
-        LBK_TRY(key_table(e->params, out));
+        LBK_TRY(e->content ? lbk_text_printf(out, "```ini\n%s```\n", e->content) : key_table(e->params, out));
     }
     return LBK_OK;
 }
 
 static lbk_status reference(lbk_arena *arena, lbk_text *out) {
-    LBK_TRY(lbk_text_printf(out, "# Experiments: every section and key\n\n"
-                                 "Generated from the program's registries by `limbeck docs`; do not edit.\n"
-                                 "A key that is unknown, written twice, out of range or without effect is refused.\n"));
+    LBK_TRY(lbk_text_printf(out,
+                            "# Experiments: every section and key\n\n"
+                            "Generated from the program's registries by `limbeck docs`; do not edit.\n"
+                            "A key that is unknown, written twice, out of range or without effect is refused.\n"
+                            "\n"
+                            "Weights and temperatures of methods may change over the student's training:\n"
+                            "\n"
+                            "| written | means |\n|---|---|\n"
+                            "| `0.9` | stays |\n"
+                            "| `10 -> 1` | 10 at the first step, 1 at the last one, along a straight line |\n"
+                            "| `10 -> 1 cosine` | the same along half a cosine |\n"
+                            "| `0.9 warmup 20`, `10 -> 1 warmup 20` | times min(epoch / 20, 1), at every step, with "
+                            "the epochs done after this step: 0.5 in the middle of the first |\n"));
     LBK_TRY(section("[experiment]", "The run as a whole.", lbk_experiment_table, out));
     LBK_TRY(section("[data]", "The dataset and how it is read; the dataset's own keys stand here too.", lbk_data_table,
                     out));
@@ -110,8 +122,14 @@ static lbk_status reference(lbk_arena *arena, lbk_text *out) {
                           arena, out));
     LBK_TRY(kind_sections("optimizers", "Optimisers",
                           "Values of `optimizer`; their keys stand in [teacher] and [student].", arena, out));
-    return kind_sections("schedules", "Schedules",
-                         "Values of `schedule` in [teacher] and [student]; their keys stand there.", arena, out);
+    LBK_TRY(kind_sections("schedules", "Schedules",
+                          "Values of `schedule` in [teacher] and [student]; their keys stand there.", arena, out));
+    return kind_sections("presets", "Presets",
+                         "Values of `preset` in [distill]: files of defaults, experiments/presets/NAME.ini, or a file "
+                         "of your own named by its path. What the experiment or --set says wins; what the experiment "
+                         "has no use for (another method's section, another optimiser's keys) is passed over. A file "
+                         "dropped there is a preset (`host/train/preset.h`).",
+                         arena, out);
 }
 
 static lbk_status op_section(const lbk_catalog_entry *e, lbk_text *out) {

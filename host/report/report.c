@@ -87,6 +87,11 @@ static const row rows[] = {
     {"device time per sample", time_cell, false},
 };
 
+/* The control runs where the student does; "" when there is neither. */
+static const char *student_device(const lbk_run_result *r) {
+    return r->student.present ? r->student.device : r->control.device;
+}
+
 static lbk_status comparison(const lbk_run_result *r, lbk_text *out) {
     static const char *const titles[] = {"teacher", "student", "control"};
     const lbk_model_result *models[] = {&r->teacher, &r->student, &r->control};
@@ -121,7 +126,8 @@ lbk_status lbk_report_table(const lbk_run_result *r, lbk_text *out) {
                                 100 * r->others[i].accuracy, lbk_report_si((double)r->others[i].parameters, wall)));
     if (r->teacher.present)
         LBK_TRY(lbk_text_printf(out, "teacher on %s\n", r->teacher.device));
-    LBK_TRY(lbk_text_printf(out, "student on %s\n", r->student.device));
+    if (*student_device(r))
+        LBK_TRY(lbk_text_printf(out, "student on %s\n", student_device(r)));
     if (d->steps && r->teacher.present)
         LBK_TRY(lbk_text_printf(
             out, "distillation: %s wall, teacher busy %s, student busy %s, overlap efficiency %.2f, bridge %s\n",
@@ -139,13 +145,16 @@ static json_t *model_json(const lbk_model_result *m) {
 }
 
 static json_t *run_json(const lbk_run_result *r) {
-    const lbk_phase_result *d = &r->distillation;
     const char *teacher = r->teacher.present ? r->teacher.device : NULL;
-    return json_pack("{ss si ss s{ss? ss} sf sf s{sf sf si si} s{sf sf sf sf ss sI sI sf}}", "name", r->name, "seed",
-                     r->seed, "version", LIMBECK_VERSION, "devices", "teacher", teacher, "student", r->student.device,
-                     "agreement", r->agreement, "distillation_error", r->distillation_error, "time", "total_s",
+    return json_pack("{ss si ss s{ss? ss} s{sf sf si si}}", "name", r->name, "seed", r->seed, "version",
+                     LIMBECK_VERSION, "devices", "teacher", teacher, "student", student_device(r), "time", "total_s",
                      r->total_s, "compile_s", r->compile_s, "programs_built", r->programs_built, "programs_cached",
-                     r->programs_cached, "overlap", "teacher_busy_s", d->teacher_busy_s, "student_busy_s",
+                     r->programs_cached);
+}
+
+static json_t *overlap_json(const lbk_run_result *r) {
+    const lbk_phase_result *d = &r->distillation;
+    return json_pack("{sf sf sf sf ss sI sI sf}", "teacher_busy_s", d->teacher_busy_s, "student_busy_s",
                      d->student_busy_s, "wall_s", d->wall_s, "efficiency", r->overlap, "bridge",
                      d->bridge ? d->bridge : "none", "bytes_moved", (json_int_t)d->bytes_moved, "steps",
                      (json_int_t)d->steps, "host_s", d->host_s);
@@ -164,7 +173,12 @@ lbk_status lbk_report_json(const lbk_run_result *r, json_t **out) {
     bool failed = false;
     if (r->teacher.present)
         failed |= json_object_set_new(root, "teacher", model_json(&r->teacher)) != 0;
-    failed |= json_object_set_new(root, "student", model_json(&r->student)) != 0;
+    if (r->student.present) {
+        failed |= json_object_set_new(root, "student", model_json(&r->student)) != 0;
+        failed |= json_object_set_new(root, "agreement", json_real(r->agreement)) != 0;
+        failed |= json_object_set_new(root, "distillation_error", json_real(r->distillation_error)) != 0;
+        failed |= json_object_set_new(root, "overlap", overlap_json(r)) != 0;
+    }
     for (int i = 0; i < r->other_count; i++)
         failed |= json_object_set_new(root, r->others[i].label, model_json(&r->others[i])) != 0;
     if (r->control.present)

@@ -1,6 +1,7 @@
 #include "train/experiment.h"
 
 #include "base/file.h"
+#include "train/preset.h"
 #include "train/teacher_cache.h"
 
 #include <stdlib.h>
@@ -17,6 +18,8 @@ const lbk_param lbk_experiment_table[] = {
                   "fixes initial weights, order, views, label budget and dropout", NULL),
     LBK_PARAM_BOOL(lbk_experiment_params, control, "yes",
                    "also train the same student, same start, without the teacher", NULL),
+    LBK_PARAM_BOOL(lbk_experiment_params, student, "yes",
+                   "distil the student; no: only the teacher, and the control, for other runs", NULL),
     LBK_PARAM_CHOICE(lbk_experiment_params, schedule, "concurrent", timings,
                      "whether the teacher works on the next batch while the student trains on this one", NULL),
     LBK_PARAM_CHOICE(lbk_experiment_params, bridge, "auto", bridges,
@@ -124,7 +127,7 @@ static lbk_status unknown_name(lbk_ini *ini, const char *section, const char *ke
 static lbk_status refuse_training_keys(lbk_ini *ini, const char *section) {
     for (size_t i = 0; i < ini->entry_count; i++) {
         const lbk_ini_entry *e = &ini->entries[i];
-        if (strcmp(e->section, section) != 0)
+        if (e->below || strcmp(e->section, section) != 0)
             continue;
         if (strcmp(e->key, "model") && strcmp(e->key, "parameters") && strcmp(e->key, "device") &&
             strcmp(e->key, "weights") && strcmp(e->key, "share") && strncmp(e->key, "cache", 5))
@@ -149,9 +152,10 @@ static lbk_status read_training(lbk_experiment *x, lbk_role *role, const lbk_par
         LBK_TRY(lbk_ini_read_part(ini, role->name, role->optimizer->params, role->optimizer_params, NULL));
     if (role->schedule->params)
         LBK_TRY(lbk_ini_read_part(ini, role->name, role->schedule->params, role->schedule_params, NULL));
+    const lbk_ini_section *section = lbk_ini_section_find(ini, role->name);
     if (role->optimizer->check)
-        LBK_TRY(lbk_context(role->optimizer->check(role->optimizer_params), "%s:%d: [%s]", ini->path,
-                            lbk_ini_section_find(ini, role->name)->line, role->name));
+        LBK_TRY(lbk_context(role->optimizer->check(role->optimizer_params), "%s:%d: [%s]", section->path, section->line,
+                            role->name));
     double warmup = ((const lbk_schedule_common *)role->schedule_params)->warmup;
     if (warmup > role->params.epochs)
         return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "warmup"), "must be at most epochs = %d",
@@ -198,7 +202,9 @@ static lbk_status check_cache(lbk_ini *ini, const lbk_role *role) {
 
 static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name, const lbk_param *own) {
     role->name = name;
-    if (!lbk_ini_section_find(&x->ini, name))
+    const lbk_ini_section *section = lbk_ini_section_find(&x->ini, name);
+    const lbk_ini_entry *model = lbk_ini_find(&x->ini, name, "model");
+    if (!section || (section->below && !model))
         return missing_section(&x->ini, name);
     role->params.weights = "";
     role->params.share = 1;
@@ -210,12 +216,8 @@ static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name,
     LBK_TRY(check_cache(&x->ini, role));
     if (*role->params.weights)
         LBK_TRY(refuse_training_keys(&x->ini, name));
-    const lbk_ini_entry *model = lbk_ini_find(&x->ini, name, "model");
     lbk_status status = lbk_model_load(&role->model, role->params.model, x->folder);
-    if (status == LBK_OK || !model)
-        return status;
-    return model->line ? lbk_context(status, "%s:%d: [%s] model", x->ini.path, model->line, name)
-                       : lbk_context(status, "--set: [%s] model", name);
+    return model ? lbk_ini_context(status, model) : status;
 }
 
 static lbk_status check_experiment(lbk_experiment *x) {
@@ -231,7 +233,7 @@ static lbk_status check_experiment(lbk_experiment *x) {
 
 static lbk_status refuse_teacher(const lbk_ini *ini) {
     const lbk_ini_section *section = lbk_ini_section_find(ini, "teacher");
-    return section
+    return section && !section->below
                ? lbk_fail(LBK_ERR_INPUT, "%s:%d: [teacher] has no effect: none of [distill] methods reads a teacher",
                           ini->path, section->line)
                : LBK_OK;
@@ -262,9 +264,9 @@ static lbk_status check_teachers(lbk_experiment *x) {
     const lbk_ini_entry *weights = lbk_ini_find(&x->ini, "distill", "teacher_weights");
     if (x->more_teacher_count)
         return LBK_OK;
-    if (share)
+    if (share && !share->below)
         return lbk_ini_fail(&x->ini, share, "has no effect: there is one teacher");
-    if (weights && x->objective.params.teacher_weights != LBK_TEACHERS_BY_SHARE)
+    if (weights && !weights->below && x->objective.params.teacher_weights != LBK_TEACHERS_BY_SHARE)
         return lbk_ini_fail(&x->ini, weights, "has no effect: there is one teacher");
     return LBK_OK;
 }
@@ -278,6 +280,19 @@ static lbk_status read_teachers(lbk_experiment *x) {
     return check_teachers(x);
 }
 
+/* Lays the preset under what the user wrote. */
+static lbk_status use_preset(lbk_experiment *x) {
+    const lbk_ini_entry *entry = lbk_ini_find(&x->ini, "distill", "preset");
+    lbk_preset preset = {0};
+    if (!entry || !*entry->value)
+        return LBK_OK;
+    lbk_status status = lbk_ini_context(lbk_preset_load(&preset, entry->value, x->folder), entry);
+    if (status == LBK_OK)
+        status = lbk_ini_underlay(&x->ini, &preset.ini);
+    lbk_preset_release(&preset);
+    return status;
+}
+
 static lbk_status folder_of(const char *path, char **out) {
     const char *slash = path ? strrchr(path, '/') : NULL;
     if (!slash)
@@ -287,12 +302,40 @@ static lbk_status folder_of(const char *path, char **out) {
     return LBK_OK;
 }
 
-static lbk_status read_all(lbk_experiment *x, const char *path, const char *const *overrides, size_t count) {
+static bool is_teacher(const char *section) {
+    return strcmp(section, "teacher") == 0 || strncmp(section, "teacher.", 8) == 0;
+}
+
+/* Their own keys become defaults, which may be without effect. */
+static lbk_status load_teachers(lbk_ini *ini, const char *folder) {
+    lbk_text text = {0};
+    lbk_status status = LBK_OK;
+    for (size_t i = 0; i < ini->section_count && status == LBK_OK; i++) {
+        const char *name = ini->sections[i].name;
+        if (!is_teacher(name))
+            continue;
+        ini->sections[i].below = true;
+        text.length = 0;
+        status = lbk_text_printf(&text, "%s.weights=%s/%s.safetensors", name, folder, name);
+        if (status == LBK_OK)
+            status = lbk_ini_override(ini, text.data);
+    }
+    for (size_t i = 0; i < ini->entry_count; i++)
+        ini->entries[i].below |= is_teacher(ini->entries[i].section);
+    lbk_text_release(&text);
+    return status;
+}
+
+static lbk_status read_all(lbk_experiment *x, const char *path, const char *const *overrides, size_t count,
+                           const char *teachers) {
     static const char *const sections[] = {"experiment", "data", "teacher", "student", "distill", NULL};
     LBK_TRY(lbk_ini_load(&x->ini, path));
     for (size_t i = 0; i < count; i++)
         LBK_TRY(lbk_ini_override(&x->ini, overrides[i]));
     LBK_TRY(folder_of(path, &x->folder));
+    LBK_TRY(use_preset(x));
+    if (teachers)
+        LBK_TRY(load_teachers(&x->ini, teachers));
     LBK_TRY(lbk_ini_read(&x->ini, "experiment", lbk_experiment_table, &x->params, NULL));
     LBK_TRY(check_experiment(x));
     LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
@@ -305,9 +348,14 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     return lbk_ini_finish(&x->ini, sections);
 }
 
-lbk_status lbk_experiment_load(lbk_experiment *x, const char *path, const char *const *overrides, size_t count) {
+lbk_status lbk_experiment_load_with(lbk_experiment *x, const char *path, const char *const *overrides, size_t count,
+                                    const char *teachers) {
     memset(x, 0, sizeof *x);
-    return read_all(x, path, overrides, count);
+    return read_all(x, path, overrides, count, teachers);
+}
+
+lbk_status lbk_experiment_load(lbk_experiment *x, const char *path, const char *const *overrides, size_t count) {
+    return lbk_experiment_load_with(x, path, overrides, count, NULL);
 }
 
 void lbk_experiment_release(lbk_experiment *x) {
@@ -400,7 +448,9 @@ static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text 
         LBK_TRY(print_role(x, &x->assistants[i], lbk_assistant_table, arena, out));
     LBK_TRY(print_role(x, &x->student, lbk_student_table, arena, out));
     LBK_TRY(lbk_text_printf(out, "\n[distill]\n"));
-    LBK_TRY(print_table(out, lbk_objective_table, &x->objective.params));
+    for (const lbk_param *p = lbk_objective_table; p->name; p++)
+        if (strcmp(p->name, "preset") != 0) /* all it says is written out here */
+            LBK_TRY(lbk_ini_param_print(p, &x->objective.params, out));
     for (int i = 0; i < x->objective.method_count; i++) {
         if (!any_row(x->objective.method[i]->params))
             continue;

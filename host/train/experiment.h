@@ -18,7 +18,7 @@ typedef enum lbk_timing { LBK_TIMING_SERIAL, LBK_TIMING_CONCURRENT } lbk_timing;
 typedef struct lbk_experiment_params {
     const char *name;
     int seed;
-    bool control;
+    bool control, student;
     int schedule; /* lbk_timing */
     int bridge;   /* lbk_bridge_mode */
     int slots;    /* steps the teacher may run ahead, plus one */
@@ -69,6 +69,10 @@ typedef struct lbk_experiment {
 /* Reads, overrides ("section.key=value"; path NULL: overrides alone), checks. Release in every case. Opens no data and no device. */
 lbk_status lbk_experiment_load(lbk_experiment *experiment, const char *path, const char *const *overrides,
                                size_t count);
+/* The same with the teachers of an earlier run, in the folder `teachers` (absolute; NULL: as the file says): what says how they would
+ * be trained is passed over, and what only a teacher could need. */
+lbk_status lbk_experiment_load_with(lbk_experiment *experiment, const char *path, const char *const *overrides,
+                                    size_t count, const char *teachers);
 void lbk_experiment_release(lbk_experiment *experiment);
 
 /* The experiment with every default written out; loading it gives the same experiment. Model and weights paths are made absolute

@@ -63,11 +63,16 @@ static lbk_status refuse_difference(const char *path, const char *have, const ch
                     path, line);
 }
 
-static lbk_status check_same(const char *path, const char *resolved) {
-    char *text = NULL;
+lbk_status lbk_run_folder_check(const char *path, const char *resolved) {
+    char *ini = NULL, *text = NULL;
     size_t length;
-    LBK_TRY(lbk_file_read(path, &text, &length));
-    lbk_status status = strcmp(text, resolved) == 0 ? LBK_OK : refuse_difference(path, text, resolved);
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_path_join(path, "experiment.ini", &ini));
+    LBK_GOTO(lbk_file_read(ini, &text, &length));
+    if (strcmp(text, resolved) != 0)
+        status = refuse_difference(ini, text, resolved);
+out:
+    free(ini);
     free(text);
     return status;
 }
@@ -82,7 +87,7 @@ static lbk_status open_folder(lbk_run_folder *f, bool resume, const char *resolv
         goto out;
     }
     if (resume)
-        LBK_GOTO(check_same(ini, resolved));
+        LBK_GOTO(lbk_run_folder_check(f->path, resolved));
     else if (holds_run(f->path)) {
         status = lbk_fail(LBK_ERR_INPUT,
                           "--out: '%s' holds a run already; use --resume to go on with it, or another folder", f->path);

@@ -18,6 +18,9 @@ lbk_status lbk_run_folder_open(lbk_run_folder *folder, const char *out, const ch
                                const char *resolved);
 void lbk_run_folder_close(lbk_run_folder *folder);
 
+/* Refuses a folder whose experiment.ini is not `resolved`, with the first line that differs. */
+lbk_status lbk_run_folder_check(const char *path, const char *resolved);
+
 /* <folder>/<name>; free() it. */
 lbk_status lbk_run_folder_file(const lbk_run_folder *folder, const char *name, char **out);
 

@@ -306,7 +306,7 @@ double lbk_network_set_step(lbk_network *net, int64_t step, int64_t per_epoch, i
     lbk_plan_set_int(net->train_plan, net->step, (int32_t)(step + 1));
     for (int i = 0; i < net->loss.scheduled_count; i++)
         lbk_plan_set_float(net->train_plan, net->loss.scheduled[i].scalar,
-                           (float)lbk_ramp_at(net->loss.scheduled[i].ramp, progress));
+                           (float)lbk_ramp_at(net->loss.scheduled[i].ramp, progress, at.epoch + at.step));
     return lr;
 }
 

@@ -290,9 +290,11 @@ static lbk_status measure(run *r) {
         describe(&out->teacher, &s->teacher, &teacher);
     }
     LBK_GOTO(measure_others(r));
-    LBK_GOTO(lbk_evaluate(&s->student, &r->experiment->data, LBK_PART_TEST, &student));
-    describe(&out->student, &s->student, &student);
-    compare(&teacher, &student, &out->agreement, &out->distillation_error);
+    if (r->experiment->params.student) {
+        LBK_GOTO(lbk_evaluate(&s->student, &r->experiment->data, LBK_PART_TEST, &student));
+        describe(&out->student, &s->student, &student);
+        compare(&teacher, &student, &out->agreement, &out->distillation_error);
+    }
     if (r->experiment->params.control) {
         LBK_GOTO(lbk_evaluate(&s->control, &r->experiment->data, LBK_PART_TEST, &control));
         describe(&out->control, &s->control, &control);
@@ -330,6 +332,16 @@ static lbk_status train_learner(run *r, lbk_network *net) {
     return status;
 }
 
+static lbk_status train_student(run *r) {
+    lbk_session *s = &r->session;
+    lbk_run_result *out = r->result;
+    LBK_TRY(compile(r, &s->student, s->devices[LBK_STUDENT_DEVICE]));
+    LBK_TRY(train(r, &s->student, true, &out->distillation));
+    out->student.train_s = out->distillation.wall_s;
+    out->overlap = lbk_phase_overlap(&out->distillation);
+    return dump_weights(r, &s->student, "-gradients", true);
+}
+
 static lbk_status run_phases(run *r) {
     lbk_session *s = &r->session;
     lbk_run_result *out = r->result;
@@ -338,11 +350,8 @@ static lbk_status run_phases(run *r) {
     LBK_TRY(obtain_teachers(r));
     for (int i = 0; i < s->learner_count; i++)
         LBK_TRY(train_learner(r, &s->learners[i]));
-    LBK_TRY(compile(r, &s->student, device));
-    LBK_TRY(train(r, &s->student, true, &out->distillation));
-    out->student.train_s = out->distillation.wall_s;
-    out->overlap = lbk_phase_overlap(&out->distillation);
-    LBK_TRY(dump_weights(r, &s->student, "-gradients", true));
+    if (r->experiment->params.student)
+        LBK_TRY(train_student(r));
     if (r->experiment->params.control) {
         LBK_TRY(compile(r, &s->control, device));
         LBK_TRY(train(r, &s->control, true, &control));
@@ -415,9 +424,11 @@ lbk_status lbk_run(lbk_experiment *experiment, const lbk_run_options *options, l
     result->name = experiment->params.name;
     result->seed = experiment->params.seed;
     lbk_status status = run_all(&r);
-    if (status == LBK_OK)
+    if (status == LBK_OK && result->student.present)
         lbk_run_folder_log(&r.folder, "done: accuracy of teacher %.4f, student %.4f", result->teacher.accuracy,
                            result->student.accuracy);
+    else if (status == LBK_OK)
+        lbk_run_folder_log(&r.folder, "done: accuracy of teacher %.4f", result->teacher.accuracy);
     else
         lbk_run_folder_log(&r.folder, "stopped: %s", lbk_error_message());
     lbk_session_release(&r.session);

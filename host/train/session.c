@@ -41,12 +41,13 @@ static lbk_status build_learner(lbk_session *s, const lbk_role *role, const char
     return LBK_OK;
 }
 
+/* Who stands between the teachers and the student; without a student they would teach nobody. */
 static lbk_status build_learners(lbk_session *s) {
     lbk_experiment *x = s->experiment;
     lbk_network *teachers[LBK_MAX_TEACHERS];
-    for (int i = 0; i < x->assistant_count; i++)
+    for (int i = 0; i < x->assistant_count && x->params.student; i++)
         LBK_TRY(build_learner(s, &x->assistants[i], x->assistants[i].name));
-    for (int g = 1; g < x->student.params.generations; g++) {
+    for (int g = 1; g < x->student.params.generations && x->params.student; g++) {
         const char *label;
         LBK_TRY(lbk_arena_printf(&x->arena, &label, "student.%d", g));
         LBK_TRY(build_learner(s, &x->student, label));

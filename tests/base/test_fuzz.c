@@ -98,7 +98,7 @@ static const lbk_param table[] = {LBK_PARAM_INT(values, integer, NULL, -100000, 
                                   LBK_PARAM_CHOICE(values, choice, NULL, choices, "", NULL),
                                   LBK_PARAM_END};
 
-static const char *const param_seeds[] = {"-1234",     "12,345", "-0.25e-3", "10 -> 0.5",
+static const char *const param_seeds[] = {"-1234",     "12,345", "-0.25e-3", "10 -> 0.5 cosine warmup 3",
                                           "1, 20,300", "a, b c", "yes",      "alpha"};
 
 static void expect_param_round_trip(const lbk_param *param, const values *read, lbk_arena *arena) {

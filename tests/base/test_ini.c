@@ -241,6 +241,27 @@ Test(ini, overridden_values_are_reported_as_such) {
     cr_expect_str_eq(lbk_error_message(), "--set: unknown or unused section [trian]; did you mean \"train\"?");
 }
 
+Test(ini, underlaid_entries_are_defaults) {
+    static const char *const known[] = {"train", NULL};
+    lbk_ini below;
+    scratch other;
+    train t;
+    scratch_make(&other);
+    static const char text[] = "[train]\nepochs = 4\nrate = 0.5\n\nnobody = 1\n[unused]\nx = 1\n";
+    cr_assert_eq(lbk_ini_load(&below, scratch_write(&other, "below.ini", text, sizeof text - 1)), LBK_OK);
+    load_well("[train]\nrate = 0.25\n");
+    cr_assert_eq(lbk_ini_underlay(&ini, &below), LBK_OK);
+    lbk_ini_release(&below);
+    cr_assert_eq(lbk_ini_read(&ini, "train", table, &t, NULL), LBK_OK, "%s", lbk_error_message());
+    cr_expect(t.epochs == 4 && t.rate == 0.25);
+    cr_expect_eq(lbk_ini_finish(&ini, known), LBK_OK, "%s", lbk_error_message());
+    lbk_ini_fail(&ini, lbk_ini_find(&ini, "train", "epochs"), "too few");
+    cr_expect(strstr(lbk_error_message(), "below.ini:2: [train] epochs: too few"), "%s", lbk_error_message());
+    lbk_ini_fail(&ini, lbk_ini_find(&ini, "train", "rate"), "too low");
+    expect_message(":2: [train] rate: too low");
+    scratch_remove(&other);
+}
+
 Test(ini, printed_values_read_back) {
     static const char *const values[] = {
         "",           "plain", "a # b",      "#x",    ";x",          " spaced ",    "a;b", "\"q\"",

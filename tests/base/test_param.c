@@ -14,7 +14,7 @@ typedef struct values {
     bool bias;
     int optim;
     const char *name;
-    lbk_ramp temperature;
+    lbk_ramp temperature, weight;
     lbk_ints steps;
     lbk_words taps;
 } values;
@@ -30,6 +30,7 @@ static const lbk_param table[] = {LBK_PARAM_INT(values, out, NULL, 1, 1 << 20, "
                                   LBK_PARAM_CHOICE(values, optim, "sgd", optims, "optimiser", NULL),
                                   LBK_PARAM_TEXT(values, name, "resnet 20", "model", NULL),
                                   LBK_PARAM_SCHEDULE(values, temperature, "4", 0.5, 100, NULL, "temperature", NULL),
+                                  LBK_PARAM_SCHEDULE(values, weight, "1", 0, 10, NULL, "weight", NULL),
                                   LBK_PARAM_INTS(values, steps, "", 0, 1000, "epochs", "milestones", NULL),
                                   LBK_PARAM_WORDS(values, taps, "a b", "taps", NULL),
                                   LBK_PARAM_END};
@@ -102,6 +103,13 @@ static const struct {
     {"temperature", "1e1->.5", "10 -> 0.5"},
     {"temperature", "3", "3"},
     {"temperature", "3 -> 3", "3"},
+    {"temperature", "3 -> 3 cosine", "3"},
+    {"temperature", "10 -> 1 cosine", "10 -> 1 cosine"},
+    {"temperature", " 10->1\tcosine ", "10 -> 1 cosine"},
+    {"weight", "0.9 warmup 20", "0.9 warmup 20"},
+    {"weight", "9 -> 1   warmup  .5", "9 -> 1 warmup 0.5"},
+    {"weight", "9 -> 1 cosine warmup 1e2", "9 -> 1 cosine warmup 100"},
+    {"weight", "9 warmup 0", "9"},
     {"steps", "", ""},
     {"steps", "5", "5"},
     {"steps", "150,180 , 210", "150, 180, 210"},
@@ -132,7 +140,8 @@ Test(param, good_values_print_and_round_trip) {
 
 #define INT_RANGE "expected integer in [1, 1048576], got "
 #define RATE_RANGE "rate: expected number in [0, 10], got "
-#define RAMP "temperature: expected number or \"from -> to\", each in [0.5, 100], got "
+#define RAMP "temperature: expected number or \"from -> to [cosine]\", each in [0.5, 100], got "
+#define WARM "weight: expected number or \"from -> to [cosine]\", each in [0, 10]; \"warmup EPOCHS\" may follow, got "
 #define PAIR "kernel: expected one integer or two, \"a,b\", each in [1, 99], got "
 #define STEPS "steps: expected at most 16 comma-separated integers, each in [0, 1000], got "
 #define OPTIM "optim: expected one of sgd, adam, adamw, got "
@@ -190,6 +199,24 @@ static const struct {
     {"temperature", "10 - > 1", RAMP "\"10 - > 1\""},
     {"temperature", "10 1", RAMP "\"10 1\""},
     {"temperature", "nan -> 1", RAMP "\"nan -> 1\""},
+    {"temperature", "10 -> ", RAMP "\"10 -> \""},
+    {"temperature", "cosine", RAMP "\"cosine\""},
+    {"temperature", "4 cosine", RAMP "\"4 cosine\""},
+    {"temperature", "10 -> cosine", RAMP "\"10 -> cosine\""},
+    {"temperature", "10 -> 1cosine", RAMP "\"10 -> 1cosine\""},
+    {"temperature", "10 -> 1 cosine 2", RAMP "\"10 -> 1 cosine 2\""},
+    {"temperature", "10 -> 1 linear", RAMP "\"10 -> 1 linear\""},
+    {"temperature", "cosine 10 -> 1", RAMP "\"cosine 10 -> 1\""},
+    {"temperature", "4 warmup 20", RAMP "\"4 warmup 20\""}, /* it would begin below the range */
+    {"weight", "1 warmup", WARM "\"1 warmup\""},
+    {"weight", "warmup 20", WARM "\"warmup 20\""},
+    {"weight", "1 warmup -1", WARM "\"1 warmup -1\""},
+    {"weight", "1 warmup 1000001", WARM "\"1 warmup 1000001\""},
+    {"weight", "1 warmup 20 epochs", WARM "\"1 warmup 20 epochs\""},
+    {"weight", "1 warmup20", WARM "\"1 warmup20\""},
+    {"weight", "1warmup 20", WARM "\"1warmup 20\""},
+    {"weight", "9 -> 1 warmup 20 cosine", WARM "\"9 -> 1 warmup 20 cosine\""},
+    {"weight", "9 -> 11", WARM "\"9 -> 11\""},
     {"steps", "1,,2", STEPS "\"1,,2\""},
     {"steps", "1,2,", STEPS "\"1,2,\""},
     {"steps", ",", STEPS "\",\""},
@@ -227,18 +254,20 @@ Test(param, expectations) {
         double min, max;
         lbk_param_type type;
         const char *text;
-    } rows[] = {{1, 99, LBK_TYPE_INT, "integer in [1, 99]"},
-                {1, INT_MAX, LBK_TYPE_INT, "integer >= 1"},
-                {INT_MIN, 5, LBK_TYPE_INT, "integer <= 5"},
-                {INT_MIN, INT_MAX, LBK_TYPE_INTS, "at most 16 comma-separated integers"},
-                {0, INFINITY, LBK_TYPE_FLOAT, "number >= 0"},
-                {-INFINITY, INFINITY, LBK_TYPE_FLOAT, "number"},
-                {0.25, 1e-3, LBK_TYPE_FLOAT, "number in [0.25, 0.001]"},
-                {0, DBL_MAX, LBK_TYPE_SCHEDULE, "number or \"from -> to\", each >= 0"},
-                {-DBL_MAX, DBL_MAX, LBK_TYPE_SCHEDULE, "number or \"from -> to\""},
-                {0, 1, LBK_TYPE_BOOL, "yes or no"},
-                {0, 0, LBK_TYPE_TEXT, "text"},
-                {0, 0, LBK_TYPE_CHOICE, "one of sgd, adam, adamw"}};
+    } rows[] = {
+        {1, 99, LBK_TYPE_INT, "integer in [1, 99]"},
+        {1, INT_MAX, LBK_TYPE_INT, "integer >= 1"},
+        {INT_MIN, 5, LBK_TYPE_INT, "integer <= 5"},
+        {INT_MIN, INT_MAX, LBK_TYPE_INTS, "at most 16 comma-separated integers"},
+        {0, INFINITY, LBK_TYPE_FLOAT, "number >= 0"},
+        {-INFINITY, INFINITY, LBK_TYPE_FLOAT, "number"},
+        {0.25, 1e-3, LBK_TYPE_FLOAT, "number in [0.25, 0.001]"},
+        {0, DBL_MAX, LBK_TYPE_SCHEDULE, "number or \"from -> to [cosine]\", each >= 0; \"warmup EPOCHS\" may follow"},
+        {1, DBL_MAX, LBK_TYPE_SCHEDULE, "number or \"from -> to [cosine]\", each >= 1"},
+        {-DBL_MAX, DBL_MAX, LBK_TYPE_SCHEDULE, "number or \"from -> to [cosine]\"; \"warmup EPOCHS\" may follow"},
+        {0, 1, LBK_TYPE_BOOL, "yes or no"},
+        {0, 0, LBK_TYPE_TEXT, "text"},
+        {0, 0, LBK_TYPE_CHOICE, "one of sgd, adam, adamw"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         lbk_param param = {"x", rows[i].type, 0, NULL, rows[i].min, rows[i].max, optims, NULL, NULL, NULL};
         lbk_text text = {0};
@@ -255,13 +284,32 @@ Test(param, find) {
 }
 
 Test(param, ramp) {
-    lbk_ramp falling = {10, 2};
-    cr_assert_eq(lbk_ramp_at(falling, 0), 10);
-    cr_assert_eq(lbk_ramp_at(falling, 0.25), 8);
-    cr_assert_eq(lbk_ramp_at(falling, 1), 2);
-    cr_assert_eq(lbk_ramp_at(falling, -1), 10);
-    cr_assert_eq(lbk_ramp_at(falling, 2), 2);
-    cr_assert_eq(lbk_ramp_at((lbk_ramp){0.1, 0.1}, 0.7), 0.1);
+    lbk_ramp falling = {.from = 10, .to = 2};
+    cr_assert_eq(lbk_ramp_at(falling, 0, 0), 10);
+    cr_assert_eq(lbk_ramp_at(falling, 0.25, 7), 8);
+    cr_assert_eq(lbk_ramp_at(falling, 1, 9), 2);
+    cr_assert_eq(lbk_ramp_at(falling, -1, 0), 10);
+    cr_assert_eq(lbk_ramp_at(falling, 2, 9), 2);
+    cr_assert_eq(lbk_ramp_at((lbk_ramp){.from = 0.1, .to = 0.1}, 0.7, 3), 0.1);
+}
+
+Test(param, ramp_along_a_cosine) {
+    lbk_ramp falling = {.from = 10, .to = 2, .cosine = true};
+    cr_assert_eq(lbk_ramp_at(falling, 0, 0), 10);
+    cr_assert_eq(lbk_ramp_at(falling, 1, 0), 2);
+    cr_assert_float_eq(lbk_ramp_at(falling, 0.5, 0), 6, 1e-14);
+    cr_assert_float_eq(lbk_ramp_at(falling, 0.25, 0), 6 + 2 * sqrt(2), 1e-14);
+    cr_assert_float_eq(lbk_ramp_at(falling, 2.0 / 3, 0), 4, 1e-14);
+}
+
+Test(param, ramp_with_warmup) {
+    lbk_ramp still = {.from = 8, .to = 8, .warmup = 20}, falling = {.from = 10, .to = 2, .warmup = 4};
+    cr_assert_eq(lbk_ramp_at(still, 0, 0.5), 0.2);
+    cr_assert_eq(lbk_ramp_at(still, 0.1, 5), 2, "5 of 20 epochs done");
+    cr_assert_eq(lbk_ramp_at(still, 0.4, 20), 8);
+    cr_assert_eq(lbk_ramp_at(still, 1, 50), 8);
+    cr_assert_eq(lbk_ramp_at(falling, 0.25, 2), 4, "half of 8");
+    cr_assert_eq(lbk_ramp_at(falling, 0.5, 4), 6);
 }
 
 Test(param, nearest) {

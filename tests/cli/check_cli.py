@@ -12,8 +12,9 @@ import sys
 import tempfile
 
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-COMMANDS = ["run", "check", "eval", "devices", "list", "describe", "bench", "kernels", "docs", "version", "help"]
-KINDS = ["ops", "methods", "models", "datasets", "augmentations", "optimizers", "schedules"]
+COMMANDS = ["run", "reproduce", "check", "eval", "devices", "list", "describe", "bench", "kernels", "docs", "version", "help"]
+KINDS = ["ops", "methods", "models", "datasets", "augmentations", "optimizers", "schedules", "presets", "tables"]
+FILES = {"models": "models", "presets": "experiments/presets", "tables": "experiments/tables"}  # kinds whose entries are files, and where
 EXPERIMENT = """[experiment]
 name = little
 seed = 5
@@ -71,12 +72,12 @@ def check_help():
 
 def check_unknown_options():
     """A word for every command's own words, then an option none of them knows."""
-    words = {"run": ["x.ini"], "check": ["x.ini"], "eval": ["x.ini"], "bench": ["ops"], "describe": ["op", "relu"],
+    words = {"run": ["x.ini"], "reproduce": ["digits"], "check": ["x.ini"], "eval": ["x.ini"], "bench": ["ops"], "describe": ["op", "relu"],
              "kernels": ["build", "--device", "cpu", "--out", "k"]}
     for command in COMMANDS:
         refused("unknown option '--nonsense'; usage: limbeck " + command, command, *words.get(command, []), "--nonsense")
         refused("too many words; usage: limbeck " + command, command, *(["ops"] if command == "bench" else ["a"]), "b", "c", "d")
-    for command in ("run", "check", "eval", "bench", "describe", "kernels"):
+    for command in ("run", "reproduce", "check", "eval", "bench", "describe", "kernels"):
         refused("usage: limbeck " + command, command)
     refused("--max-steps: '0' is no integer in [1, ", "run", "x.ini", "--max-steps", "0")
     refused("--max-steps: 'ten' is no integer in [1, ", "run", "x.ini", "--max-steps=ten")
@@ -97,12 +98,17 @@ def check_lists():
             need(text.startswith(f"{kind[:-1]} {name}: "), f"describe {kind} {name}: {text}")
     registered = sum(len(re.findall(r"^LBK_[A-Z]+\(", open(os.path.join(SOURCE, "host", folder, "registry.def")).read(), re.M))
                      for folder in ("optim", "data", "distill"))
-    listed = sum(len(limbeck("list", kind)[0].splitlines()) for kind in KINDS[1:] if kind != "models")
+    listed = sum(len(limbeck("list", kind)[0].splitlines()) for kind in KINDS[1:] if kind not in FILES)
     need(registered == listed, f"{registered} entries in the registries, {listed} listed")
-    shipped = sorted(name[:-4] for name in os.listdir(os.path.join(SOURCE, "models")) if name.endswith(".ini"))
-    need([line.split()[0] for line in limbeck("list", "models")[0].splitlines()] == shipped, "list models")
+    for kind, place in FILES.items():
+        shipped = sorted(name[:-4] for name in os.listdir(os.path.join(SOURCE, place)) if name.endswith(".ini"))
+        need([line.split()[0] for line in limbeck("list", kind)[0].splitlines()] == shipped, f"list {kind}")
     need("temperature" in limbeck("describe", "method", "kd")[0], "describe method kd")
     need("278324 parameters, 82.5 M FLOPs: 32x32x3, 100 classes" in limbeck("describe", "model", "resnet20")[0], "describe model resnet20")
+    text, _ = limbeck("describe", "preset", "repdistiller")
+    for part in ("github.com/HobbitLong/RepDistiller", "\n[student]\nepochs = 240\n", "\nmilestones = 150, 180, 210\n", "\nweight = 0.9\n"):
+        need(part in text, f"describe preset repdistiller lacks '{part}': {text}")
+    refused("there is no preset 'repdistilller', did you mean 'repdistiller'?; see `limbeck list presets`", "describe", "preset", "repdistilller")
     refused("nothing is listed as 'method5'; expected one of ops, methods,", "list", "method5")
     refused("there is no method 'kdd', did you mean 'kd'?; see `limbeck list methods`", "describe", "method", "kdd")
 
@@ -130,7 +136,7 @@ def check_check():
     need("control" not in text and "validation, 360 test" in text, text)
     need(not os.path.exists("runs"), "check wrote something")
     refused("little.ini: [teacher] device: no device 7.7; there is:", "check", "little.ini", "--set", "teacher.device=7.7")
-    refused('--set: [distill.kd] weight: expected number or "from -> to", each in [0, 1000000], got "much"', "check",
+    refused('--set: [distill.kd] weight: expected number or "from -> to [cosine]", each in [0, 1000000]; "warmup EPOCHS" may follow, got "much"', "check",
             "little.ini", "--set", "distill.kd.weight=much")
 
 

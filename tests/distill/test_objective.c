@@ -72,7 +72,7 @@ static void compute(rig *r, double progress) {
     for (int i = 0; i < r->loss.scheduled_count; i++) {
         const lbk_scheduled *scheduled = &r->loss.scheduled[i];
         must(lbk_arena_alloc(&r->arena, sizeof(double), &r->memory[scheduled->scalar]));
-        *r->memory[scheduled->scalar] = lbk_ramp_at(scheduled->ramp, progress);
+        *r->memory[scheduled->scalar] = lbk_ramp_at(scheduled->ramp, progress, 0);
     }
     must(lbk_graph_interpret(r->graph, r->memory, &r->arena));
 }

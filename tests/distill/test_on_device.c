@@ -53,6 +53,20 @@ Test(on_device, weights_enter_the_total) {
     }
 }
 
+/* One step an epoch: a third, two thirds, then all of the weight; the other one falls along half a cosine. */
+Test(on_device, weight_schedules) {
+    static const double kd_weight[STEPS] = {0.3, 0.6, 0.9, 0.9}, hard_weight[STEPS] = {2, 1.5, 0.5, 0};
+    static const char *const sets[] = {"distill.kd.weight=0.9 warmup 3", "distill.hard_weight=2 -> 0 cosine", NULL};
+    double total[STEPS], hard[STEPS], kd[STEPS];
+    losses("weights", sets, "total", total);
+    cr_assert_eq(little_metrics("weights", "student", "hard", hard, STEPS), STEPS);
+    cr_assert_eq(little_metrics("weights", "student", "kd", kd, STEPS), STEPS);
+    for (int i = 0; i < STEPS; i++) {
+        double want = hard_weight[i] * hard[i] + kd_weight[i] * kd[i];
+        cr_expect(fabs(total[i] - want) <= 1e-6 * want, "step %d: total %.9g, expected %.9g", i, total[i], want);
+    }
+}
+
 /* The weights move the student, not only the report. */
 Test(on_device, weights_move_the_student) {
     static const char *const a[] = {"student.lr=0.1", "distill.hard_weight=0", NULL};

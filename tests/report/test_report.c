@@ -109,6 +109,23 @@ Test(report, table_without_control_and_distillation) {
     lbk_text_release(&text);
 }
 
+Test(report, of_a_teacher_alone) {
+    lbk_run_result r = example();
+    json_t *root = NULL;
+    r.student.present = r.control.present = false;
+    memset(r.control.device, 0, sizeof r.control.device);
+    r.distillation = (lbk_phase_result){0};
+    lbk_text text = table_of(&r);
+    cr_expect(strstr(text.data, "teacher\n") && strstr(text.data, "teacher on 0.0 A\n"), "%s", text.data);
+    cr_expect_not(strstr(text.data, "student"), "%s", text.data);
+    lbk_text_release(&text);
+    cr_assert_eq(lbk_report_json(&r, &root), LBK_OK, "%s", lbk_error_message());
+    cr_expect(json_object_get(root, "teacher"));
+    cr_expect_not(json_object_get(root, "student") || json_object_get(root, "agreement") ||
+                  json_object_get(root, "control") || json_object_get(root, "overlap"));
+    json_decref(root);
+}
+
 static double figure(const json_t *root, const char *a, const char *b, const char *c) {
     const json_t *value = json_object_get(root, a);
     value = b ? json_object_get(value, b) : value;

@@ -150,13 +150,16 @@ static const bad cases[] = {
     {"methods = kd", "methods = kd kd", NULL, "bad.ini:14: [distill] methods: the method \"kd\" is named twice"},
     {"methods = kd", "methods =", NULL, "bad.ini:14: [distill] methods: names no method; expected at least one"},
     {"methods = kd", "methods = kd\nhard_weight = -1", NULL,
-     "bad.ini:15: [distill] hard_weight: expected number or \"from -> to\", each in [0, 1000000], got \"-1\""},
+     "bad.ini:15: [distill] hard_weight: expected number or \"from -> to [cosine]\", each in [0, 1000000]; \"warmup "
+     "EPOCHS\" may follow, got \"-1\""},
     {"methods = kd", "methods = kd\n[distill.kdd]\nweight = 1", NULL,
      "bad.ini:15: [distill.kdd]: unknown method \"kdd\"; did you mean \"kd\"?"},
     {"methods = kd", "methods = kd\n[distill.kd]\ntemperature = 0", NULL,
-     "bad.ini:16: [distill.kd] temperature: expected number or \"from -> to\", each in [0.01, 1000], got \"0\""},
+     "bad.ini:16: [distill.kd] temperature: expected number or \"from -> to [cosine]\", each in [0.01, 1000], got "
+     "\"0\""},
     {"methods = kd", "methods = kd\n[distill.kd]\ntemperature = 10 -> ", NULL,
-     "bad.ini:16: [distill.kd] temperature: expected number or \"from -> to\", each in [0.01, 1000], got \"10 ->\""},
+     "bad.ini:16: [distill.kd] temperature: expected number or \"from -> to [cosine]\", each in [0.01, 1000], got \"10 "
+     "->\""},
     {"methods = kd", "methods = kd\n[distill.kd]\ntemprature = 4", NULL,
      "bad.ini:16: [distill.kd] temprature: unknown key; did you mean \"temperature\"?"},
     {"methods = kd", "methods = kd\n[experimnt]\nseed = 2", NULL,

@@ -56,8 +56,12 @@ Test(repeat, another_seed_gives_another_run) {
 }
 
 Test(repeat, resolved_experiment_runs_again) {
-    static const char *const sets[] = {"student.momentum=0.8", "distill.kd.temperature=6 -> 2", "data.augment=crop",
-                                       "augment.crop.padding=1", NULL};
+    static const char *const sets[] = {"student.momentum=0.8",
+                                       "distill.kd.temperature=6 -> 2 cosine",
+                                       "distill.kd.weight=0.8 warmup 1.5",
+                                       "data.augment=crop",
+                                       "augment.crop.padding=1",
+                                       NULL};
     little_must_run("little.ini", sets, "first", 13);
     little_must_run("first/experiment.ini", NULL, "second", 13);
     little_expect_same_run("first", "second", "resolved");
