@@ -41,14 +41,24 @@ typedef struct lbk_dataset {
 const lbk_dataset *const *lbk_dataset_all(void); /* NULL-terminated */
 const lbk_dataset *lbk_dataset_find(const char *name);
 
-/* One augmentation: changes a sample in place (or through `scratch`, same size). It may use only `rng`, whose numbers
- * are a function of (seed, epoch, sample, position in the chain): the same view every time it is asked for. */
+/* One image while it is augmented. */
+typedef struct lbk_image {
+    int height, width, channels;
+    float *pixels;  /* [height][width][channels], 0 to 1 */
+    float *scratch; /* of the same size, for whatever an augmentation needs */
+    const float *mean,
+        *deviation; /* [channels]; by which pixels are normalised later: zeros and ones if they are not */
+} lbk_image;
+
+/* One augmentation: changes image->pixels. It may use only `rng`, whose numbers are a function of (seed, epoch, sample,
+ * position in the chain): the same view every time it is asked for. */
 typedef struct lbk_augmentation {
     const char *name, *summary;
     const lbk_param *params; /* keys of [augment.NAME] */
     size_t params_size;
-    lbk_status (*apply)(const void *params, lbk_rng *rng, int height, int width, int channels, float *pixels,
-                        float *scratch);
+    bool fixed; /* draws no numbers: it makes another kind of image (edges) rather than another view. In a network's own
+                 * view it is applied to evaluated samples too */
+    lbk_status (*apply)(const void *params, lbk_rng *rng, const lbk_image *image);
 } lbk_augmentation;
 
 const lbk_augmentation *const *lbk_augmentation_all(void);

@@ -24,11 +24,11 @@ void lbk_view_release(lbk_view *view) {
 /* Each augmentation has its own stream: bits 32 and up of the sample are its position in the chain. */
 static lbk_status augment(const lbk_data *data, uint32_t epoch, uint32_t sample, float *pixels, float *scratch) {
     const lbk_source *source = &data->source;
+    lbk_image image = {source->height, source->width, source->channels, pixels, scratch, data->mean, data->deviation};
     for (int i = 0; i < data->augmentation_count; i++) {
         lbk_rng rng;
         lbk_rng_init(&rng, data->seed, LBK_RNG_AUGMENT, epoch, (uint64_t)i << 32 | sample);
-        LBK_TRY(data->augmentation[i]->apply(data->augmentation_params[i], &rng, source->height, source->width,
-                                             source->channels, pixels, scratch));
+        LBK_TRY(data->augmentation[i]->apply(data->augmentation_params[i], &rng, &image));
     }
     return LBK_OK;
 }
