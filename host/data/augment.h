@@ -26,10 +26,6 @@ void lbk_image_warp(const lbk_image *image, const lbk_affine *map, float fill);
 /* Counter-clockwise about the centre. */
 void lbk_image_rotate(const lbk_image *image, double degrees, float fill);
 
-typedef struct lbk_rectangle {
-    int top, left, height, width; /* pixels */
-} lbk_rectangle;
-
 /* Of a random area (a share of the image's, uniform in [scale_min, scale_max]), shape (height / width, its logarithm
  * uniform in [ratio_min, ratio_max]) and place. Tries ten areas and shapes; false when none was smaller than the image
  * along both axes, or, with `or_equal`, at least fitted into it and was not empty. torchvision's RandomErasing and

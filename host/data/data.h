@@ -1,18 +1,19 @@
-/* A dataset ready for training: parts, label budget, normalisation, augmentation. Reads sections [data] and
- * [augment.NAME] of an experiment. */
+/* A dataset ready for training: parts, label budget, normalisation, augmentation, mixing. Reads sections [data],
+ * [augment.NAME] and [mix.NAME] of an experiment. */
 #ifndef LBK_DATA_DATA_H
 #define LBK_DATA_DATA_H
 
 #include "base/ini.h"
 #include "data/dataset.h"
 
-#define LBK_MAX_AUGMENTATIONS 8
+#define LBK_MAX_AUGMENTATIONS 16 /* different ones in an experiment */
 
 typedef struct lbk_data_params {
     const char *dataset;
     int batch;
     bool shuffle;
     lbk_words augment; /* "none" or a list of augmentations, applied in order to training views */
+    const char *mix;   /* "none" or a way of mixing training batches */
     double labels; /* share of the training labels the student may see, class-balanced, chosen by seed: of each class
                     * the rounded share, at least one; 0: none. A larger share contains every smaller one */
     double validation; /* share of the training part held out for choosing settings: class-balanced, the same for every
@@ -20,6 +21,12 @@ typedef struct lbk_data_params {
     bool normalize;
 } lbk_data_params;
 extern const lbk_param lbk_data_table[];
+
+/* Augmentations in the order in which they are applied. */
+typedef struct lbk_chain {
+    int items[LBK_MAX_AUGMENTATIONS]; /* places in lbk_data.augmentation */
+    int count;
+} lbk_chain;
 
 typedef struct lbk_data {
     lbk_data_params params;
@@ -31,13 +38,16 @@ typedef struct lbk_data {
     uint32_t train_count, validation_count;
     bool *labelled; /* per dataset train index: the student may see its label */
     float mean[4], deviation[4];
-    const lbk_augmentation *augmentation[LBK_MAX_AUGMENTATIONS];
+    const lbk_augmentation *augmentation[LBK_MAX_AUGMENTATIONS]; /* in use, each once */
     void *augmentation_params[LBK_MAX_AUGMENTATIONS];
     int augmentation_count;
+    lbk_chain augment;
+    const lbk_mix *mix; /* NULL: none */
+    void *mix_params;
     lbk_arena arena;
 } lbk_data;
 
-/* Reads and checks [data] and the [augment.*] sections in use (an [augment.X] that is not in `augment` is refused as
+/* Reads and checks [data] and the [augment.*] and [mix.*] sections in use (one that [data] does not name is refused as
  * having no effect), without opening any data file. Text in `params` lives in `ini`, which must outlive `data`. Release
  * `data` in every case. */
 lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed);
@@ -47,18 +57,25 @@ lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed);
  */
 lbk_status lbk_data_open(lbk_data *data, const char *folder);
 void lbk_data_release(lbk_data *data);
-/* The sections [data] and [augment.*] with every default written out. Paths relative to `folder` become absolute. */
+/* The sections [data], [augment.*] and [mix.*] with every default written out. Paths relative to `folder` become absolute. */
 lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *out);
 
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part);
 
 /* A batch on the host. Rows beyond `valid` are zero pixels with label -1. */
 typedef struct lbk_batch {
-    float *pixels;        /* [batch,H,W,C], normalised */
-    int32_t *labels;      /* [batch]; the true class, -1 beyond `valid` */
+    float *pixels; /* [batch,H,W,C], normalised */
+    float
+        *teacher_pixels; /* [batch,H,W,C] as the teacher sees them; the same memory as `pixels` when it sees the same */
+    int32_t *labels;     /* [batch]; the true class, -1 beyond `valid` */
     int32_t *seen_labels; /* [batch]; as `labels`, but in training -1 where the student may not see it */
     uint32_t *samples;    /* [batch]; index within the dataset's train part (TRAIN, VALIDATION) or test part; 0 beyond
                            * `valid`: go by the label */
+    /* Row i shows share[i] of its own sample, with labels[i], and 1 - share[i] of another with partner_labels[i]. */
+    uint32_t *partners;           /* [batch]; the other's row of this batch: its own where nothing is mixed */
+    int32_t *partner_labels;      /* [batch]; labels[partners[i]] */
+    int32_t *partner_seen_labels; /* [batch]; seen_labels[partners[i]] */
+    float *share;                 /* [batch]; in [0, 1]; 1 where nothing is mixed */
     int valid;
     uint32_t epoch, index; /* which batch of which epoch */
 } lbk_batch;
@@ -66,8 +83,8 @@ typedef struct lbk_batch {
 typedef struct lbk_loader lbk_loader;
 
 /* Batches of one part, in order, prefetched by `threads` threads into `depth` slots.
- * Training (part TRAIN): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch, sample); the
- * last incomplete batch of an epoch is left out (a plan has one batch size), unless the part is smaller than one batch.
+ * Training (part TRAIN): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch, sample), mixed
+ * by (seed, epoch, index); the last incomplete batch of an epoch is left out (a plan has one batch size), unless the part is smaller than one batch.
  * Other parts: in order, not augmented, the last batch padded; one epoch only (start_epoch; end_epoch is not looked
  * at), then end. Starts at (epoch, index), so that resume needs no replay; `end_epoch` is exclusive. A batch depends on
  * neither `threads` nor `depth`, both at least 1. */

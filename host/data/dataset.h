@@ -64,4 +64,25 @@ typedef struct lbk_augmentation {
 const lbk_augmentation *const *lbk_augmentation_all(void);
 const lbk_augmentation *lbk_augmentation_find(const char *name);
 
+typedef struct lbk_rectangle {
+    int top, left, height, width; /* pixels */
+} lbk_rectangle;
+
+/* What happens to the images of one batch, each of which has a partner in it. */
+typedef struct lbk_mixture {
+    lbk_rectangle box; /* within the image, may be empty: the pixels that change ... */
+    float own;         /* ... to own * pixel + (1 - own) * the partner's pixel */
+} lbk_mixture;
+
+/* One way of mixing batches. It may use only `rng`, whose numbers are a function of (seed, epoch, batch). */
+typedef struct lbk_mix {
+    const char *name, *summary, *source;
+    const lbk_param *params; /* keys of [mix.NAME] */
+    size_t params_size;
+    lbk_mixture (*draw)(const void *params, lbk_rng *rng, int height, int width);
+} lbk_mix;
+
+const lbk_mix *const *lbk_mix_all(void);
+const lbk_mix *lbk_mix_find(const char *name);
+
 #endif

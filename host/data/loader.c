@@ -5,6 +5,7 @@
  * cannot wait for a batch that nobody can start. Which samples a number stands for is settled at that moment; what they
  * look like depends only on (seed, epoch, sample). So neither threads nor depth can change a batch. */
 #include "data/data.h"
+#include "data/mix.h"
 #include "data/view.h"
 
 #include <pthread.h>
@@ -100,6 +101,7 @@ static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratc
         batch->labels[i] = label;
         batch->seen_labels[i] = seen ? label : -1;
     }
+    lbk_mix_batch(data, loader->part == LBK_PART_TRAIN, batch, scratch);
     return LBK_OK;
 }
 
@@ -128,7 +130,8 @@ static void store_failure(loader_slot *slot, lbk_status status) {
 static void *work(void *argument) {
     lbk_loader *loader = argument;
     float *scratch = NULL;
-    lbk_status ready = lbk_calloc(sample_size(loader->data), sizeof *scratch, &scratch);
+    size_t samples = loader->data->mix ? (size_t)loader->data->params.batch : 1; /* mixing copies a batch */
+    lbk_status ready = lbk_calloc(samples * sample_size(loader->data), sizeof *scratch, &scratch);
     pthread_mutex_lock(&loader->lock);
     for (loader_slot *slot; (slot = claim(loader)) != NULL;) {
         pthread_mutex_unlock(&loader->lock);
@@ -152,7 +155,12 @@ static void *work(void *argument) {
 static lbk_status slot_alloc(loader_slot *slot, size_t batch, size_t sample) {
     LBK_TRY(lbk_calloc(batch * sample, sizeof(float), &slot->batch.pixels));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.labels));
+    slot->batch.teacher_pixels = slot->batch.pixels;
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.seen_labels));
+    LBK_TRY(lbk_calloc(batch, sizeof(uint32_t), &slot->batch.partners));
+    LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.partner_labels));
+    LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.partner_seen_labels));
+    LBK_TRY(lbk_calloc(batch, sizeof(float), &slot->batch.share));
     return lbk_calloc(batch, sizeof(uint32_t), &slot->batch.samples);
 }
 
@@ -223,6 +231,10 @@ static void slot_release(loader_slot *slot) {
     free(slot->batch.labels);
     free(slot->batch.seen_labels);
     free(slot->batch.samples);
+    free(slot->batch.partners);
+    free(slot->batch.partner_labels);
+    free(slot->batch.partner_seen_labels);
+    free(slot->batch.share);
     free(slot->message);
 }
 

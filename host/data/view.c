@@ -25,10 +25,11 @@ void lbk_view_release(lbk_view *view) {
 static lbk_status augment(const lbk_data *data, uint32_t epoch, uint32_t sample, float *pixels, float *scratch) {
     const lbk_source *source = &data->source;
     lbk_image image = {source->height, source->width, source->channels, pixels, scratch, data->mean, data->deviation};
-    for (int i = 0; i < data->augmentation_count; i++) {
+    for (int i = 0; i < data->augment.count; i++) {
+        int item = data->augment.items[i];
         lbk_rng rng;
         lbk_rng_init(&rng, data->seed, LBK_RNG_AUGMENT, epoch, (uint64_t)i << 32 | sample);
-        LBK_TRY(data->augmentation[i]->apply(data->augmentation_params[i], &rng, &image));
+        LBK_TRY(data->augmentation[item]->apply(data->augmentation_params[item], &rng, &image));
     }
     return LBK_OK;
 }

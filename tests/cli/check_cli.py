@@ -13,7 +13,7 @@ import tempfile
 
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 COMMANDS = ["run", "check", "eval", "devices", "list", "describe", "bench", "kernels", "docs", "version", "help"]
-KINDS = ["ops", "methods", "models", "datasets", "augmentations", "optimizers", "schedules"]
+KINDS = ["ops", "methods", "models", "datasets", "augmentations", "mixes", "optimizers", "schedules"]
 EXPERIMENT = """[experiment]
 name = little
 seed = 5
