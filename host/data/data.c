@@ -11,6 +11,10 @@ const lbk_param lbk_data_table[] = {
                     NULL),
     LBK_PARAM_TEXT(lbk_data_params, mix, "none",
                    "how the samples of a training batch are mixed with one another, or none", NULL),
+    LBK_PARAM_FLOAT(lbk_data_params, subset, "1", 0.000001, 1, NULL,
+                    "share of the training part, less validation, that is used; chosen by seed", NULL),
+    LBK_PARAM_BOOL(lbk_data_params, subset_balanced, "yes",
+                   "the subset holds its share of every class, at least one sample; no: any samples", NULL),
     LBK_PARAM_FLOAT(lbk_data_params, labels, "1", 0, 1, NULL,
                     "share of the training labels the student sees, class-balanced, at least one a class; 0: none",
                     NULL),
@@ -69,6 +73,8 @@ static lbk_status read_section(lbk_data *data, lbk_ini *ini) {
     LBK_TRY(lbk_ini_read(ini, "data", table, values, NULL));
     memcpy(&data->params, values, sizeof data->params);
     data->dataset_params = values + offset;
+    if (data->params.subset >= 1 && !data->params.subset_balanced)
+        return lbk_ini_fail(ini, lbk_ini_find(ini, "data", "subset_balanced"), "has no effect: subset is 1");
     return LBK_OK;
 }
 

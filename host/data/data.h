@@ -14,6 +14,10 @@ typedef struct lbk_data_params {
     bool shuffle;
     lbk_words augment; /* "none" or a list of augmentations, applied in order to training views */
     const char *mix;   /* "none" or a way of mixing training batches */
+    double
+        subset; /* share of the training part that is used at all, chosen by seed from what validation leaves. A larger
+                    * share contains every smaller one */
+    bool subset_balanced; /* of each class the rounded share, at least one sample; otherwise of all samples alike */
     double labels; /* share of the training labels the student may see, class-balanced, chosen by seed: of each class
                     * the rounded share, at least one; 0: none. A larger share contains every smaller one */
     double validation; /* share of the training part held out for choosing settings: class-balanced, the same for every

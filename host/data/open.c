@@ -1,4 +1,4 @@
-/* Opening a dataset: validation split, label budget, normalisation. */
+/* Opening a dataset: validation split, subset, label budget, normalisation. */
 #include "data/data.h"
 #include "data/split.h"
 #include "data/view.h"
@@ -36,14 +36,33 @@ static lbk_status split_validation(lbk_data *data, const int *labels, bool *chos
     return LBK_OK;
 }
 
-/* Which of the training samples keep their label. `labels` is packed down to those samples, `chosen` is scratch. */
-static lbk_status choose_labelled(lbk_data *data, int *labels, bool *chosen) {
-    int classes = data->source.classes;
-    lbk_split_rule rule = {.share = data->params.labels};
-    LBK_TRY(lbk_arena_alloc(&data->arena, data->source.train_count * sizeof *data->labelled, &data->labelled));
+/* Chooses among data->train: chosen[i] is for train[i]. `labels` are by index within the dataset, packed[train_count] is
+ * scratch. */
+static lbk_status choose(const lbk_data *data, const int *labels, double share, bool balanced, lbk_split_use use,
+                         int *packed, bool *chosen) {
+    lbk_split_rule rule = {.share = share};
     for (uint32_t i = 0; i < data->train_count; i++)
-        labels[i] = labels[data->train[i]];
-    LBK_TRY(lbk_split_choose(labels, data->train_count, classes, rule, data->seed, LBK_SPLIT_LABELS, chosen));
+        packed[i] = balanced ? labels[data->train[i]] : 0;
+    return lbk_split_choose(packed, data->train_count, data->source.classes, rule, data->seed, use, chosen);
+}
+
+/* Drops the training samples outside the subset. */
+static lbk_status choose_subset(lbk_data *data, const int *labels, int *packed, bool *chosen) {
+    uint32_t kept = 0;
+    if (data->params.subset >= 1)
+        return LBK_OK;
+    LBK_TRY(choose(data, labels, data->params.subset, data->params.subset_balanced, LBK_SPLIT_SUBSET, packed, chosen));
+    for (uint32_t i = 0; i < data->train_count; i++)
+        if (chosen[i])
+            data->train[kept++] = data->train[i];
+    data->train_count = kept;
+    return LBK_OK;
+}
+
+/* Which of the training samples keep their label. */
+static lbk_status choose_labelled(lbk_data *data, const int *labels, int *packed, bool *chosen) {
+    LBK_TRY(lbk_arena_alloc(&data->arena, data->source.train_count * sizeof *data->labelled, &data->labelled));
+    LBK_TRY(choose(data, labels, data->params.labels, true, LBK_SPLIT_LABELS, packed, chosen));
     for (uint32_t i = 0; i < data->train_count; i++)
         data->labelled[data->train[i]] = chosen[i];
     return LBK_OK;
@@ -51,15 +70,18 @@ static lbk_status choose_labelled(lbk_data *data, int *labels, bool *chosen) {
 
 static lbk_status split(lbk_data *data) {
     lbk_status status = LBK_OK;
-    int *labels = NULL;
+    int *labels = NULL, *packed = NULL;
     bool *chosen = NULL;
     LBK_GOTO(lbk_calloc(data->source.train_count, sizeof *labels, &labels));
+    LBK_GOTO(lbk_calloc(data->source.train_count, sizeof *packed, &packed));
     LBK_GOTO(lbk_calloc(data->source.train_count, sizeof *chosen, &chosen));
     LBK_GOTO(read_labels(data, labels));
     LBK_GOTO(split_validation(data, labels, chosen));
-    LBK_GOTO(choose_labelled(data, labels, chosen));
+    LBK_GOTO(choose_subset(data, labels, packed, chosen));
+    LBK_GOTO(choose_labelled(data, labels, packed, chosen));
 out:
     free(labels);
+    free(packed);
     free(chosen);
     return status;
 }
