@@ -93,14 +93,36 @@ void lbk_data_release(lbk_data *data) {
 }
 
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part) {
-    if (part == LBK_PART_TRAIN)
+    switch (part) {
+    case LBK_PART_TRAIN:
         return data->train_count;
-    return part == LBK_PART_VALIDATION ? data->validation_count : data->source.test_count;
+    case LBK_PART_VALIDATION:
+        return data->validation_count;
+    case LBK_PART_TEST:
+        return data->source.test_count;
+    case LBK_PART_TEACHER:
+        return data->known_count;
+    }
+    return 0;
+}
+
+const uint32_t *lbk_data_samples(const lbk_data *data, lbk_part part) {
+    switch (part) {
+    case LBK_PART_TRAIN:
+        return data->train;
+    case LBK_PART_VALIDATION:
+        return data->validation;
+    case LBK_PART_TEST:
+        return NULL;
+    case LBK_PART_TEACHER:
+        return data->known;
+    }
+    return NULL;
 }
 
 uint32_t lbk_data_batches_per_epoch(const lbk_data *data, lbk_part part) {
     uint32_t count = lbk_data_count(data, part), batch = (uint32_t)data->params.batch;
-    if (part == LBK_PART_TRAIN && count >= batch)
+    if (lbk_part_is_training(part) && count >= batch)
         return count / batch;
     return count / batch + (count % batch != 0);
 }

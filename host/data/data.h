@@ -39,8 +39,9 @@ typedef struct lbk_data {
     lbk_source source;
     uint64_t seed;
     uint32_t *train, *validation; /* indices into the dataset's train part */
-    uint32_t train_count, validation_count;
-    bool *labelled; /* per dataset train index: the student may see its label */
+    uint32_t *known;              /* those of `train` whose label is known: all, unless the dataset has others */
+    uint32_t train_count, validation_count, known_count;
+    bool *labelled; /* per dataset train index: the student may see its label, which is known */
     float mean[4], deviation[4];
     const lbk_augmentation *augmentation[LBK_MAX_AUGMENTATIONS]; /* in use, each once */
     void *augmentation_params[LBK_MAX_AUGMENTATIONS];
@@ -64,7 +65,9 @@ void lbk_data_release(lbk_data *data);
 /* The sections [data], [augment.*] and [mix.*] with every default written out. Paths relative to `folder` become absolute. */
 lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *out);
 
+/* Samples, and their indices [count] within the dataset's train part; NULL for the test part, which is whole. */
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part);
+const uint32_t *lbk_data_samples(const lbk_data *data, lbk_part part);
 
 /* A batch on the host. Rows beyond `valid` are zero pixels with label -1. */
 typedef struct lbk_batch {
@@ -73,8 +76,9 @@ typedef struct lbk_batch {
         *teacher_pixels; /* [batch,H,W,C] as the teacher sees them; the same memory as `pixels` when it sees the same */
     int32_t *labels;     /* [batch]; the true class, -1 beyond `valid` */
     int32_t *seen_labels; /* [batch]; as `labels`, but in training -1 where the student may not see it */
-    uint32_t *samples;    /* [batch]; index within the dataset's train part (TRAIN, VALIDATION) or test part; 0 beyond
-                           * `valid`: go by the label */
+    uint32_t
+        *samples; /* [batch]; index within the dataset's train part (TRAIN, VALIDATION, TEACHER) or test part; 0 beyond
+                           * `valid`: go by `valid` */
     /* Row i shows share[i] of its own sample, with labels[i], and 1 - share[i] of another with partner_labels[i]. */
     uint32_t *partners;           /* [batch]; the other's row of this batch: its own where nothing is mixed */
     int32_t *partner_labels;      /* [batch]; labels[partners[i]] */
@@ -87,7 +91,7 @@ typedef struct lbk_batch {
 typedef struct lbk_loader lbk_loader;
 
 /* Batches of one part, in order, prefetched by `threads` threads into `depth` slots.
- * Training (part TRAIN): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch, sample), mixed
+ * Training (parts TRAIN and TEACHER): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch, sample), mixed
  * by (seed, epoch, index); the last incomplete batch of an epoch is left out (a plan has one batch size), unless the part is smaller than one batch.
  * Other parts: in order, not augmented, the last batch padded; one epoch only (start_epoch; end_epoch is not looked
  * at), then end. Starts at (epoch, index), so that resume needs no replay; `end_epoch` is exclusive. A batch depends on

@@ -9,8 +9,15 @@
 #include "base/rng.h"
 #include "tensor/tensor.h"
 
-typedef enum lbk_part { LBK_PART_TRAIN, LBK_PART_VALIDATION, LBK_PART_TEST } lbk_part;
+typedef enum lbk_part {
+    LBK_PART_TRAIN,      /* for distilling */
+    LBK_PART_VALIDATION, /* cut from the dataset's train part */
+    LBK_PART_TEST,
+    LBK_PART_TEACHER, /* TRAIN as the teacher's own training reads it: samples whose label is known, in its view */
+} lbk_part;
 const char *lbk_part_name(lbk_part part);
+/* TRAIN and TEACHER: shuffled, augmented, mixed. */
+bool lbk_part_is_training(lbk_part part);
 
 /* An opened dataset. Filled by lbk_dataset.open. */
 typedef struct lbk_source {
@@ -31,7 +38,8 @@ typedef struct lbk_dataset {
      * are in memory). Errors name the file and the place. `folder`: relative paths are relative to it (the INI file's
      * folder). `source` comes zeroed; after a failure the caller still calls close. */
     lbk_status (*open)(const void *params, const char *folder, lbk_source *source);
-    /* Sample `index` of train or test (never validation): pixels[H*W*C] in 0..1, channels last; *label in [0, classes).
+    /* Sample `index` of train or test (never validation): pixels[H*W*C] in 0..1, channels last; *label in [0, classes),
+     * or -1 for samples of train whose label nobody knows.
      * pixels NULL: only the label is wanted, which no dataset decodes an image for. Thread-safe. Undecodable: an error
      * that names file and place. */
     lbk_status (*read)(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label);

@@ -50,11 +50,10 @@ static void order_epoch(lbk_loader *loader, uint32_t epoch) {
     uint32_t count = lbk_data_count(data, loader->part);
     if (loader->ordered && loader->order_epoch == epoch)
         return;
+    const uint32_t *samples = lbk_data_samples(data, loader->part);
     for (uint32_t i = 0; i < count; i++)
-        loader->order[i] = loader->part == LBK_PART_TRAIN        ? data->train[i]
-                           : loader->part == LBK_PART_VALIDATION ? data->validation[i]
-                                                                 : i;
-    if (loader->part == LBK_PART_TRAIN && data->params.shuffle) {
+        loader->order[i] = samples ? samples[i] : i;
+    if (lbk_part_is_training(loader->part) && data->params.shuffle) {
         lbk_rng rng;
         lbk_rng_init(&rng, data->seed, LBK_RNG_SHUFFLE, epoch, 0);
         lbk_rng_shuffle(&rng, loader->order, count);
@@ -88,6 +87,7 @@ static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratc
     const lbk_data *data = loader->data;
     const lbk_view *view = &loader->view;
     size_t size = sample_size(data);
+    bool training = lbk_part_is_training(loader->part);
     for (int i = 0; i < data->params.batch; i++) {
         int label = -1;
         float *pixels = batch->pixels + (size_t)i * size;
@@ -97,11 +97,11 @@ static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratc
             LBK_TRY(lbk_view_read(view, loader->part, batch->epoch, batch->samples[i], pixels, scratch, &label));
         else
             memset(pixels, 0, size * sizeof *pixels);
-        bool seen = loader->part != LBK_PART_TRAIN || (i < batch->valid && data->labelled[batch->samples[i]]);
+        bool seen = !training || (i < batch->valid && data->labelled[batch->samples[i]]);
         batch->labels[i] = label;
         batch->seen_labels[i] = seen ? label : -1;
     }
-    lbk_mix_batch(data, loader->part == LBK_PART_TRAIN, batch, scratch);
+    lbk_mix_batch(data, training, batch, scratch);
     return LBK_OK;
 }
 
@@ -184,7 +184,7 @@ static lbk_status set_range(lbk_loader *loader, uint32_t end_epoch) {
         return lbk_fail(LBK_ERR_INPUT, "cannot start at batch %u of the %s part: an epoch has %u batches",
                         loader->start_index, lbk_part_name(loader->part), per_epoch);
     uint64_t epochs = 1;
-    if (loader->part == LBK_PART_TRAIN)
+    if (lbk_part_is_training(loader->part))
         epochs = end_epoch > loader->start_epoch ? end_epoch - loader->start_epoch : 0;
     uint64_t all = epochs * per_epoch;
     loader->end = all > loader->start_index ? all - loader->start_index : 0;

@@ -11,11 +11,15 @@
  * small-image datasets, seconds for large ones. */
 #define STATISTICS_PIXELS ((uint64_t)1 << 26)
 
+/* Samples whose label nobody knows make a class of their own behind the others, so that no choice of theirs changes one
+ * among the others. */
 static lbk_status read_labels(const lbk_data *data, int *labels) {
     const lbk_source *source = &data->source;
     for (uint32_t i = 0; i < source->train_count; i++) {
         LBK_TRY(data->dataset->read(source, LBK_PART_TRAIN, i, NULL, &labels[i]));
-        LBK_ENSURE(labels[i] >= 0 && labels[i] < source->classes);
+        LBK_ENSURE(labels[i] >= -1 && labels[i] < source->classes);
+        if (labels[i] < 0)
+            labels[i] = source->classes;
     }
     return LBK_OK;
 }
@@ -24,11 +28,12 @@ static lbk_status read_labels(const lbk_data *data, int *labels) {
 static lbk_status split_validation(lbk_data *data, const int *labels, bool *chosen) {
     uint32_t count = data->source.train_count;
     lbk_split_rule rule = {.share = data->params.validation, .leave_one = true};
-    LBK_TRY(lbk_split_choose(labels, count, data->source.classes, rule, LBK_SPLIT_SEED, LBK_SPLIT_VALIDATION, chosen));
+    LBK_TRY(
+        lbk_split_choose(labels, count, data->source.classes + 1, rule, LBK_SPLIT_SEED, LBK_SPLIT_VALIDATION, chosen));
     LBK_TRY(lbk_arena_alloc(&data->arena, count * sizeof *data->train, &data->train));
     LBK_TRY(lbk_arena_alloc(&data->arena, count * sizeof *data->validation, &data->validation));
     for (uint32_t i = 0; i < count; i++) {
-        if (chosen[i])
+        if (chosen[i] && labels[i] < data->source.classes)
             data->validation[data->validation_count++] = i;
         else
             data->train[data->train_count++] = i;
@@ -43,7 +48,7 @@ static lbk_status choose(const lbk_data *data, const int *labels, double share, 
     lbk_split_rule rule = {.share = share};
     for (uint32_t i = 0; i < data->train_count; i++)
         packed[i] = balanced ? labels[data->train[i]] : 0;
-    return lbk_split_choose(packed, data->train_count, data->source.classes, rule, data->seed, use, chosen);
+    return lbk_split_choose(packed, data->train_count, data->source.classes + 1, rule, data->seed, use, chosen);
 }
 
 /* Drops the training samples outside the subset. */
@@ -59,12 +64,18 @@ static lbk_status choose_subset(lbk_data *data, const int *labels, int *packed, 
     return LBK_OK;
 }
 
-/* Which of the training samples keep their label. */
+/* Which of the training samples have a label, and which of these the student may see. */
 static lbk_status choose_labelled(lbk_data *data, const int *labels, int *packed, bool *chosen) {
     LBK_TRY(lbk_arena_alloc(&data->arena, data->source.train_count * sizeof *data->labelled, &data->labelled));
+    LBK_TRY(lbk_arena_alloc(&data->arena, data->train_count * sizeof *data->known, &data->known));
     LBK_TRY(choose(data, labels, data->params.labels, true, LBK_SPLIT_LABELS, packed, chosen));
-    for (uint32_t i = 0; i < data->train_count; i++)
-        data->labelled[data->train[i]] = chosen[i];
+    for (uint32_t i = 0; i < data->train_count; i++) {
+        uint32_t sample = data->train[i];
+        if (labels[sample] == data->source.classes)
+            continue;
+        data->labelled[sample] = chosen[i];
+        data->known[data->known_count++] = sample;
+    }
     return LBK_OK;
 }
 

@@ -75,6 +75,10 @@ const lbk_mix *lbk_mix_find(const char *name) {
 }
 
 const char *lbk_part_name(lbk_part part) {
-    static const char *const names[] = {"train", "validation", "test"};
+    static const char *const names[] = {"train", "validation", "test", "teacher's train"};
     return names[part];
+}
+
+bool lbk_part_is_training(lbk_part part) {
+    return part == LBK_PART_TRAIN || part == LBK_PART_TEACHER;
 }

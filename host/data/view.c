@@ -58,7 +58,7 @@ lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, ui
     const lbk_data *data = view->data;
     LBK_TRY(data->dataset->read(&data->source, part == LBK_PART_TEST ? LBK_PART_TEST : LBK_PART_TRAIN, sample, pixels,
                                 label));
-    if (part == LBK_PART_TRAIN)
+    if (lbk_part_is_training(part))
         LBK_TRY(augment(data, epoch, sample, pixels, scratch));
     if (data->params.normalize)
         normalize(view, pixels);
