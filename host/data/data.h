@@ -14,6 +14,8 @@ typedef struct lbk_data_params {
     bool shuffle;
     lbk_words augment; /* "none" or a list of augmentations, applied in order to training views */
     const char *mix;   /* "none" or a way of mixing training batches */
+    /* "same" or a list of augmentations of one network's own after `augment`; "plain" in front: without `augment` */
+    lbk_words student_view, teacher_view;
     double
         subset; /* share of the training part that is used at all, chosen by seed from what validation leaves. A larger
                     * share contains every smaller one */
@@ -32,6 +34,16 @@ typedef struct lbk_chain {
     int count;
 } lbk_chain;
 
+typedef enum lbk_viewer { LBK_VIEWER_STUDENT, LBK_VIEWER_TEACHER } lbk_viewer;
+
+/* What one network sees. Training views: `augment` unless it is plain, then `chain`. The teacher's own training is not
+ * plain: that is for the teacher who is asked. Evaluated samples: those of `chain` that are fixed;
+ * `augment` has none such. */
+typedef struct lbk_own_view {
+    bool plain;
+    lbk_chain chain;
+} lbk_own_view;
+
 typedef struct lbk_data {
     lbk_data_params params;
     const lbk_dataset *dataset;
@@ -47,7 +59,9 @@ typedef struct lbk_data {
     void *augmentation_params[LBK_MAX_AUGMENTATIONS];
     int augmentation_count;
     lbk_chain augment;
-    const lbk_mix *mix; /* NULL: none */
+    lbk_own_view own[2]; /* by lbk_viewer */
+    bool same_views;     /* both networks see the same */
+    const lbk_mix *mix;  /* NULL: none */
     void *mix_params;
     lbk_arena arena;
 } lbk_data;
@@ -62,7 +76,8 @@ lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed);
  */
 lbk_status lbk_data_open(lbk_data *data, const char *folder);
 void lbk_data_release(lbk_data *data);
-/* The sections [data], [augment.*] and [mix.*] with every default written out. Paths relative to `folder` become absolute. */
+/* The sections [data], [augment.*] and [mix.*] with every default written out. Paths relative to `folder` become
+ * absolute. */
 lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *out);
 
 /* Samples, and their indices [count] within the dataset's train part; NULL for the test part, which is whole. */
@@ -71,15 +86,12 @@ const uint32_t *lbk_data_samples(const lbk_data *data, lbk_part part);
 
 /* A batch on the host. Rows beyond `valid` are zero pixels with label -1. */
 typedef struct lbk_batch {
-    float *pixels; /* [batch,H,W,C], normalised */
-    float
-        *teacher_pixels; /* [batch,H,W,C] as the teacher sees them; the same memory as `pixels` when it sees the same */
-    int32_t *labels;     /* [batch]; the true class, -1 beyond `valid` */
-    int32_t *seen_labels; /* [batch]; as `labels`, but in training -1 where the student may not see it */
-    uint32_t
-        *samples; /* [batch]; index within the dataset's train part (TRAIN, VALIDATION, TEACHER) or test part; 0 beyond
-                           * `valid`: go by `valid` */
-    /* Row i shows share[i] of its own sample, with labels[i], and 1 - share[i] of another with partner_labels[i]. */
+    float *pixels; /* [batch,H,W,C], normalised; as the student sees them, in part TEACHER as the teacher does */
+    float *teacher_pixels; /* [batch,H,W,C], as the teacher sees them: `pixels` itself when both see the same */
+    int32_t *labels;       /* [batch]; the true class, -1 where nobody knows it and beyond `valid` */
+    int32_t *seen_labels;  /* [batch]; as `labels`, but in training -1 where the student may not see it */
+    uint32_t *samples;     /* [batch]; index within the dataset's test part (TEST) or train part; 0 beyond `valid` */
+    /* Row i shows share[i] of its own sample, with labels[i], and 1 - share[i] of another, with partner_labels[i]. */
     uint32_t *partners;           /* [batch]; the other's row of this batch: its own where nothing is mixed */
     int32_t *partner_labels;      /* [batch]; labels[partners[i]] */
     int32_t *partner_seen_labels; /* [batch]; seen_labels[partners[i]] */
@@ -91,8 +103,9 @@ typedef struct lbk_batch {
 typedef struct lbk_loader lbk_loader;
 
 /* Batches of one part, in order, prefetched by `threads` threads into `depth` slots.
- * Training (parts TRAIN and TEACHER): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch, sample), mixed
- * by (seed, epoch, index); the last incomplete batch of an epoch is left out (a plan has one batch size), unless the part is smaller than one batch.
+ * Training (parts TRAIN and TEACHER): shuffled by (seed, epoch) when data->params.shuffle, augmented by (seed, epoch,
+ * sample), mixed by (seed, epoch, index); the last incomplete batch of an epoch is left out (a plan has one batch size),
+ * unless the part is smaller than one batch.
  * Other parts: in order, not augmented, the last batch padded; one epoch only (start_epoch; end_epoch is not looked
  * at), then end. Starts at (epoch, index), so that resume needs no replay; `end_epoch` is exclusive. A batch depends on
  * neither `threads` nor `depth`, both at least 1. */

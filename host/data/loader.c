@@ -83,23 +83,30 @@ static size_t sample_size(const lbk_data *data) {
     return (size_t)data->source.height * (size_t)data->source.width * (size_t)data->source.channels;
 }
 
+/* Pixels and label of row i. */
+static lbk_status fill_row(const lbk_loader *loader, lbk_batch *batch, int i, float *scratch) {
+    size_t size = sample_size(loader->data), at = (size_t)i * size;
+    bool two = batch->teacher_pixels != batch->pixels, teacher = loader->part == LBK_PART_TEACHER;
+    float *pixels = batch->pixels + at, *teacher_pixels = batch->teacher_pixels + at;
+    batch->labels[i] = -1;
+    if (i >= batch->valid) {
+        memset(pixels, 0, size * sizeof *pixels);
+        memset(teacher_pixels, 0, size * sizeof *pixels);
+        return LBK_OK;
+    }
+    return lbk_view_read(&loader->view, loader->part, batch->epoch, batch->samples[i], teacher ? NULL : pixels,
+                         two || teacher ? teacher_pixels : NULL, scratch, &batch->labels[i]);
+}
+
 static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratch) {
     const lbk_data *data = loader->data;
-    const lbk_view *view = &loader->view;
-    size_t size = sample_size(data);
     bool training = lbk_part_is_training(loader->part);
     for (int i = 0; i < data->params.batch; i++) {
-        int label = -1;
-        float *pixels = batch->pixels + (size_t)i * size;
         if (atomic_load_explicit(&loader->stop, memory_order_relaxed))
             return LBK_OK;
-        if (i < batch->valid)
-            LBK_TRY(lbk_view_read(view, loader->part, batch->epoch, batch->samples[i], pixels, scratch, &label));
-        else
-            memset(pixels, 0, size * sizeof *pixels);
+        LBK_TRY(fill_row(loader, batch, i, scratch));
         bool seen = !training || (i < batch->valid && data->labelled[batch->samples[i]]);
-        batch->labels[i] = label;
-        batch->seen_labels[i] = seen ? label : -1;
+        batch->seen_labels[i] = seen ? batch->labels[i] : -1;
     }
     lbk_mix_batch(data, training, batch, scratch);
     return LBK_OK;
@@ -152,10 +159,12 @@ static void *work(void *argument) {
 
 /* ---- Starting and stopping ---- */
 
-static lbk_status slot_alloc(loader_slot *slot, size_t batch, size_t sample) {
+static lbk_status slot_alloc(loader_slot *slot, size_t batch, size_t sample, bool two_views) {
     LBK_TRY(lbk_calloc(batch * sample, sizeof(float), &slot->batch.pixels));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.labels));
     slot->batch.teacher_pixels = slot->batch.pixels;
+    if (two_views)
+        LBK_TRY(lbk_calloc(batch * sample, sizeof(float), &slot->batch.teacher_pixels));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.seen_labels));
     LBK_TRY(lbk_calloc(batch, sizeof(uint32_t), &slot->batch.partners));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.partner_labels));
@@ -198,8 +207,10 @@ static lbk_status prepare(lbk_loader *loader, uint32_t end_epoch, int depth, int
     LBK_TRY(lbk_calloc((size_t)threads, sizeof *loader->threads, &loader->threads));
     LBK_TRY(lbk_calloc((size_t)depth, sizeof *loader->slots, &loader->slots));
     loader->depth = depth;
+    bool two_views = !loader->data->same_views && loader->part != LBK_PART_TEACHER;
     for (int i = 0; i < depth; i++)
-        LBK_TRY(slot_alloc(&loader->slots[i], (size_t)loader->data->params.batch, sample_size(loader->data)));
+        LBK_TRY(
+            slot_alloc(&loader->slots[i], (size_t)loader->data->params.batch, sample_size(loader->data), two_views));
     return start_threads(loader, threads);
 }
 
@@ -227,6 +238,8 @@ lbk_status lbk_loader_create(const lbk_data *data, lbk_part part, uint32_t start
 }
 
 static void slot_release(loader_slot *slot) {
+    if (slot->batch.teacher_pixels != slot->batch.pixels)
+        free(slot->batch.teacher_pixels);
     free(slot->batch.pixels);
     free(slot->batch.labels);
     free(slot->batch.seen_labels);

@@ -143,7 +143,7 @@ static lbk_status set_normalization(lbk_data *data) {
     return LBK_OK;
 }
 
-/* Reads one view now, so that an augmentation that does not fit the images fails here and not in a loader's thread. */
+/* Reads one sample as both see it now, so that an augmentation that does not fit the images fails here and not in a loader's thread. */
 static lbk_status try_view(const lbk_data *data) {
     const lbk_source *source = &data->source;
     size_t size = (size_t)source->height * (size_t)source->width * (size_t)source->channels;
@@ -152,8 +152,8 @@ static lbk_status try_view(const lbk_data *data) {
     int label;
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_view_init(&view, data));
-    LBK_GOTO(lbk_calloc(2 * size, sizeof *pixels, &pixels));
-    LBK_GOTO(lbk_view_read(&view, LBK_PART_TRAIN, 0, data->train[0], pixels, pixels + size, &label));
+    LBK_GOTO(lbk_calloc(3 * size, sizeof *pixels, &pixels));
+    LBK_GOTO(lbk_view_read(&view, LBK_PART_TRAIN, 0, data->train[0], pixels, pixels + size, pixels + 2 * size, &label));
 out:
     lbk_view_release(&view);
     free(pixels);

@@ -88,6 +88,45 @@ static lbk_status read_chain(lbk_data *data, lbk_ini *ini, const char *key, cons
     return LBK_OK;
 }
 
+/* Training on edges and testing on images is a mistake. */
+static lbk_status refuse_fixed(const lbk_data *data, lbk_ini *ini) {
+    for (int i = 0; i < data->augment.count; i++) {
+        const lbk_augmentation *found = data->augmentation[data->augment.items[i]];
+        if (found->fixed)
+            return key_fail(ini, "augment", "\"%s\" makes another kind of image%s", found->name,
+                            ", also to evaluate on; name it in student_view, teacher_view or both");
+    }
+    return LBK_OK;
+}
+
+/* "plain" may stand alone or before others. */
+static lbk_status read_view(lbk_data *data, lbk_ini *ini, const char *key, const lbk_words *words, lbk_own_view *own) {
+    lbk_words rest = *words;
+    own->plain = rest.count > 0 && strcmp(rest.items[0], "plain") == 0;
+    rest.items += own->plain;
+    rest.count -= own->plain;
+    if (own->plain && data->augment.count == 0)
+        return key_fail(ini, key, "\"%s\" has no effect: there is no augment%s", "plain", "");
+    for (int i = 0; i < rest.count; i++)
+        if (strcmp(rest.items[i], "plain") == 0)
+            return key_fail(ini, key, "\"%s\" stands before all others%s", "plain", "");
+    LBK_TRY(read_chain(data, ini, key, &rest, "same", &own->chain));
+    for (int i = 0; i < own->chain.count && !own->plain; i++)
+        if (chain_has(&data->augment, own->chain.items[i]))
+            return key_fail(ini, key, "\"%s\" is done by augment already%s",
+                            data->augmentation[own->chain.items[i]]->name, "");
+    return LBK_OK;
+}
+
+static bool views_match(const lbk_own_view *a, const lbk_own_view *b) {
+    if (a->plain != b->plain || a->chain.count != b->chain.count)
+        return false;
+    for (int i = 0; i < a->chain.count; i++)
+        if (a->chain.items[i] != b->chain.items[i])
+            return false;
+    return true;
+}
+
 static lbk_status read_mix(lbk_data *data, lbk_ini *ini) {
     const char *name = data->params.mix, *section;
     char hint[96];
@@ -134,7 +173,12 @@ static lbk_status refuse_inert(const lbk_data *data, const lbk_ini *ini) {
 }
 
 lbk_status lbk_transforms_read(lbk_data *data, lbk_ini *ini) {
+    lbk_own_view *student = &data->own[LBK_VIEWER_STUDENT], *teacher = &data->own[LBK_VIEWER_TEACHER];
     LBK_TRY(read_chain(data, ini, "augment", &data->params.augment, "none", &data->augment));
+    LBK_TRY(refuse_fixed(data, ini));
+    LBK_TRY(read_view(data, ini, "student_view", &data->params.student_view, student));
+    LBK_TRY(read_view(data, ini, "teacher_view", &data->params.teacher_view, teacher));
+    data->same_views = views_match(student, teacher);
     LBK_TRY(read_mix(data, ini));
     return refuse_inert(data, ini);
 }

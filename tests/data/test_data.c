@@ -207,7 +207,7 @@ Test(data, normalised_training_views_have_mean_0_and_deviation_1) {
     box_open_ok(&box, DIGITS, 1);
     cr_assert_eq(lbk_view_init(&view, &box.data), LBK_OK);
     for (uint32_t i = 0; i < 1437; i++) {
-        cr_assert_eq(lbk_view_read(&view, LBK_PART_TRAIN, 0, i, pixels, scratch, &label), LBK_OK);
+        cr_assert_eq(lbk_view_read(&view, LBK_PART_TRAIN, 0, i, pixels, NULL, scratch, &label), LBK_OK);
         for (int k = 0; k < 64; k++) {
             sum += (double)pixels[k];
             square += (double)pixels[k] * (double)pixels[k];
@@ -272,4 +272,25 @@ Test(data, refuses_wrong_augmentations) {
                      "@/x.ini:3: [augment.corp]: unknown augmentation \"corp\"; did you mean \"crop\"?");
     box_expect_error(DIGITS "augment = crop\n[augment.crop]\npadding = 8\n", LBK_ERR_INPUT,
                      "dataset digits: crop: padding 8 is not smaller than the image, 8x8");
+}
+
+/* What is printed says everything: read again, it prints the same. */
+Test(data, prints_what_it_reads) {
+    box_data box, again;
+    lbk_text first = {0}, second = {0};
+    box_open_ok(&box,
+                DIGITS
+                "augment = crop, rotate\nstudent_view = plain, cutout\nteacher_view = edges, cutout\nmix = cutmix\n"
+                "subset = 0.5\nsubset_balanced = no\n[augment.cutout]\nholes = 2\n[mix.cutmix]\np = 0.25\n",
+                7);
+    cr_assert_eq(lbk_data_print(&box.data, box_path(), &first), LBK_OK);
+    box_open_ok(&again, first.data, 7);
+    cr_assert_eq(lbk_data_print(&again.data, box_path(), &second), LBK_OK);
+    cr_assert_str_eq(first.data, second.data);
+    cr_assert_not_null(strstr(first.data, "\n[mix.cutmix]\nalpha = 1\np = 0.25\n"), "%s", first.data);
+    cr_assert_not_null(strstr(first.data, "\n[augment.cutout]\nsize = 8\nholes = 2\n"), "%s", first.data);
+    lbk_text_release(&first);
+    lbk_text_release(&second);
+    box_close(&box);
+    box_close(&again);
 }

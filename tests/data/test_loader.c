@@ -10,7 +10,8 @@ TestSuite(loader, .init = box_make, .fini = box_remove, .timeout = 120);
 
 #define PLAIN "[data]\ndataset = digits\nbatch = 100\n"
 #define AUGMENTED                                                                                                      \
-    PLAIN "augment = crop, flip\nmix = mixup\nlabels = 0.5\n[augment.crop]\npadding = 2\n[mix.mixup]\np = 0.7\n"
+    PLAIN "augment = crop, flip\nmix = mixup\nlabels = 0.5\nteacher_view = plain, cutout\n[augment.crop]\npadding = "  \
+          "2\n[mix.mixup]\np = 0.7\n"
 
 enum { BATCH = 100, SIZE = 64, PER_EPOCH = 14 }; /* 1437 / 100 */
 

@@ -41,7 +41,8 @@ static lbk_status apply(const void *params, lbk_rng *rng, const lbk_image *image
 
 const lbk_augmentation lbk_augmentation_edges = {
     .name = "edges",
-    .summary = "edge map: size of the gradient by Sobel's operator, in every channel",
+    .summary =
+        "edge map: size of the gradient by Sobel's operator, in every channel; for student_view and teacher_view",
     .fixed = true,
     .apply = apply,
 };

@@ -11,7 +11,7 @@ static lbk_status apply(const void *params, lbk_rng *rng, const lbk_image *image
 
 const lbk_augmentation lbk_augmentation_grayscale = {
     .name = "grayscale",
-    .summary = "luminance in every channel",
+    .summary = "luminance in every channel; for student_view and teacher_view",
     .fixed = true,
     .apply = apply,
 };
