@@ -15,20 +15,18 @@ enum { BATCH = 16, HEIGHT = 8, WIDTH = 9, CHANNELS = 3, SIZE = HEIGHT * WIDTH * 
     "[data]\ndataset = synthetic\nbatch = 16\nheight = 8\nwidth = 9\ntrain = 64\ntest = 16\nvalidation = 0.25\n"       \
     "normalize = no\n"
 
-/* The first batch of an epoch of a part. */
+/* The first batch of an epoch of a part. It stays where it is: the loader's threads read `box`. */
 typedef struct first_batch {
     box_data box;
     lbk_loader *loader;
     lbk_batch *batch;
 } first_batch;
 
-static first_batch open_first(const char *text, lbk_part part, uint32_t epoch) {
-    first_batch first;
-    box_open_ok(&first.box, text, 7);
-    cr_assert_eq(lbk_loader_create(&first.box.data, part, epoch, 0, epoch + 1, 2, 2, &first.loader), LBK_OK);
-    cr_assert_eq(lbk_loader_next(first.loader, &first.batch), LBK_OK, "%s", lbk_error_message());
-    cr_assert_eq(first.batch->valid, BATCH);
-    return first;
+static void open_first(first_batch *first, const char *text, lbk_part part, uint32_t epoch) {
+    box_open_ok(&first->box, text, 7);
+    cr_assert_eq(lbk_loader_create(&first->box.data, part, epoch, 0, epoch + 1, 2, 2, &first->loader), LBK_OK);
+    cr_assert_eq(lbk_loader_next(first->loader, &first->batch), LBK_OK, "%s", lbk_error_message());
+    cr_assert_eq(first->batch->valid, BATCH);
 }
 
 static void close_first(first_batch *first) {
@@ -60,7 +58,8 @@ Test(views, are_one_and_the_same_unless_told_otherwise) {
     static const char *const texts[] = {AUGMENTED, AUGMENTED "student_view = cutout\nteacher_view = cutout\n",
                                         AUGMENTED "student_view = plain\nteacher_view = plain\n"};
     for (int t = 0; t < 3; t++) {
-        first_batch first = open_first(texts[t], LBK_PART_TRAIN, 0);
+        first_batch first;
+        open_first(&first, texts[t], LBK_PART_TRAIN, 0);
         cr_assert(first.batch->teacher_pixels == first.batch->pixels);
         close_first(&first);
     }
@@ -68,9 +67,10 @@ Test(views, are_one_and_the_same_unless_told_otherwise) {
 
 /* The student's view is not moved by the teacher's, and the other way round. */
 Test(views, plain_is_the_image_itself) {
-    first_batch both = open_first(AUGMENTED, LBK_PART_TRAIN, 2),
-                teacher = open_first(AUGMENTED "teacher_view = plain\n", LBK_PART_TRAIN, 2),
-                student = open_first(AUGMENTED "student_view = plain\n", LBK_PART_TRAIN, 2);
+    first_batch both, teacher, student;
+    open_first(&both, AUGMENTED, LBK_PART_TRAIN, 2);
+    open_first(&teacher, AUGMENTED "teacher_view = plain\n", LBK_PART_TRAIN, 2);
+    open_first(&student, AUGMENTED "student_view = plain\n", LBK_PART_TRAIN, 2);
     float raw[SIZE];
     for (int i = 0; i < BATCH; i++) {
         read_raw(&both, LBK_PART_TRAIN, i, raw);
@@ -86,9 +86,10 @@ Test(views, plain_is_the_image_itself) {
 }
 
 Test(views, other_kinds_of_image_follow_the_common_augmentations) {
-    first_batch first = open_first(AUGMENTED "teacher_view = edges\nstudent_view = grayscale\n", LBK_PART_TRAIN, 1),
-                both = open_first(AUGMENTED, LBK_PART_TRAIN, 1),
-                plain = open_first(AUGMENTED "teacher_view = plain, grayscale, edges\n", LBK_PART_TRAIN, 1);
+    first_batch first, both, plain;
+    open_first(&first, AUGMENTED "teacher_view = edges\nstudent_view = grayscale\n", LBK_PART_TRAIN, 1);
+    open_first(&both, AUGMENTED, LBK_PART_TRAIN, 1);
+    open_first(&plain, AUGMENTED "teacher_view = plain, grayscale, edges\n", LBK_PART_TRAIN, 1);
     float expected[SIZE];
     for (int i = 0; i < BATCH; i++) {
         memcpy(expected, both.batch->pixels + i * SIZE, sizeof expected);
@@ -111,8 +112,10 @@ Test(views, other_kinds_of_image_follow_the_common_augmentations) {
 Test(views, evaluation_keeps_what_is_fixed) {
     static const lbk_part parts[] = {LBK_PART_VALIDATION, LBK_PART_TEST};
     for (int p = 0; p < 2; p++) {
-        first_batch first = open_first(
-            AUGMENTED "mix = mixup\nteacher_view = cutout, edges\nstudent_view = plain, random_erasing\n", parts[p], 0);
+        first_batch first;
+        open_first(&first,
+                   AUGMENTED "mix = mixup\nteacher_view = cutout, edges\nstudent_view = plain, random_erasing\n",
+                   parts[p], 0);
         float expected[SIZE];
         for (int i = 0; i < BATCH; i++) {
             read_raw(&first, p == 0 ? LBK_PART_TRAIN : LBK_PART_TEST, i, expected);
@@ -126,9 +129,10 @@ Test(views, evaluation_keeps_what_is_fixed) {
 
 /* Cut squares of the mean, which without normalisation is 0: the pixels besides them are the other's. */
 Test(views, random_changes_of_one_network_alone) {
-    first_batch first = open_first(AUGMENTED "student_view = cutout\n[augment.cutout]\nsize = 4\n", LBK_PART_TRAIN, 1),
-                again = open_first(AUGMENTED "student_view = cutout\n[augment.cutout]\nsize = 4\n", LBK_PART_TRAIN, 1),
-                both = open_first(AUGMENTED, LBK_PART_TRAIN, 1);
+    first_batch first, again, both;
+    open_first(&first, AUGMENTED "student_view = cutout\n[augment.cutout]\nsize = 4\n", LBK_PART_TRAIN, 1);
+    open_first(&again, AUGMENTED "student_view = cutout\n[augment.cutout]\nsize = 4\n", LBK_PART_TRAIN, 1);
+    open_first(&both, AUGMENTED, LBK_PART_TRAIN, 1);
     cr_assert(same(first.batch->teacher_pixels, both.batch->pixels, BATCH * SIZE));
     cr_assert(same(first.batch->pixels, again.batch->pixels, BATCH * SIZE));
     for (int i = 0; i < BATCH; i++) {
@@ -147,8 +151,10 @@ Test(views, random_changes_of_one_network_alone) {
 
 /* A teacher that learns is not shown plain images, which are for the one that is asked. */
 Test(views, the_teachers_own_training) {
-    first_batch first = open_first(AUGMENTED "teacher_view = plain, edges\n", LBK_PART_TEACHER, 1),
-                both = open_first(AUGMENTED, LBK_PART_TRAIN, 1), alone = open_first(AUGMENTED, LBK_PART_TEACHER, 1);
+    first_batch first, both, alone;
+    open_first(&first, AUGMENTED "teacher_view = plain, edges\n", LBK_PART_TEACHER, 1);
+    open_first(&both, AUGMENTED, LBK_PART_TRAIN, 1);
+    open_first(&alone, AUGMENTED, LBK_PART_TEACHER, 1);
     cr_assert(first.batch->teacher_pixels == first.batch->pixels);
     cr_assert(same(alone.batch->pixels, both.batch->pixels, BATCH * SIZE));
     cr_assert_arr_eq(alone.batch->labels, both.batch->labels, BATCH * sizeof(int32_t));
@@ -165,9 +171,9 @@ Test(views, the_teachers_own_training) {
 
 /* Both views are mixed with the same partner in the same way. */
 Test(views, are_mixed_alike) {
-    first_batch first = open_first(AUGMENTED "teacher_view = plain\nmix = mixup\n[mix.mixup]\nalpha = 5\n",
-                                   LBK_PART_TRAIN, 1),
-                apart = open_first(AUGMENTED "teacher_view = plain\n", LBK_PART_TRAIN, 1);
+    first_batch first, apart;
+    open_first(&first, AUGMENTED "teacher_view = plain\nmix = mixup\n[mix.mixup]\nalpha = 5\n", LBK_PART_TRAIN, 1);
+    open_first(&apart, AUGMENTED "teacher_view = plain\n", LBK_PART_TRAIN, 1);
     const lbk_batch *mixed = first.batch, *plain = apart.batch;
     cr_assert(mixed->share[0] > 0.05f && mixed->share[0] < 0.95f);
     for (int i = 0; i < BATCH * SIZE; i++) {
@@ -183,9 +189,11 @@ Test(views, are_mixed_alike) {
 }
 
 Test(views, are_normalised) {
-    first_batch first = open_first("[data]\ndataset = synthetic\nbatch = 16\nheight = 8\nwidth = 9\ntrain = 64\n"
-                                   "teacher_view = edges\n",
-                                   LBK_PART_TRAIN, 0);
+    first_batch first;
+    open_first(&first,
+               "[data]\ndataset = synthetic\nbatch = 16\nheight = 8\nwidth = 9\ntrain = 64\n"
+               "teacher_view = edges\n",
+               LBK_PART_TRAIN, 0);
     const lbk_data *data = &first.box.data;
     for (int i = 0; i < BATCH; i++) {
         float expected[SIZE];
