@@ -88,13 +88,14 @@ def check_unknown_options():
 def check_lists():
     everything, _ = limbeck("list")
     for kind in KINDS:
+        singular = "mix" if kind == "mixes" else kind[:-1]
         lines = limbeck("list", kind)[0].splitlines()
         need(lines and all(re.match(r"[a-z0-9_-]+ +\S", line) for line in lines), f"list {kind}: {lines}")
         need(f"\n{kind}\n" in "\n" + everything, f"list does not have {kind}")
         for name in (line.split()[0] for line in lines):
             need(f"\n  {name} " in everything, f"list does not have {kind} {name}")
             text, _ = limbeck("describe", kind, name)
-            need(text.startswith(f"{kind[:-1]} {name}: "), f"describe {kind} {name}: {text}")
+            need(text.startswith(f"{singular} {name}: "), f"describe {kind} {name}: {text}")
     registered = sum(len(re.findall(r"^LBK_[A-Z]+\(", open(os.path.join(SOURCE, "host", folder, "registry.def")).read(), re.M))
                      for folder in ("optim", "data", "distill"))
     listed = sum(len(limbeck("list", kind)[0].splitlines()) for kind in KINDS[1:] if kind != "models")
