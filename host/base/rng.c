@@ -62,10 +62,38 @@ float lbk_rng_uniform(lbk_rng *rng) {
     return (float)(lbk_rng_u32(rng) >> 8) * 0x1p-24f;
 }
 
+double lbk_rng_between(lbk_rng *rng, double low, double high) {
+    return low + (high - low) * (double)lbk_rng_uniform(rng);
+}
+
+/* Uniform in (0, 1]: its logarithm stays finite. */
+static double positive(lbk_rng *rng) {
+    return (lbk_rng_u32(rng) + 1.0) * 0x1p-32;
+}
+
 float lbk_rng_normal(lbk_rng *rng) {
-    double radius = (lbk_rng_u32(rng) + 1.0) * 0x1p-32; /* (0, 1]: the logarithm stays finite */
+    double radius = positive(rng);
     double angle = lbk_rng_u32(rng) * 0x1p-32;
     return (float)(sqrt(-2.0 * log(radius)) * cos(two_pi * angle));
+}
+
+/* The logarithm of a gamma variate, which for small shapes is itself too small for a double. Rejection for shape + 1,
+ * brought down by U^(1/shape): Marsaglia and Tsang 2000, sections 2 and 6. */
+static double log_gamma_variate(lbk_rng *rng, double shape) {
+    double d = shape + 1.0 - 1.0 / 3.0, c = 1.0 / sqrt(9.0 * d), x, v;
+    do {
+        do {
+            x = (double)lbk_rng_normal(rng);
+            v = 1.0 + c * x;
+        } while (v <= 0.0);
+        v = v * v * v;
+    } while (log(positive(rng)) >= 0.5 * x * x + d - d * v + d * log(v));
+    return log(d * v) + log(positive(rng)) / shape;
+}
+
+double lbk_rng_beta(lbk_rng *rng, double shape) {
+    double own = log_gamma_variate(rng, shape), other = log_gamma_variate(rng, shape);
+    return 1.0 / (1.0 + exp(other - own));
 }
 
 void lbk_rng_shuffle(lbk_rng *rng, uint32_t *items, size_t count) {

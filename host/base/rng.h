@@ -16,6 +16,7 @@ typedef enum lbk_rng_purpose {
     LBK_RNG_METHOD = 6,  /* for distillation methods */
     LBK_RNG_TEST = 7,
     LBK_RNG_SYNTHETIC = 8, /* images of the dataset synthetic; epoch = part, sample = sample or class */
+    LBK_RNG_MIX = 9,       /* which samples of a batch are mixed, and how; sample = batch of the epoch */
 } lbk_rng_purpose;
 
 typedef struct lbk_rng {
@@ -35,8 +36,13 @@ uint32_t lbk_rng_u32(lbk_rng *rng);
 uint32_t lbk_rng_below(lbk_rng *rng, uint32_t bound);
 /* Uniform in [0, 1), 24 bits. */
 float lbk_rng_uniform(lbk_rng *rng);
+/* Uniform in [low, high], low <= high, of as many steps as lbk_rng_uniform(). */
+double lbk_rng_between(lbk_rng *rng, double low, double high);
 /* Normal, mean 0, variance 1 (Box-Muller's cosine half: two numbers drawn for each). */
 float lbk_rng_normal(lbk_rng *rng);
+/* Beta(shape, shape), shape >= 0.01: the share of one of two equal gamma variates (Marsaglia and Tsang, "A simple method
+ * for generating gamma variables", 2000). Draws as many numbers as it needs. */
+double lbk_rng_beta(lbk_rng *rng, double shape);
 /* Fisher-Yates over items[count], count < 2^32. */
 void lbk_rng_shuffle(lbk_rng *rng, uint32_t *items, size_t count);
 

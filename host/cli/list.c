@@ -40,7 +40,7 @@ static lbk_status run_list(lbk_args *args) {
 
 const lbk_command lbk_command_list = {
     .name = "list",
-    .usage = "list [ops|methods|models|datasets|augmentations|optimizers|schedules|presets|tables]",
+    .usage = "list [ops|methods|models|datasets|augmentations|mixes|optimizers|schedules|presets|tables]",
     .summary = "list what can be named in an experiment or a model",
     .help = "",
     .run = run_list,

@@ -1,7 +1,6 @@
-/* Reading [data] and [augment.*], without touching a data file. Opening is in open.c. */
-#include "data/data.h"
+/* Reading [data], without touching a data file. What it names for images is in transforms.c, opening in open.c. */
+#include "data/transforms.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const lbk_param lbk_data_table[] = {
@@ -10,6 +9,16 @@ const lbk_param lbk_data_table[] = {
     LBK_PARAM_BOOL(lbk_data_params, shuffle, "yes", "a new order of the training samples in every epoch", NULL),
     LBK_PARAM_WORDS(lbk_data_params, augment, "none", "augmentations of training samples, in this order, or none",
                     NULL),
+    LBK_PARAM_TEXT(lbk_data_params, mix, "none",
+                   "how the samples of a training batch are mixed with one another, or none", NULL),
+    LBK_PARAM_WORDS(lbk_data_params, student_view, "same",
+                    "augmentations of what the student sees, after those of `augment`; plain first: without those",
+                    NULL),
+    LBK_PARAM_WORDS(lbk_data_params, teacher_view, "same", "the same for the teacher", NULL),
+    LBK_PARAM_FLOAT(lbk_data_params, subset, "1", 0.000001, 1, NULL,
+                    "share of the training part, less validation, that is used; chosen by seed", NULL),
+    LBK_PARAM_BOOL(lbk_data_params, subset_balanced, "yes",
+                   "the subset holds its share of every class, at least one sample; no: any samples", NULL),
     LBK_PARAM_FLOAT(lbk_data_params, labels, "1", 0, 1, NULL,
                     "share of the training labels the student sees, class-balanced, at least one a class; 0: none",
                     NULL),
@@ -26,29 +35,14 @@ static size_t table_length(const lbk_param *table) {
     return count;
 }
 
-/* `; did you mean "x"?`, or nothing, into text[96]. */
-static const char *suggest(const char *word, const char *const *names, size_t count, char *text) {
-    const char *near = lbk_nearest(word, names, count);
-    snprintf(text, 96, near ? "; did you mean \"%s\"?" : "%s", near ? near : "");
-    return text;
-}
-
-enum { MAX_NAMES = 64 }; /* of datasets or augmentations that a suggestion considers */
+enum { MAX_NAMES = 64 }; /* of datasets that a suggestion considers */
 
 static const char *suggest_dataset(const char *word, char *text) {
     const char *names[MAX_NAMES];
     size_t count = 0;
     for (const lbk_dataset *const *d = lbk_dataset_all(); *d && count < MAX_NAMES; d++)
         names[count++] = (*d)->name;
-    return suggest(word, names, count, text);
-}
-
-static const char *suggest_augmentation(const char *word, char *text) {
-    const char *names[MAX_NAMES];
-    size_t count = 0;
-    for (const lbk_augmentation *const *a = lbk_augmentation_all(); *a && count < MAX_NAMES; a++)
-        names[count++] = (*a)->name;
-    return suggest(word, names, count, text);
+    return lbk_transforms_suggest(word, names, count, text);
 }
 
 static lbk_status find_dataset(lbk_data *data, lbk_ini *ini) {
@@ -83,69 +77,8 @@ static lbk_status read_section(lbk_data *data, lbk_ini *ini) {
     LBK_TRY(lbk_ini_read(ini, "data", table, values, NULL));
     memcpy(&data->params, values, sizeof data->params);
     data->dataset_params = values + offset;
-    return LBK_OK;
-}
-
-/* LBK_ERR_INPUT at the `augment` key; the default is never wrong. */
-static lbk_status augment_fail(lbk_ini *ini, const char *fmt, const char *word, const char *hint) {
-    char text[256];
-    snprintf(text, sizeof text, fmt, word, hint);
-    return lbk_ini_fail(ini, lbk_ini_find(ini, "data", "augment"), "%s", text);
-}
-
-static lbk_status add_augmentation(lbk_data *data, lbk_ini *ini, const char *name) {
-    static const lbk_param no_params[] = {LBK_PARAM_END};
-    char hint[96];
-    const char *section;
-    int at = data->augmentation_count;
-    const lbk_augmentation *found = lbk_augmentation_find(name);
-    if (!found)
-        return augment_fail(ini, "unknown augmentation \"%.80s\"%s", name, suggest_augmentation(name, hint));
-    for (int i = 0; i < at; i++)
-        if (data->augmentation[i] == found)
-            return augment_fail(ini, "\"%s\" is named twice%s", name, "");
-    if (at == LBK_MAX_AUGMENTATIONS)
-        return augment_fail(ini, "\"%s\" is one augmentation too many%s", name, "");
-    LBK_TRY(lbk_arena_printf(&data->arena, &section, "augment.%s", name));
-    LBK_TRY(lbk_arena_alloc(&data->arena, found->params_size + 1, &data->augmentation_params[at]));
-    data->augmentation[at] = found;
-    data->augmentation_count++;
-    return lbk_ini_read(ini, section, found->params ? found->params : no_params, data->augmentation_params[at], NULL);
-}
-
-static lbk_status read_augmentations(lbk_data *data, lbk_ini *ini) {
-    const lbk_words *words = &data->params.augment;
-    for (int i = 0; i < words->count; i++) {
-        if (strcmp(words->items[i], "none") != 0)
-            LBK_TRY(add_augmentation(data, ini, words->items[i]));
-        else if (words->count > 1)
-            return augment_fail(ini, "\"%s\" stands alone or not at all%s", "none", "");
-    }
-    return LBK_OK;
-}
-
-static bool uses_augmentation(const lbk_data *data, const char *name) {
-    for (int i = 0; i < data->augmentation_count; i++)
-        if (strcmp(data->augmentation[i]->name, name) == 0)
-            return true;
-    return false;
-}
-
-/* Parameters of an augmentation that is not applied would mislead. */
-static lbk_status refuse_inert(const lbk_data *data, const lbk_ini *ini) {
-    static const char prefix[] = "augment.";
-    char hint[96];
-    for (size_t i = 0; i < ini->section_count; i++) {
-        const lbk_ini_section *section = &ini->sections[i];
-        const char *name = section->name + strlen(prefix);
-        if (section->below || strncmp(section->name, prefix, strlen(prefix)) != 0 || uses_augmentation(data, name))
-            continue;
-        if (!lbk_augmentation_find(name))
-            return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: unknown augmentation \"%s\"%s", ini->path, section->line,
-                            section->name, name, suggest_augmentation(name, hint));
-        return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s] has no effect: [data] augment does not name \"%s\"", ini->path,
-                        section->line, section->name, name);
-    }
+    if (data->params.subset >= 1 && !data->params.subset_balanced)
+        return lbk_ini_fail(ini, lbk_ini_find(ini, "data", "subset_balanced"), "has no effect: subset is 1");
     return LBK_OK;
 }
 
@@ -153,8 +86,7 @@ lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed) {
     *data = (lbk_data){.seed = seed};
     LBK_TRY(find_dataset(data, ini));
     LBK_TRY(read_section(data, ini));
-    LBK_TRY(read_augmentations(data, ini));
-    return refuse_inert(data, ini);
+    return lbk_transforms_read(data, ini);
 }
 
 void lbk_data_release(lbk_data *data) {
@@ -165,18 +97,40 @@ void lbk_data_release(lbk_data *data) {
 }
 
 bool lbk_data_views_vary(const lbk_data *data) {
-    return data->augmentation_count > 0;
+    return data->augmentation_count > 0 || data->mix;
 }
 
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part) {
-    if (part == LBK_PART_TRAIN)
+    switch (part) {
+    case LBK_PART_TRAIN:
         return data->train_count;
-    return part == LBK_PART_VALIDATION ? data->validation_count : data->source.test_count;
+    case LBK_PART_VALIDATION:
+        return data->validation_count;
+    case LBK_PART_TEST:
+        return data->source.test_count;
+    case LBK_PART_TEACHER:
+        return data->known_count;
+    }
+    return 0;
+}
+
+const uint32_t *lbk_data_samples(const lbk_data *data, lbk_part part) {
+    switch (part) {
+    case LBK_PART_TRAIN:
+        return data->train;
+    case LBK_PART_VALIDATION:
+        return data->validation;
+    case LBK_PART_TEST:
+        return NULL;
+    case LBK_PART_TEACHER:
+        return data->known;
+    }
+    return NULL;
 }
 
 uint32_t lbk_data_batches_per_epoch(const lbk_data *data, lbk_part part) {
     uint32_t count = lbk_data_count(data, part), batch = (uint32_t)data->params.batch;
-    if (part == LBK_PART_TRAIN && count >= batch)
+    if (lbk_part_is_training(part) && count >= batch)
         return count / batch;
     return count / batch + (count % batch != 0);
 }

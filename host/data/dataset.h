@@ -9,8 +9,15 @@
 #include "base/rng.h"
 #include "tensor/tensor.h"
 
-typedef enum lbk_part { LBK_PART_TRAIN, LBK_PART_VALIDATION, LBK_PART_TEST } lbk_part;
+typedef enum lbk_part {
+    LBK_PART_TRAIN,      /* for distilling */
+    LBK_PART_VALIDATION, /* cut from the dataset's train part */
+    LBK_PART_TEST,
+    LBK_PART_TEACHER, /* TRAIN as the teacher's own training reads it: samples whose label is known, in its view */
+} lbk_part;
 const char *lbk_part_name(lbk_part part);
+/* TRAIN and TEACHER: shuffled, augmented, mixed. */
+bool lbk_part_is_training(lbk_part part);
 
 /* An opened dataset. Filled by lbk_dataset.open. */
 typedef struct lbk_source {
@@ -31,7 +38,8 @@ typedef struct lbk_dataset {
      * are in memory). Errors name the file and the place. `folder`: relative paths are relative to it (the INI file's
      * folder). `source` comes zeroed; after a failure the caller still calls close. */
     lbk_status (*open)(const void *params, const char *folder, lbk_source *source);
-    /* Sample `index` of train or test (never validation): pixels[H*W*C] in 0..1, channels last; *label in [0, classes).
+    /* Sample `index` of train or test (never validation): pixels[H*W*C] in 0..1, channels last; *label in [0, classes),
+     * or -1 for samples of train whose label nobody knows.
      * pixels NULL: only the label is wanted, which no dataset decodes an image for. Thread-safe. Undecodable: an error
      * that names file and place. */
     lbk_status (*read)(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label);
@@ -41,17 +49,48 @@ typedef struct lbk_dataset {
 const lbk_dataset *const *lbk_dataset_all(void); /* NULL-terminated */
 const lbk_dataset *lbk_dataset_find(const char *name);
 
-/* One augmentation: changes a sample in place (or through `scratch`, same size). It may use only `rng`, whose numbers
- * are a function of (seed, epoch, sample, position in the chain): the same view every time it is asked for. */
+/* One image while it is augmented. */
+typedef struct lbk_image {
+    int height, width, channels;
+    float *pixels;  /* [height][width][channels], 0 to 1 */
+    float *scratch; /* of the same size, for whatever an augmentation needs */
+    const float *mean,
+        *deviation; /* [channels]; by which pixels are normalised later: zeros and ones if they are not */
+} lbk_image;
+
+/* One augmentation: changes image->pixels. It may use only `rng`, whose numbers are a function of (seed, epoch, sample,
+ * position in the chain): the same view every time it is asked for. */
 typedef struct lbk_augmentation {
     const char *name, *summary;
     const lbk_param *params; /* keys of [augment.NAME] */
     size_t params_size;
-    lbk_status (*apply)(const void *params, lbk_rng *rng, int height, int width, int channels, float *pixels,
-                        float *scratch);
+    bool fixed; /* draws no numbers: it makes another kind of image (edges) rather than another view. In a network's own
+                 * view it is applied to evaluated samples too */
+    lbk_status (*apply)(const void *params, lbk_rng *rng, const lbk_image *image);
 } lbk_augmentation;
 
 const lbk_augmentation *const *lbk_augmentation_all(void);
 const lbk_augmentation *lbk_augmentation_find(const char *name);
+
+typedef struct lbk_rectangle {
+    int top, left, height, width; /* pixels */
+} lbk_rectangle;
+
+/* What happens to the images of one batch, each of which has a partner in it. */
+typedef struct lbk_mixture {
+    lbk_rectangle box; /* within the image, may be empty: the pixels that change ... */
+    float own;         /* ... to own * pixel + (1 - own) * the partner's pixel */
+} lbk_mixture;
+
+/* One way of mixing batches. It may use only `rng`, whose numbers are a function of (seed, epoch, batch). */
+typedef struct lbk_mix {
+    const char *name, *summary, *source;
+    const lbk_param *params; /* keys of [mix.NAME] */
+    size_t params_size;
+    lbk_mixture (*draw)(const void *params, lbk_rng *rng, int height, int width);
+} lbk_mix;
+
+const lbk_mix *const *lbk_mix_all(void);
+const lbk_mix *lbk_mix_find(const char *name);
 
 #endif

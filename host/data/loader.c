@@ -5,6 +5,7 @@
  * cannot wait for a batch that nobody can start. Which samples a number stands for is settled at that moment; what they
  * look like depends only on (seed, epoch, sample). So neither threads nor depth can change a batch. */
 #include "data/data.h"
+#include "data/mix.h"
 #include "data/view.h"
 
 #include <pthread.h>
@@ -49,11 +50,10 @@ static void order_epoch(lbk_loader *loader, uint32_t epoch) {
     uint32_t count = lbk_data_count(data, loader->part);
     if (loader->ordered && loader->order_epoch == epoch)
         return;
+    const uint32_t *samples = lbk_data_samples(data, loader->part);
     for (uint32_t i = 0; i < count; i++)
-        loader->order[i] = loader->part == LBK_PART_TRAIN        ? data->train[i]
-                           : loader->part == LBK_PART_VALIDATION ? data->validation[i]
-                                                                 : i;
-    if (loader->part == LBK_PART_TRAIN && data->params.shuffle) {
+        loader->order[i] = samples ? samples[i] : i;
+    if (lbk_part_is_training(loader->part) && data->params.shuffle) {
         lbk_rng rng;
         lbk_rng_init(&rng, data->seed, LBK_RNG_SHUFFLE, epoch, 0);
         lbk_rng_shuffle(&rng, loader->order, count);
@@ -83,23 +83,32 @@ static size_t sample_size(const lbk_data *data) {
     return (size_t)data->source.height * (size_t)data->source.width * (size_t)data->source.channels;
 }
 
+/* Pixels and label of row i. */
+static lbk_status fill_row(const lbk_loader *loader, lbk_batch *batch, int i, float *scratch) {
+    size_t size = sample_size(loader->data), at = (size_t)i * size;
+    bool two = batch->teacher_pixels != batch->pixels, teacher = loader->part == LBK_PART_TEACHER;
+    float *pixels = batch->pixels + at, *teacher_pixels = batch->teacher_pixels + at;
+    batch->labels[i] = -1;
+    if (i >= batch->valid) {
+        memset(pixels, 0, size * sizeof *pixels);
+        memset(teacher_pixels, 0, size * sizeof *pixels);
+        return LBK_OK;
+    }
+    return lbk_view_read(&loader->view, loader->part, batch->epoch, batch->samples[i], teacher ? NULL : pixels,
+                         two || teacher ? teacher_pixels : NULL, scratch, &batch->labels[i]);
+}
+
 static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratch) {
     const lbk_data *data = loader->data;
-    const lbk_view *view = &loader->view;
-    size_t size = sample_size(data);
+    bool training = lbk_part_is_training(loader->part);
     for (int i = 0; i < data->params.batch; i++) {
-        int label = -1;
-        float *pixels = batch->pixels + (size_t)i * size;
         if (atomic_load_explicit(&loader->stop, memory_order_relaxed))
             return LBK_OK;
-        if (i < batch->valid)
-            LBK_TRY(lbk_view_read(view, loader->part, batch->epoch, batch->samples[i], pixels, scratch, &label));
-        else
-            memset(pixels, 0, size * sizeof *pixels);
-        bool seen = loader->part != LBK_PART_TRAIN || (i < batch->valid && data->labelled[batch->samples[i]]);
-        batch->labels[i] = label;
-        batch->seen_labels[i] = seen ? label : -1;
+        LBK_TRY(fill_row(loader, batch, i, scratch));
+        bool seen = !training || (i < batch->valid && data->labelled[batch->samples[i]]);
+        batch->seen_labels[i] = seen ? batch->labels[i] : -1;
     }
+    lbk_mix_batch(data, training, batch, scratch);
     return LBK_OK;
 }
 
@@ -128,7 +137,8 @@ static void store_failure(loader_slot *slot, lbk_status status) {
 static void *work(void *argument) {
     lbk_loader *loader = argument;
     float *scratch = NULL;
-    lbk_status ready = lbk_calloc(sample_size(loader->data), sizeof *scratch, &scratch);
+    size_t samples = loader->data->mix ? (size_t)loader->data->params.batch : 1; /* mixing copies a batch */
+    lbk_status ready = lbk_calloc(samples * sample_size(loader->data), sizeof *scratch, &scratch);
     pthread_mutex_lock(&loader->lock);
     for (loader_slot *slot; (slot = claim(loader)) != NULL;) {
         pthread_mutex_unlock(&loader->lock);
@@ -149,10 +159,17 @@ static void *work(void *argument) {
 
 /* ---- Starting and stopping ---- */
 
-static lbk_status slot_alloc(loader_slot *slot, size_t batch, size_t sample) {
+static lbk_status slot_alloc(loader_slot *slot, size_t batch, size_t sample, bool two_views) {
     LBK_TRY(lbk_calloc(batch * sample, sizeof(float), &slot->batch.pixels));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.labels));
+    slot->batch.teacher_pixels = slot->batch.pixels;
+    if (two_views)
+        LBK_TRY(lbk_calloc(batch * sample, sizeof(float), &slot->batch.teacher_pixels));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.seen_labels));
+    LBK_TRY(lbk_calloc(batch, sizeof(uint32_t), &slot->batch.partners));
+    LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.partner_labels));
+    LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.partner_seen_labels));
+    LBK_TRY(lbk_calloc(batch, sizeof(float), &slot->batch.share));
     return lbk_calloc(batch, sizeof(uint32_t), &slot->batch.samples);
 }
 
@@ -176,7 +193,7 @@ static lbk_status set_range(lbk_loader *loader, uint32_t end_epoch) {
         return lbk_fail(LBK_ERR_INPUT, "cannot start at batch %u of the %s part: an epoch has %u batches",
                         loader->start_index, lbk_part_name(loader->part), per_epoch);
     uint64_t epochs = 1;
-    if (loader->part == LBK_PART_TRAIN)
+    if (lbk_part_is_training(loader->part))
         epochs = end_epoch > loader->start_epoch ? end_epoch - loader->start_epoch : 0;
     uint64_t all = epochs * per_epoch;
     loader->end = all > loader->start_index ? all - loader->start_index : 0;
@@ -190,8 +207,10 @@ static lbk_status prepare(lbk_loader *loader, uint32_t end_epoch, int depth, int
     LBK_TRY(lbk_calloc((size_t)threads, sizeof *loader->threads, &loader->threads));
     LBK_TRY(lbk_calloc((size_t)depth, sizeof *loader->slots, &loader->slots));
     loader->depth = depth;
+    bool two_views = !loader->data->same_views && loader->part != LBK_PART_TEACHER;
     for (int i = 0; i < depth; i++)
-        LBK_TRY(slot_alloc(&loader->slots[i], (size_t)loader->data->params.batch, sample_size(loader->data)));
+        LBK_TRY(
+            slot_alloc(&loader->slots[i], (size_t)loader->data->params.batch, sample_size(loader->data), two_views));
     return start_threads(loader, threads);
 }
 
@@ -219,10 +238,16 @@ lbk_status lbk_loader_create(const lbk_data *data, lbk_part part, uint32_t start
 }
 
 static void slot_release(loader_slot *slot) {
+    if (slot->batch.teacher_pixels != slot->batch.pixels)
+        free(slot->batch.teacher_pixels);
     free(slot->batch.pixels);
     free(slot->batch.labels);
     free(slot->batch.seen_labels);
     free(slot->batch.samples);
+    free(slot->batch.partners);
+    free(slot->batch.partner_labels);
+    free(slot->batch.partner_seen_labels);
+    free(slot->batch.share);
     free(slot->message);
 }
 

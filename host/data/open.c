@@ -1,4 +1,4 @@
-/* Opening a dataset: validation split, label budget, normalisation. */
+/* Opening a dataset: validation split, subset, label budget, normalisation. */
 #include "data/data.h"
 #include "data/split.h"
 #include "data/view.h"
@@ -11,11 +11,15 @@
  * small-image datasets, seconds for large ones. */
 #define STATISTICS_PIXELS ((uint64_t)1 << 26)
 
+/* Samples whose label nobody knows make a class of their own behind the others, so that no choice of theirs changes one
+ * among the others. */
 static lbk_status read_labels(const lbk_data *data, int *labels) {
     const lbk_source *source = &data->source;
     for (uint32_t i = 0; i < source->train_count; i++) {
         LBK_TRY(data->dataset->read(source, LBK_PART_TRAIN, i, NULL, &labels[i]));
-        LBK_ENSURE(labels[i] >= 0 && labels[i] < source->classes);
+        LBK_ENSURE(labels[i] >= -1 && labels[i] < source->classes);
+        if (labels[i] < 0)
+            labels[i] = source->classes;
     }
     return LBK_OK;
 }
@@ -24,11 +28,12 @@ static lbk_status read_labels(const lbk_data *data, int *labels) {
 static lbk_status split_validation(lbk_data *data, const int *labels, bool *chosen) {
     uint32_t count = data->source.train_count;
     lbk_split_rule rule = {.share = data->params.validation, .leave_one = true};
-    LBK_TRY(lbk_split_choose(labels, count, data->source.classes, rule, LBK_SPLIT_SEED, LBK_SPLIT_VALIDATION, chosen));
+    LBK_TRY(
+        lbk_split_choose(labels, count, data->source.classes + 1, rule, LBK_SPLIT_SEED, LBK_SPLIT_VALIDATION, chosen));
     LBK_TRY(lbk_arena_alloc(&data->arena, count * sizeof *data->train, &data->train));
     LBK_TRY(lbk_arena_alloc(&data->arena, count * sizeof *data->validation, &data->validation));
     for (uint32_t i = 0; i < count; i++) {
-        if (chosen[i])
+        if (chosen[i] && labels[i] < data->source.classes)
             data->validation[data->validation_count++] = i;
         else
             data->train[data->train_count++] = i;
@@ -36,30 +41,58 @@ static lbk_status split_validation(lbk_data *data, const int *labels, bool *chos
     return LBK_OK;
 }
 
-/* Which of the training samples keep their label. `labels` is packed down to those samples, `chosen` is scratch. */
-static lbk_status choose_labelled(lbk_data *data, int *labels, bool *chosen) {
-    int classes = data->source.classes;
-    lbk_split_rule rule = {.share = data->params.labels};
+/* Chooses among data->train: chosen[i] is for train[i]. `labels` are by index within the dataset, packed[train_count] is
+ * scratch. */
+static lbk_status choose(const lbk_data *data, const int *labels, double share, bool balanced, lbk_split_use use,
+                         int *packed, bool *chosen) {
+    lbk_split_rule rule = {.share = share};
+    for (uint32_t i = 0; i < data->train_count; i++)
+        packed[i] = balanced ? labels[data->train[i]] : 0;
+    return lbk_split_choose(packed, data->train_count, data->source.classes + 1, rule, data->seed, use, chosen);
+}
+
+/* Drops the training samples outside the subset. */
+static lbk_status choose_subset(lbk_data *data, const int *labels, int *packed, bool *chosen) {
+    uint32_t kept = 0;
+    if (data->params.subset >= 1)
+        return LBK_OK;
+    LBK_TRY(choose(data, labels, data->params.subset, data->params.subset_balanced, LBK_SPLIT_SUBSET, packed, chosen));
+    for (uint32_t i = 0; i < data->train_count; i++)
+        if (chosen[i])
+            data->train[kept++] = data->train[i];
+    data->train_count = kept;
+    return LBK_OK;
+}
+
+/* Which of the training samples have a label, and which of these the student may see. */
+static lbk_status choose_labelled(lbk_data *data, const int *labels, int *packed, bool *chosen) {
     LBK_TRY(lbk_arena_alloc(&data->arena, data->source.train_count * sizeof *data->labelled, &data->labelled));
-    for (uint32_t i = 0; i < data->train_count; i++)
-        labels[i] = labels[data->train[i]];
-    LBK_TRY(lbk_split_choose(labels, data->train_count, classes, rule, data->seed, LBK_SPLIT_LABELS, chosen));
-    for (uint32_t i = 0; i < data->train_count; i++)
-        data->labelled[data->train[i]] = chosen[i];
+    LBK_TRY(lbk_arena_alloc(&data->arena, data->train_count * sizeof *data->known, &data->known));
+    LBK_TRY(choose(data, labels, data->params.labels, true, LBK_SPLIT_LABELS, packed, chosen));
+    for (uint32_t i = 0; i < data->train_count; i++) {
+        uint32_t sample = data->train[i];
+        if (labels[sample] == data->source.classes)
+            continue;
+        data->labelled[sample] = chosen[i];
+        data->known[data->known_count++] = sample;
+    }
     return LBK_OK;
 }
 
 static lbk_status split(lbk_data *data) {
     lbk_status status = LBK_OK;
-    int *labels = NULL;
+    int *labels = NULL, *packed = NULL;
     bool *chosen = NULL;
     LBK_GOTO(lbk_calloc(data->source.train_count, sizeof *labels, &labels));
+    LBK_GOTO(lbk_calloc(data->source.train_count, sizeof *packed, &packed));
     LBK_GOTO(lbk_calloc(data->source.train_count, sizeof *chosen, &chosen));
     LBK_GOTO(read_labels(data, labels));
     LBK_GOTO(split_validation(data, labels, chosen));
-    LBK_GOTO(choose_labelled(data, labels, chosen));
+    LBK_GOTO(choose_subset(data, labels, packed, chosen));
+    LBK_GOTO(choose_labelled(data, labels, packed, chosen));
 out:
     free(labels);
+    free(packed);
     free(chosen);
     return status;
 }
@@ -110,7 +143,7 @@ static lbk_status set_normalization(lbk_data *data) {
     return LBK_OK;
 }
 
-/* Reads one view now, so that an augmentation that does not fit the images fails here and not in a loader's thread. */
+/* Reads one sample as both see it now, so that an augmentation that does not fit the images fails here and not in a loader's thread. */
 static lbk_status try_view(const lbk_data *data) {
     const lbk_source *source = &data->source;
     size_t size = (size_t)source->height * (size_t)source->width * (size_t)source->channels;
@@ -119,8 +152,8 @@ static lbk_status try_view(const lbk_data *data) {
     int label;
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_view_init(&view, data));
-    LBK_GOTO(lbk_calloc(2 * size, sizeof *pixels, &pixels));
-    LBK_GOTO(lbk_view_read(&view, LBK_PART_TRAIN, 0, data->train[0], pixels, pixels + size, &label));
+    LBK_GOTO(lbk_calloc(3 * size, sizeof *pixels, &pixels));
+    LBK_GOTO(lbk_view_read(&view, LBK_PART_TRAIN, 0, data->train[0], pixels, pixels + size, pixels + 2 * size, &label));
 out:
     lbk_view_release(&view);
     free(pixels);

@@ -34,6 +34,14 @@ static lbk_status print_dataset(const lbk_data *data, const char *folder, lbk_ar
     return print_table(data->dataset->params, copy, out);
 }
 
+static lbk_status print_section(const char *prefix, const char *name, const lbk_param *table, const void *values,
+                                lbk_text *out) {
+    if (!table || !table->name)
+        return LBK_OK;
+    LBK_TRY(lbk_text_printf(out, "\n[%s.%s]\n", prefix, name));
+    return print_table(table, values, out);
+}
+
 lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *out) {
     lbk_arena arena = {0};
     lbk_status status = LBK_OK;
@@ -41,13 +49,11 @@ lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *ou
     LBK_GOTO(print_table(lbk_data_table, &data->params, out));
     if (data->dataset->params)
         LBK_GOTO(print_dataset(data, folder, &arena, out));
-    for (int i = 0; i < data->augmentation_count; i++) {
-        const lbk_augmentation *a = data->augmentation[i];
-        if (!a->params || !a->params->name)
-            continue;
-        LBK_GOTO(lbk_text_printf(out, "\n[augment.%s]\n", a->name));
-        LBK_GOTO(print_table(a->params, data->augmentation_params[i], out));
-    }
+    for (int i = 0; i < data->augmentation_count; i++)
+        LBK_GOTO(print_section("augment", data->augmentation[i]->name, data->augmentation[i]->params,
+                               data->augmentation_params[i], out));
+    if (data->mix)
+        LBK_GOTO(print_section("mix", data->mix->name, data->mix->params, data->mix_params, out));
 out:
     lbk_arena_release(&arena);
     return status;

@@ -16,6 +16,7 @@ typedef enum lbk_split_use {
     LBK_SPLIT_LABELS = 0,     /* label budget: by the experiment's seed */
     LBK_SPLIT_VALIDATION = 1, /* held-out validation samples: by LBK_SPLIT_SEED */
     LBK_SPLIT_TEST = 2,       /* test samples of datasets that come in one part: by LBK_SPLIT_SEED */
+    LBK_SPLIT_SUBSET = 3,     /* training samples in use: by the experiment's seed */
 } lbk_split_use;
 
 /* Fixed, so that validation and test samples are the same in every experiment: a teacher trained by one run has never

@@ -1,6 +1,7 @@
 #include "data/view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 lbk_status lbk_view_init(lbk_view *view, const lbk_data *data) {
     const lbk_source *source = &data->source;
@@ -21,14 +22,27 @@ void lbk_view_release(lbk_view *view) {
     *view = (lbk_view){0};
 }
 
-/* Each augmentation has its own stream: bits 32 and up of the sample are its position in the chain. */
-static lbk_status augment(const lbk_data *data, uint32_t epoch, uint32_t sample, float *pixels, float *scratch) {
+/* A sample on its way. */
+typedef struct job {
+    const lbk_view *view;
+    lbk_part part;
+    uint32_t epoch, sample;
+    float *scratch;
+} job;
+
+/* Each augmentation has its own stream: bits 32 and up of the sample are its position, `first` for the chain's first. */
+static lbk_status augment(const job *job, const lbk_chain *chain, uint64_t first, float *pixels) {
+    const lbk_data *data = job->view->data;
     const lbk_source *source = &data->source;
-    for (int i = 0; i < data->augmentation_count; i++) {
+    lbk_image image = {source->height, source->width, source->channels, pixels,
+                       job->scratch,   data->mean,    data->deviation};
+    for (int i = 0; i < chain->count; i++) {
+        int item = chain->items[i];
         lbk_rng rng;
-        lbk_rng_init(&rng, data->seed, LBK_RNG_AUGMENT, epoch, (uint64_t)i << 32 | sample);
-        LBK_TRY(data->augmentation[i]->apply(data->augmentation_params[i], &rng, source->height, source->width,
-                                             source->channels, pixels, scratch));
+        if (!lbk_part_is_training(job->part) && !data->augmentation[item]->fixed)
+            continue;
+        lbk_rng_init(&rng, data->seed, LBK_RNG_AUGMENT, job->epoch, (first + (uint64_t)i) << 32 | job->sample);
+        LBK_TRY(data->augmentation[item]->apply(data->augmentation_params[item], &rng, &image));
     }
     return LBK_OK;
 }
@@ -52,14 +66,49 @@ static void normalize(const lbk_view *view, float *pixels) {
         normalize_row(pixels + (size_t)y * row, view->mean_row, view->deviation_row, row);
 }
 
-lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample, float *pixels,
-                         float *scratch, int *label) {
-    const lbk_data *data = view->data;
-    LBK_TRY(data->dataset->read(&data->source, part == LBK_PART_TEST ? LBK_PART_TEST : LBK_PART_TRAIN, sample, pixels,
-                                label));
-    if (part == LBK_PART_TRAIN)
-        LBK_TRY(augment(data, epoch, sample, pixels, scratch));
+/* What both networks see before their own views. */
+static lbk_status augment_common(const job *job, float *pixels) {
+    return augment(job, &job->view->data->augment, 0, pixels);
+}
+
+static lbk_status finish(const job *job, lbk_viewer viewer, float *pixels) {
+    const lbk_data *data = job->view->data;
+    uint64_t first = ((uint64_t)viewer + 1) * LBK_MAX_AUGMENTATIONS;
+    LBK_TRY(augment(job, &data->own[viewer].chain, first, pixels));
     if (data->params.normalize)
-        normalize(view, pixels);
+        normalize(job->view, pixels);
     return LBK_OK;
+}
+
+/* Both from one reading of the sample, which `pixels` holds. */
+static lbk_status make_both(const job *job, float *pixels, float *teacher_pixels) {
+    const lbk_data *data = job->view->data;
+    const lbk_source *source = &data->source;
+    size_t bytes = (size_t)source->height * (size_t)source->width * (size_t)source->channels * sizeof *pixels;
+    bool plain = data->own[LBK_VIEWER_STUDENT].plain, teacher_plain = data->own[LBK_VIEWER_TEACHER].plain;
+    if (plain || teacher_plain)
+        memcpy(teacher_pixels, pixels, bytes);
+    if (!plain)
+        LBK_TRY(augment_common(job, pixels));
+    if (plain && !teacher_plain)
+        LBK_TRY(augment_common(job, teacher_pixels));
+    if (!plain && !teacher_plain)
+        memcpy(teacher_pixels, pixels, bytes);
+    LBK_TRY(finish(job, LBK_VIEWER_STUDENT, pixels));
+    return finish(job, LBK_VIEWER_TEACHER, teacher_pixels);
+}
+
+lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample, float *pixels,
+                         float *teacher_pixels, float *scratch, int *label) {
+    const lbk_data *data = view->data;
+    const job job = {view, part, epoch, sample, scratch};
+    lbk_viewer viewer = pixels ? LBK_VIEWER_STUDENT : LBK_VIEWER_TEACHER;
+    float *first = pixels ? pixels : teacher_pixels;
+    LBK_TRY(data->dataset->read(&data->source, part == LBK_PART_TEST ? LBK_PART_TEST : LBK_PART_TRAIN, sample, first,
+                                label));
+    if (pixels && teacher_pixels)
+        return make_both(&job, pixels, teacher_pixels);
+    if (!data->own[viewer].plain || part == LBK_PART_TEACHER)
+        LBK_TRY(augment_common(&job, first));
+    return finish(&job, viewer, first);
 }

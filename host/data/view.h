@@ -13,9 +13,10 @@ typedef struct lbk_view {
 lbk_status lbk_view_init(lbk_view *view, const lbk_data *data);
 void lbk_view_release(lbk_view *view); /* harmless on a zeroed view */
 
-/* Sample `sample` of `part` (an index into the dataset's train part for TRAIN and VALIDATION) into pixels[H*W*C];
- * augmented for TRAIN only. scratch[H*W*C] is the calling thread's. Thread-safe. */
+/* Sample `sample` of `part` (an index into the dataset's train part, but for TEST) into pixels[H*W*C], and as the teacher
+ * sees it into teacher_pixels[H*W*C]; either may be NULL. Augmented for training parts only, but for what is fixed in a
+ * network's own view. scratch[H*W*C] is the calling thread's. Thread-safe. */
 lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample, float *pixels,
-                         float *scratch, int *label);
+                         float *teacher_pixels, float *scratch, int *label);
 
 #endif

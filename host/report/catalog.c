@@ -18,6 +18,7 @@ static const lbk_catalog_kind kinds[] = {
     {"models", "model", NULL},
     {"datasets", "dataset", "[data]"},
     {"augmentations", "augmentation", "[augment.NAME]"},
+    {"mixes", "mix", "[mix.NAME]"},
     {"optimizers", "optimizer", "[teacher] and [student]"},
     {"schedules", "schedule", "[teacher] and [student]"},
     {"presets", "preset", NULL},
@@ -162,6 +163,14 @@ static lbk_status add_augmentations(listing *l) {
     return LBK_OK;
 }
 
+static lbk_status add_mixes(listing *l) {
+    for (const lbk_mix *const *m = lbk_mix_all(); *m; m++)
+        LBK_TRY(
+            add(l, (lbk_catalog_entry){
+                       .name = (*m)->name, .summary = (*m)->summary, .source = (*m)->source, .params = (*m)->params}));
+    return LBK_OK;
+}
+
 static lbk_status add_optimizers(listing *l) {
     for (const lbk_optimizer *const *o = lbk_optimizer_all(); *o; o++)
         LBK_TRY(add(l, (lbk_catalog_entry){.name = (*o)->name,
@@ -253,9 +262,9 @@ static lbk_status add_tables(listing *l) {
 
 lbk_status lbk_catalog_entries(const lbk_catalog_kind *kind, lbk_arena *arena, lbk_catalog_entry **entries,
                                size_t *count) {
-    static lbk_status (*const adders[])(listing *) = {add_ops,       add_methods,       add_models,
-                                                      add_data,      add_augmentations, add_optimizers,
-                                                      add_schedules, add_presets,       add_tables};
+    static lbk_status (*const adders[])(listing *) = {add_ops,           add_methods, add_models,     add_data,
+                                                      add_augmentations, add_mixes,   add_optimizers, add_schedules,
+                                                      add_presets,       add_tables};
     listing l = {.arena = arena};
     LBK_TRY(adders[kind - kinds](&l));
     *entries = l.items;

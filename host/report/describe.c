@@ -120,6 +120,7 @@ static lbk_status reference(lbk_arena *arena, lbk_text *out) {
     LBK_TRY(kind_sections("datasets", "Datasets", "Values of `dataset`; their keys stand in [data].", arena, out));
     LBK_TRY(kind_sections("augmentations", "[augment.NAME]", "Values of `augment`; one section for each that is set.",
                           arena, out));
+    LBK_TRY(kind_sections("mixes", "[mix.NAME]", "Values of `mix`, which has one section.", arena, out));
     LBK_TRY(kind_sections("optimizers", "Optimisers",
                           "Values of `optimizer`; their keys stand in [teacher] and [student].", arena, out));
     LBK_TRY(kind_sections("schedules", "Schedules",

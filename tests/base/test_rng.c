@@ -95,6 +95,58 @@ Test(rng, normal_moments_and_tails) {
     cr_assert_float_eq((double)beyond_two / DRAWS, 0.0455003, 5 * sqrt(0.0455 * 0.9545 / DRAWS));
 }
 
+Test(rng, between_spans_its_range) {
+    lbk_rng rng;
+    double sum = 0, squares = 0;
+    lbk_rng_init(&rng, 8, LBK_RNG_TEST, 0, 0);
+    for (int i = 0; i < DRAWS; i++) {
+        double u = lbk_rng_between(&rng, -2.0, 6.0);
+        cr_assert(u >= -2.0 && u < 6.0);
+        sum += u;
+        squares += (u - 2.0) * (u - 2.0);
+    }
+    cr_assert_float_eq(sum / DRAWS, 2.0, 5 * sqrt(64.0 / 12 / DRAWS));
+    cr_assert_float_eq(squares / DRAWS, 64.0 / 12, 5 * sqrt(64.0 * 64 / 180 / DRAWS));
+    cr_assert_eq(lbk_rng_between(&rng, 3.5, 3.5), 3.5);
+}
+
+/* Distribution functions in closed form: the arcsine law, the uniform law, and 3x^2 - 2x^3. */
+Test(rng, beta_follows_its_law) {
+    static const double shapes[] = {0.5, 1.0, 2.0}, places[] = {0.01, 0.2, 0.5, 0.9};
+    for (int s = 0; s < 3; s++) {
+        int below[4] = {0};
+        lbk_rng rng;
+        lbk_rng_init(&rng, 9, LBK_RNG_TEST, 0, (uint64_t)s);
+        for (int i = 0; i < DRAWS; i++) {
+            double x = lbk_rng_beta(&rng, shapes[s]);
+            cr_assert(x >= 0.0 && x <= 1.0);
+            for (int k = 0; k < 4; k++)
+                below[k] += x < places[k];
+        }
+        for (int k = 0; k < 4; k++) {
+            double x = places[k];
+            double p = s == 0 ? asin(sqrt(x)) / asin(1.0) : s == 1 ? x : 3 * x * x - 2 * x * x * x;
+            cr_assert_float_eq((double)below[k] / DRAWS, p, 5 * sqrt(p * (1 - p) / DRAWS), "shape %g at %g", shapes[s],
+                               x);
+        }
+    }
+}
+
+/* Nearly a coin: both ends are reached and nothing is not a number. */
+Test(rng, beta_of_tiny_shapes_is_finite) {
+    lbk_rng rng;
+    int ends = 0, high = 0;
+    lbk_rng_init(&rng, 10, LBK_RNG_TEST, 0, 0);
+    for (int i = 0; i < 10000; i++) {
+        double x = lbk_rng_beta(&rng, 0.01);
+        cr_assert(x >= 0.0 && x <= 1.0);
+        ends += x < 1e-3 || x > 1 - 1e-3;
+        high += x > 0.5;
+    }
+    cr_assert_gt(ends, 9000);
+    cr_assert(high > 4750 && high < 5250, "%d", high); /* deviation 50 */
+}
+
 Test(rng, below_is_even) {
     lbk_rng rng;
     int counts[7] = {0};

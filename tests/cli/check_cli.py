@@ -13,7 +13,7 @@ import tempfile
 
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 COMMANDS = ["run", "reproduce", "check", "eval", "devices", "list", "describe", "bench", "kernels", "docs", "version", "help"]
-KINDS = ["ops", "methods", "models", "datasets", "augmentations", "optimizers", "schedules", "presets", "tables"]
+KINDS = ["ops", "methods", "models", "datasets", "augmentations", "mixes", "optimizers", "schedules", "presets", "tables"]
 FILES = {"models": "models", "presets": "experiments/presets", "tables": "experiments/tables"}  # kinds whose entries are files, and where
 EXPERIMENT = """[experiment]
 name = little
@@ -89,13 +89,14 @@ def check_unknown_options():
 def check_lists():
     everything, _ = limbeck("list")
     for kind in KINDS:
+        singular = "mix" if kind == "mixes" else kind[:-1]
         lines = limbeck("list", kind)[0].splitlines()
         need(lines and all(re.match(r"[a-z0-9_-]+ +\S", line) for line in lines), f"list {kind}: {lines}")
         need(f"\n{kind}\n" in "\n" + everything, f"list does not have {kind}")
         for name in (line.split()[0] for line in lines):
             need(f"\n  {name} " in everything, f"list does not have {kind} {name}")
             text, _ = limbeck("describe", kind, name)
-            need(text.startswith(f"{kind[:-1]} {name}: "), f"describe {kind} {name}: {text}")
+            need(text.startswith(f"{singular} {name}: "), f"describe {kind} {name}: {text}")
     registered = sum(len(re.findall(r"^LBK_[A-Z]+\(", open(os.path.join(SOURCE, "host", folder, "registry.def")).read(), re.M))
                      for folder in ("optim", "data", "distill"))
     listed = sum(len(limbeck("list", kind)[0].splitlines()) for kind in KINDS[1:] if kind not in FILES)

@@ -4,6 +4,7 @@
 #include "data/view.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 TestSuite(data, .init = box_make, .fini = box_remove);
@@ -118,6 +119,85 @@ Test(data, label_budget_depends_on_the_seed_and_grows_with_the_share) {
     box_close(&c);
 }
 
+static void count_train(const box_data *box, int counts[10]) {
+    for (int c = 0; c < 10; c++)
+        counts[c] = 0;
+    for (uint32_t i = 0; i < box->data.train_count; i++) {
+        counts[label_of(box, box->data.train[i])]++;
+        cr_assert(i == 0 || box->data.train[i] > box->data.train[i - 1]); /* in file order, each once */
+    }
+}
+
+/* Validation comes first and is the same as without a subset; labels come last and are a share of the subset. */
+Test(data, subset_is_balanced_and_composes) {
+    box_data all, part;
+    int before[10], after[10];
+    box_open_ok(&all, DIGITS "validation = 0.2\n", 3);
+    box_open_ok(&part, DIGITS "validation = 0.2\nsubset = 0.3\nlabels = 0.5\n", 3);
+    count_train(&all, before);
+    count_train(&part, after);
+    cr_assert_eq(all.data.validation_count, part.data.validation_count);
+    cr_assert_arr_eq(all.data.validation, part.data.validation, all.data.validation_count * sizeof(uint32_t));
+    for (int c = 0; c < 10; c++) {
+        cr_assert_eq(after[c], (int)(before[c] * 0.3 + 0.5), "class %d", c);
+        cr_assert_eq(labelled_of_class(&part, c), (int)(after[c] * 0.5 + 0.5), "class %d", c);
+    }
+    int labelled = 0, inside = 0;
+    for (uint32_t i = 0; i < 1437; i++)
+        labelled += part.data.labelled[i];
+    for (uint32_t i = 0; i < part.data.train_count; i++)
+        inside += part.data.labelled[part.data.train[i]];
+    cr_assert(labelled == inside && labelled > 100);
+    for (int c = 0; c < 4; c++)
+        cr_assert(all.data.mean[c] == part.data.mean[c] && all.data.deviation[c] == part.data.deviation[c]);
+    box_close(&all);
+    box_close(&part);
+    box_open_ok(&part, DIGITS "subset = 0.0001\n", 3);
+    cr_assert_eq(part.data.train_count, 10); /* one of each class */
+    box_close(&part);
+}
+
+Test(data, subset_of_any_samples) {
+    box_data box;
+    int counts[10], uneven = 0;
+    box_open_ok(&box, DIGITS "subset = 0.1\nsubset_balanced = no\n", 3);
+    cr_assert_eq(box.data.train_count, 144); /* 143.7 */
+    count_train(&box, counts);
+    for (int c = 0; c < 10; c++)
+        uneven += abs(counts[c] - 14) > 1;
+    cr_assert_gt(uneven, 2);
+    box_close(&box);
+    box_open_ok(&box, DIGITS "subset = 0.000001\nsubset_balanced = no\n", 3);
+    cr_assert_eq(box.data.train_count, 1);
+    box_close(&box);
+}
+
+Test(data, subset_depends_on_the_seed_and_grows_with_the_share) {
+    box_data small, large, other;
+    bool in[1437] = {false};
+    uint32_t shared = 0;
+    box_open_ok(&small, DIGITS "subset = 0.1\n", 3);
+    box_open_ok(&large, DIGITS "subset = 0.4\n", 3);
+    box_open_ok(&other, DIGITS "subset = 0.4\n", 4);
+    for (uint32_t i = 0; i < large.data.train_count; i++)
+        in[large.data.train[i]] = true;
+    for (uint32_t i = 0; i < small.data.train_count; i++)
+        cr_assert(in[small.data.train[i]]);
+    for (uint32_t i = 0; i < other.data.train_count; i++)
+        shared += in[other.data.train[i]];
+    cr_assert(shared > 150 && shared < 310, "%u", shared); /* 16 % of 1437: 230 */
+    box_close(&small);
+    box_close(&large);
+    box_close(&other);
+}
+
+Test(data, refuses_subsets_without_effect) {
+    box_expect_error(DIGITS "subset_balanced = no\n", LBK_ERR_INPUT,
+                     "@/x.ini:3: [data] subset_balanced: has no effect: subset is 1");
+    box_expect_error(DIGITS "subset = 0\n", LBK_ERR_INPUT,
+                     "@/x.ini:3: [data] subset: expected number in [1e-06, 1], got \"0\"");
+}
+
 Test(data, normalised_training_views_have_mean_0_and_deviation_1) {
     box_data box;
     lbk_view view;
@@ -127,7 +207,7 @@ Test(data, normalised_training_views_have_mean_0_and_deviation_1) {
     box_open_ok(&box, DIGITS, 1);
     cr_assert_eq(lbk_view_init(&view, &box.data), LBK_OK);
     for (uint32_t i = 0; i < 1437; i++) {
-        cr_assert_eq(lbk_view_read(&view, LBK_PART_TRAIN, 0, i, pixels, scratch, &label), LBK_OK);
+        cr_assert_eq(lbk_view_read(&view, LBK_PART_TRAIN, 0, i, pixels, NULL, scratch, &label), LBK_OK);
         for (int k = 0; k < 64; k++) {
             sum += (double)pixels[k];
             square += (double)pixels[k] * (double)pixels[k];
@@ -192,4 +272,25 @@ Test(data, refuses_wrong_augmentations) {
                      "@/x.ini:3: [augment.corp]: unknown augmentation \"corp\"; did you mean \"crop\"?");
     box_expect_error(DIGITS "augment = crop\n[augment.crop]\npadding = 8\n", LBK_ERR_INPUT,
                      "dataset digits: crop: padding 8 is not smaller than the image, 8x8");
+}
+
+/* What is printed says everything: read again, it prints the same. */
+Test(data, prints_what_it_reads) {
+    box_data box, again;
+    lbk_text first = {0}, second = {0};
+    box_open_ok(&box,
+                DIGITS
+                "augment = crop, rotate\nstudent_view = plain, cutout\nteacher_view = edges, cutout\nmix = cutmix\n"
+                "subset = 0.5\nsubset_balanced = no\n[augment.cutout]\nholes = 2\n[mix.cutmix]\np = 0.25\n",
+                7);
+    cr_assert_eq(lbk_data_print(&box.data, box_path(), &first), LBK_OK);
+    box_open_ok(&again, first.data, 7);
+    cr_assert_eq(lbk_data_print(&again.data, box_path(), &second), LBK_OK);
+    cr_assert_str_eq(first.data, second.data);
+    cr_assert_not_null(strstr(first.data, "\n[mix.cutmix]\nalpha = 1\np = 0.25\n"), "%s", first.data);
+    cr_assert_not_null(strstr(first.data, "\n[augment.cutout]\nsize = 8\nholes = 2\n"), "%s", first.data);
+    lbk_text_release(&first);
+    lbk_text_release(&second);
+    box_close(&box);
+    box_close(&again);
 }

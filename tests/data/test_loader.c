@@ -9,15 +9,17 @@
 TestSuite(loader, .init = box_make, .fini = box_remove, .timeout = 120);
 
 #define PLAIN "[data]\ndataset = digits\nbatch = 100\n"
-#define AUGMENTED PLAIN "augment = crop, flip\nlabels = 0.5\n[augment.crop]\npadding = 2\n"
+#define AUGMENTED                                                                                                      \
+    PLAIN "augment = crop, flip\nmix = mixup\nlabels = 0.5\nteacher_view = plain, cutout\n[augment.crop]\npadding = "  \
+          "2\n[mix.mixup]\np = 0.7\n"
 
 enum { BATCH = 100, SIZE = 64, PER_EPOCH = 14 }; /* 1437 / 100 */
 
 /* A copy of everything a batch says. */
 typedef struct copy {
-    float pixels[BATCH * SIZE];
-    int32_t labels[BATCH], seen[BATCH];
-    uint32_t samples[BATCH], epoch, index;
+    float pixels[BATCH * SIZE], teacher_pixels[BATCH * SIZE], share[BATCH];
+    int32_t labels[BATCH], seen[BATCH], partner_labels[BATCH], partner_seen[BATCH];
+    uint32_t samples[BATCH], partners[BATCH], epoch, index;
     int valid;
 } copy;
 
@@ -26,6 +28,11 @@ static void copy_batch(const lbk_batch *batch, copy *to) {
     memcpy(to->pixels, batch->pixels, sizeof to->pixels);
     memcpy(to->labels, batch->labels, sizeof to->labels);
     memcpy(to->seen, batch->seen_labels, sizeof to->seen);
+    memcpy(to->teacher_pixels, batch->teacher_pixels, sizeof to->teacher_pixels);
+    memcpy(to->share, batch->share, sizeof to->share);
+    memcpy(to->partner_labels, batch->partner_labels, sizeof to->partner_labels);
+    memcpy(to->partner_seen, batch->partner_seen_labels, sizeof to->partner_seen);
+    memcpy(to->partners, batch->partners, sizeof to->partners);
     memcpy(to->samples, batch->samples, sizeof to->samples);
     to->epoch = batch->epoch;
     to->index = batch->index;
@@ -148,6 +155,7 @@ Test(loader, test_and_validation_come_in_order_once_and_padded) {
         int row = i % BATCH, label;
         float pixels[SIZE];
         cr_assert_eq(b->valid, i < 300 ? 100 : 60);
+        cr_assert(b->share[row] == 1.0f && b->partners[row] == (uint32_t)row);
         if (i >= 360) {
             cr_assert(b->labels[row] == -1 && b->seen[row] == -1 && b->samples[row] == 0);
             for (int k = 0; k < SIZE; k++)

@@ -50,16 +50,18 @@ Test(registry, every_default_is_valid) {
 enum { H = 11, W = 7, C = 3, SIZE = H * W * C, GUARD = 16 };
 static const float sentinel = -12345.0f;
 
-/* One application by stream (seed 3, epoch, sample), between sentinels. */
-static void apply_guarded(const lbk_augmentation *a, const void *params, uint32_t sample, float *out) {
+/* One application by stream (seed 3, epoch, sample), between sentinels; whether it drew a number. */
+static bool apply_guarded(const lbk_augmentation *a, const void *params, uint32_t sample, float *out) {
+    static const float zeros[C] = {0}, ones[C] = {1.0f, 1.0f, 1.0f};
     float pixels[SIZE + 2 * GUARD], scratch[SIZE + 2 * GUARD];
     for (int i = 0; i < SIZE + 2 * GUARD; i++)
         pixels[i] = scratch[i] = sentinel;
     for (int i = 0; i < SIZE; i++)
-        pixels[GUARD + i] = (float)i / SIZE;
+        pixels[GUARD + i] = (float)(i * 37 % SIZE) / SIZE;
+    lbk_image image = {H, W, C, pixels + GUARD, scratch + GUARD, zeros, ones};
     lbk_rng rng;
     lbk_rng_init(&rng, 3, LBK_RNG_TEST, 0, sample);
-    cr_assert_eq(a->apply(params, &rng, H, W, C, pixels + GUARD, scratch + GUARD), LBK_OK, "%s", lbk_error_message());
+    cr_assert_eq(a->apply(params, &rng, &image), LBK_OK, "%s", lbk_error_message());
     for (int i = 0; i < GUARD; i++) {
         cr_assert_eq(pixels[i], sentinel, "%s", a->name);
         cr_assert_eq(pixels[GUARD + SIZE + i], sentinel, "%s", a->name);
@@ -67,6 +69,7 @@ static void apply_guarded(const lbk_augmentation *a, const void *params, uint32_
         cr_assert_eq(scratch[GUARD + SIZE + i], sentinel, "%s", a->name);
     }
     memcpy(out, pixels + GUARD, SIZE * sizeof *out);
+    return rng.counter[0] != 0;
 }
 
 Test(registry, augmentations_repeat_vary_and_stay_inside_their_buffers) {
@@ -75,17 +78,22 @@ Test(registry, augmentations_repeat_vary_and_stay_inside_their_buffers) {
         void *params = calloc(1, (*a)->params_size + 1);
         float first[SIZE], once[SIZE], again[SIZE];
         int different = 0;
-        cr_assert_eq(lbk_param_defaults((*a)->params, &arena, params), LBK_OK);
+        if ((*a)->params)
+            cr_assert_eq(lbk_param_defaults((*a)->params, &arena, params), LBK_OK);
         apply_guarded(*a, params, 0, first);
         for (uint32_t sample = 0; sample < 64; sample++) {
-            apply_guarded(*a, params, sample, once);
+            bool drew = apply_guarded(*a, params, sample, once);
+            cr_assert(drew == !(*a)->fixed, "%s", (*a)->name);
             apply_guarded(*a, params, sample, again);
             cr_assert_eq(memcmp(once, again, sizeof once), 0, "%s", (*a)->name);
             different += memcmp(once, first, sizeof once) != 0;
             for (int i = 0; i < SIZE; i++)
                 cr_assert(once[i] >= 0.0f && once[i] <= 1.0f, "%s: %g", (*a)->name, (double)once[i]);
         }
-        cr_assert_gt(different, 8, "%s gives the same view for every sample", (*a)->name);
+        if ((*a)->fixed)
+            cr_assert_eq(different, 0, "%s", (*a)->name);
+        else
+            cr_assert_gt(different, 8, "%s gives the same view for every sample", (*a)->name);
         free(params);
         lbk_arena_release(&arena);
     }

@@ -1,5 +1,5 @@
 /* Random crop: pad every side with black (before normalisation), cut the original size out at a random place. */
-#include "data/dataset.h"
+#include "data/augment.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +28,18 @@ static void shift(const float *from, float *to, int height, int width, int chann
     }
 }
 
-static lbk_status apply(const void *params, lbk_rng *rng, int height, int width, int channels, float *pixels,
-                        float *scratch) {
+static lbk_status apply(const void *params, lbk_rng *rng, const lbk_image *image) {
     int padding = ((const crop_params *)params)->padding;
-    if (padding >= height || padding >= width)
-        return lbk_fail(LBK_ERR_INPUT, "crop: padding %d is not smaller than the image, %dx%d", padding, height, width);
+    if (padding >= image->height || padding >= image->width)
+        return lbk_fail(LBK_ERR_INPUT, "crop: padding %d is not smaller than the image, %dx%d", padding, image->height,
+                        image->width);
     uint32_t places = 2 * (uint32_t)padding + 1;
     int down = padding - (int)lbk_rng_below(rng, places);
     int right = padding - (int)lbk_rng_below(rng, places);
     if (down == 0 && right == 0)
         return LBK_OK;
-    shift(pixels, scratch, height, width, channels, down, right);
-    memcpy(pixels, scratch, (size_t)height * (size_t)width * (size_t)channels * sizeof *pixels);
+    shift(image->pixels, image->scratch, image->height, image->width, image->channels, down, right);
+    memcpy(image->pixels, image->scratch, lbk_image_size(image) * sizeof *image->pixels);
     return LBK_OK;
 }
 

@@ -20,14 +20,12 @@ static void mirror_row(float *row, int width, int channels) {
         }
 }
 
-static lbk_status apply(const void *params, lbk_rng *rng, int height, int width, int channels, float *pixels,
-                        float *scratch) {
-    (void)scratch;
+static lbk_status apply(const void *params, lbk_rng *rng, const lbk_image *image) {
     const flip_params *p = params;
     if ((double)lbk_rng_uniform(rng) >= p->p)
         return LBK_OK;
-    for (int y = 0; y < height; y++)
-        mirror_row(pixels + (ptrdiff_t)y * width * channels, width, channels);
+    for (int y = 0; y < image->height; y++)
+        mirror_row(image->pixels + (ptrdiff_t)y * image->width * image->channels, image->width, image->channels);
     return LBK_OK;
 }
 

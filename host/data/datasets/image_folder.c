@@ -1,5 +1,6 @@
 /* Images in one folder per class: PATH/train/CLASS/NAME.{jpg,jpeg,png} and PATH/test/CLASS/... Classes are numbered in
- * the byte order of their folders' names, samples by class and file name. */
+ * the byte order of their folders' names, samples by class and file name. Images without a label lie in a folder of their own
+ * and follow the others of the training part, by file name. */
 #include "base/file.h"
 #include "data/decode.h"
 #include "data/images.h"
@@ -12,7 +13,7 @@
 #include <strings.h>
 
 typedef struct image_folder_params {
-    const char *path;
+    const char *path, *unlabelled;
     int channels, height, width;
     bool keep;
 } image_folder_params;
@@ -21,6 +22,8 @@ static const char *const channel_choices[] = {"gray", "rgb", NULL};
 
 static const lbk_param image_folder_table[] = {
     LBK_PARAM_TEXT(image_folder_params, path, NULL, "folder that holds train/CLASS/ and test/CLASS/", NULL),
+    LBK_PARAM_TEXT(image_folder_params, unlabelled, "", "folder of more training images, whose labels nobody knows",
+                   NULL),
     LBK_PARAM_CHOICE(image_folder_params, channels, "rgb", channel_choices, "what every image is converted to", NULL),
     LBK_PARAM_INT(image_folder_params, height, "0", 0, 4096, "pixels", "resize to this height; 0: as the files are",
                   NULL),
@@ -36,11 +39,11 @@ enum { KEPT_NONE, KEPT_STORING, KEPT_READY };
 
 typedef struct folder_file {
     const char *name;
-    int label;
+    int label; /* -1: none */
 } folder_file;
 
 typedef struct folder_part {
-    const char *path;     /* PATH/train or PATH/test */
+    const char *path;     /* PATH/train, PATH/test or UNLABELLED */
     const char **classes; /* [class_count], sorted */
     int class_count;
     folder_file *files;
@@ -50,7 +53,7 @@ typedef struct folder_part {
 } folder_part;
 
 typedef struct folder_state {
-    folder_part train, test;
+    folder_part train, test, unlabelled;
     bool resize;
     size_t sample_size;
     lbk_arena arena; /* names and paths */
@@ -105,10 +108,11 @@ out:
 }
 
 static lbk_status scan_files(folder_part *part, int label, lbk_arena *arena) {
-    const char *path;
+    const char *path = part->path;
     struct dirent **names;
     int count;
-    LBK_TRY(lbk_arena_printf(arena, &path, "%s/%s", part->path, part->classes[label]));
+    if (label >= 0)
+        LBK_TRY(lbk_arena_printf(arena, &path, "%s/%s", part->path, part->classes[label]));
     LBK_TRY(names_list(path, is_image_name, &names, &count));
     lbk_status status = LBK_OK;
     if (count == 0)
@@ -125,14 +129,35 @@ out:
     return status;
 }
 
-static lbk_status scan_part(const char *root, const char *name, folder_part *part, lbk_arena *arena) {
-    LBK_TRY(lbk_arena_printf(arena, &part->path, "%s/%s", root, name));
+static lbk_status check_part(const folder_part *part) {
     if (!lbk_path_is_folder(part->path))
         return lbk_fail(LBK_ERR_INPUT, "%s: not a folder", part->path);
+    return LBK_OK;
+}
+
+static lbk_status scan_part(const char *root, const char *name, folder_part *part, lbk_arena *arena) {
+    LBK_TRY(lbk_arena_printf(arena, &part->path, "%s/%s", root, name));
+    LBK_TRY(check_part(part));
     LBK_TRY(scan_classes(part, arena));
     for (int c = 0; c < part->class_count; c++)
         LBK_TRY(scan_files(part, c, arena));
     if (part->count > UINT32_MAX)
+        return lbk_fail(LBK_ERR_INPUT, "%s: %zu files are too many", part->path, part->count);
+    return LBK_OK;
+}
+
+static lbk_status scan_unlabelled(const char *folder, const char *name, folder_state *state) {
+    folder_part *part = &state->unlabelled;
+    char *path = NULL;
+    if (!*name)
+        return LBK_OK;
+    LBK_TRY(lbk_path_join(folder, name, &path));
+    lbk_status status = lbk_arena_strdup(&state->arena, path, &part->path);
+    free(path);
+    LBK_TRY(status);
+    LBK_TRY(check_part(part));
+    LBK_TRY(scan_files(part, -1, &state->arena));
+    if (state->train.count + part->count > UINT32_MAX)
         return lbk_fail(LBK_ERR_INPUT, "%s: %zu files are too many", part->path, part->count);
     return LBK_OK;
 }
@@ -151,11 +176,16 @@ static lbk_status compare_classes(const folder_part *train, const folder_part *t
     return LBK_OK;
 }
 
+static lbk_status file_path(const folder_part *part, const folder_file *file, lbk_text *path) {
+    if (file->label < 0)
+        return lbk_text_printf(path, "%s/%s", part->path, file->name);
+    return lbk_text_printf(path, "%s/%s/%s", part->path, part->classes[file->label], file->name);
+}
+
 static lbk_status decode(const lbk_source *source, const folder_part *part, uint32_t index, lbk_pixmap *image) {
     const folder_state *state = source->state;
-    const folder_file *file = &part->files[index];
     lbk_text path = {0};
-    lbk_status status = lbk_text_printf(&path, "%s/%s/%s", part->path, part->classes[file->label], file->name);
+    lbk_status status = file_path(part, &part->files[index], &path);
     if (status == LBK_OK)
         status = lbk_decode_file(path.data, source->channels, image);
     if (status == LBK_OK && state->resize)
@@ -208,14 +238,16 @@ static lbk_status open_image_folder(const void *params, const char *folder, lbk_
     LBK_GOTO(scan_part(root, "train", &state->train, &state->arena));
     LBK_GOTO(scan_part(root, "test", &state->test, &state->arena));
     LBK_GOTO(compare_classes(&state->train, &state->test));
+    LBK_GOTO(scan_unlabelled(folder, p->unlabelled, state));
     LBK_GOTO(find_size(p, source));
     source->classes = state->train.class_count;
     source->class_names = (const char *const *)state->train.classes;
-    source->train_count = (uint32_t)state->train.count;
+    source->train_count = (uint32_t)(state->train.count + state->unlabelled.count);
     source->test_count = (uint32_t)state->test.count;
-    if (p->keep && state->sample_size * (uint64_t)(state->train.count + state->test.count) < KEEP_LIMIT) {
+    if (p->keep && state->sample_size * ((uint64_t)source->train_count + source->test_count) < KEEP_LIMIT) {
         LBK_GOTO(keep_prepare(&state->train, state->sample_size));
         LBK_GOTO(keep_prepare(&state->test, state->sample_size));
+        LBK_GOTO(keep_prepare(&state->unlabelled, state->sample_size));
     }
 out:
     free(root);
@@ -235,6 +267,10 @@ static lbk_status read_image_folder(const lbk_source *source, lbk_part which, ui
                                     int *label) {
     folder_state *state = source->state;
     folder_part *part = which == LBK_PART_TEST ? &state->test : &state->train;
+    if (part == &state->train && index >= part->count) {
+        index -= (uint32_t)part->count;
+        part = &state->unlabelled;
+    }
     LBK_ENSURE(index < part->count);
     *label = part->files[index].label;
     if (!pixels)
@@ -262,6 +298,7 @@ static void close_image_folder(lbk_source *source) {
     if (state) {
         part_release(&state->train);
         part_release(&state->test);
+        part_release(&state->unlabelled);
         lbk_arena_release(&state->arena);
         free(state);
     }
