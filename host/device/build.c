@@ -211,6 +211,11 @@ static bool account(lbk_device_context *context, double compiled, double stored)
     return within;
 }
 
+static bool storing_wanted(void) {
+    const char *wish = getenv("LIMBECK_STORE");
+    return !wish || strcmp(wish, "off") != 0;
+}
+
 static lbk_status store(lbk_target *target, const char *folder, const lbk_cache_key *key, cl_program program) {
     lbk_binary binary = {0};
     uint64_t start = lbk_clock_ns();
@@ -252,7 +257,7 @@ static lbk_status load_or_compile(lbk_target *target, const lbk_cache_key *key, 
     }
     uint64_t start = lbk_clock_ns();
     lbk_status status = compile(target, source, options, out);
-    bool keep = account(target->context, lbk_clock_since(start), 0);
+    bool keep = account(target->context, lbk_clock_since(start), 0) && storing_wanted();
     if (status == LBK_OK) {
         stats->built++;
         if (folder && keep && store(target, folder, key, *out) != LBK_OK)
