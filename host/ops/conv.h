@@ -113,6 +113,7 @@ lbk_status lbk_conv_differentiate(const lbk_conv *conv, lbk_gradient *g);
 typedef enum lbk_conv_way {
     LBK_CONV_GENERIC,
     LBK_CONV_CPU_LANES, /* few channels per group: each lane of a vector its own group */
+    LBK_CONV_CPU_WINOGRAD_ROWS,
     LBK_CONV_CPU_WINOGRAD,
     LBK_CONV_CPU_DIRECT,
     LBK_CONV_GPU_NARROW, /* few channels per group */
@@ -142,11 +143,13 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv);
     }                                                                                                                  \
     LBK_CONV_WAY_(name, generic, LBK_CONV_GENERIC)                                                                     \
     LBK_CONV_WAY_(name, cpu_lanes, LBK_CONV_CPU_LANES)                                                                 \
+    LBK_CONV_WAY_(name, cpu_winograd_rows, LBK_CONV_CPU_WINOGRAD_ROWS)                                                 \
     LBK_CONV_WAY_(name, cpu_winograd, LBK_CONV_CPU_WINOGRAD)                                                           \
     LBK_CONV_WAY_(name, cpu_direct, LBK_CONV_CPU_DIRECT)                                                               \
     LBK_CONV_WAY_(name, gpu_narrow, LBK_CONV_GPU_NARROW)                                                               \
     LBK_CONV_WAY_(name, gpu_gemm, LBK_CONV_GPU_GEMM)                                                                   \
     static const lbk_variant name##_variants[] = {{LBK_CLASS_CPU, "lanes", name##_emit_cpu_lanes},                     \
+                                                  {LBK_CLASS_CPU, "winograd-rows", name##_emit_cpu_winograd_rows},     \
                                                   {LBK_CLASS_CPU, "winograd", name##_emit_cpu_winograd},               \
                                                   {LBK_CLASS_CPU, "direct", name##_emit_cpu_direct},                   \
                                                   {LBK_CLASS_GPU, "narrow", name##_emit_gpu_narrow},                   \
@@ -154,7 +157,7 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv);
                                                   {LBK_CLASS_GENERIC, "loop", name##_emit_generic},                    \
                                                   {.emit = NULL}};
 
-/* For conv_emit*.c and conv_winograd.c. */
+/* For conv_emit*.c and conv_winograd*.c. */
 
 /* Begins a call of a kernel that computes y or x: the epilogue's options, then output, input 0, scratch memory `weights` (-1:
  * input 1), and the epilogue's inputs. */
@@ -187,7 +190,13 @@ void lbk_conv_call_gather(lbk_call *call, const lbk_conv_gather *g);
 int64_t lbk_conv_lanes(int width, int64_t groups, int64_t in, int64_t out, int64_t *together);
 lbk_status lbk_conv_emit_cpu(lbk_emit *e, const lbk_conv *conv, bool lanes);
 lbk_status lbk_conv_emit_cpu_weight(lbk_emit *e, const lbk_conv *conv, bool lanes);
+/* What Winograd's convolutions can compute: a 3x3 kernel of stride 1, whole blocks of 16 channels, no output that sees nothing
+ * but padding, images of less than 2^31 elements. */
+bool lbk_conv_winograd_fits(const lbk_conv_sizes *s);
+/* Backward data as the forward convolution that it is, of dy with the weights turned by 180 degrees and transposed. Stride 1. */
+lbk_conv_sizes lbk_conv_turned(const lbk_conv_sizes *s);
 lbk_status lbk_conv_emit_winograd(lbk_emit *e, const lbk_conv *conv);
+lbk_status lbk_conv_emit_winograd_rows(lbk_emit *e, const lbk_conv *conv);
 lbk_status lbk_conv_emit_gpu(lbk_emit *e, const lbk_conv *conv);
 lbk_status lbk_conv_emit_gpu_narrow(lbk_emit *e, const lbk_conv *conv);
 int64_t lbk_conv_local_floats(const lbk_emit *e); /* local memory that class cpu's kernels may use, floats */
