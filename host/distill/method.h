@@ -173,4 +173,31 @@ static inline const lbk_shape *lbk_method_shape(const lbk_method_context *c, lbk
     return &lbk_graph_desc(c->graph, value)->shape;
 }
 
+/* ---- What losses on logits share ---- */
+
+/* z / T */
+lbk_status lbk_method_soften(lbk_method_context *c, lbk_value logits, lbk_value temperature, lbk_value *out);
+/* T^2 * loss: a gradient that went through z / T twice keeps its size (Hinton et al. 2015, section 2). */
+lbk_status lbk_method_times_square(lbk_method_context *c, lbk_value loss, lbk_value temperature, lbk_value *out);
+/* [B,...] -> {1}: the sum of all elements over B. */
+lbk_status lbk_method_mean_of_rows(lbk_method_context *c, lbk_value x, lbk_value *out);
+/* Each row less its mean, over its standard deviation (Sun et al. 2024, equation 11). */
+lbk_status lbk_method_standardise(lbk_method_context *c, lbk_value logits, lbk_value *out);
+
+/* Some of a batch's rows. */
+typedef struct lbk_rows {
+    lbk_value one_hot; /* [B,K]: the rows' classes; zeros in rows that do not count */
+    lbk_value mask;    /* [B,1]: 1 where a row counts, else 0 */
+    lbk_value count;   /* {1}: how many, at least 1 */
+} lbk_rows;
+/* The rows that have a label. */
+lbk_status lbk_method_labelled(lbk_method_context *c, lbk_rows *out);
+/* *rows with another mask: `mask` and the count of its ones. */
+lbk_status lbk_method_mask(lbk_method_context *c, lbk_value mask, lbk_rows *rows);
+/* The mean of T^2 KL(softmax(t / T), softmax(s / T)) over the rows that count, 0 when none does. */
+lbk_status lbk_method_masked_kl(lbk_method_context *c, const lbk_rows *rows, lbk_value student, lbk_value teacher,
+                                lbk_value temperature, lbk_value *out);
+/* sum over k of KL between Bernoulli(sigmoid(t_k)) and Bernoulli(sigmoid(s_k)), summed over all rows. */
+lbk_status lbk_method_binary_kl(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *out);
+
 #endif

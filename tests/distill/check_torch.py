@@ -149,6 +149,88 @@ def kd_ramp(s):
     return kl(s.logits, s.teacher_logits, 5.5)
 
 
+@case("soft_ce", "distill.soft_ce.temperature=3")
+def soft_ce(s):
+    targets = F.softmax(s.teacher_logits / 3, 1)
+    return -(9 * targets * F.log_softmax(s.logits / 3, 1)).sum(1).mean()
+
+
+@case("logit_std", "distill.logit_std.temperature=1.5")
+def logit_std(s):
+    def standard(z):
+        return (z - z.mean(1, keepdim=True)) / (1e-7 + z.std(1, keepdim=True))
+
+    return kl(standard(s.logits), standard(s.teacher_logits), 1.5)
+
+
+def dkd_loss(student, teacher, labels, alpha, beta, t):
+    """Zhao et al. 2022, equation 7, over rows that all have a label."""
+    target = F.one_hot(labels, student.shape[1])
+
+    def both(z):
+        p = F.softmax(z / t, 1)
+        return torch.stack([(p * target).sum(1), (p * (1 - target)).sum(1)], 1)
+
+    def others(z):
+        return F.log_softmax(z[target == 0].view(len(z), -1) / t, 1)
+
+    tckd = F.kl_div(both(student).log(), both(teacher), reduction="batchmean")
+    nckd = F.kl_div(others(student), others(teacher).exp(), reduction="batchmean")
+    return t**2 * (alpha * tckd + beta * nckd)
+
+
+@case("dkd", "data.labels=1", "distill.dkd.temperature=3", "distill.dkd.beta=2", "distill.dkd.alpha=0.5")
+def dkd(s):
+    assert (s.labels >= 0).all()
+    return dkd_loss(s.logits, s.teacher_logits, s.labels, 0.5, 2, 3)
+
+
+@case("dkd/unlabelled")
+def dkd_unlabelled(s):
+    seen = s.labels >= 0
+    assert 0 < seen.sum() < len(seen)
+    return dkd_loss(s.logits[seen], s.teacher_logits[seen], s.labels[seen], 1, 8, 4)
+
+
+@case("dkd/standardised", "distill.dkd.standardise=yes", "distill.dkd.temperature=2")
+def dkd_standardised(s):
+    def standard(z):
+        z = z[s.labels >= 0]
+        return (z - z.mean(1, keepdim=True)) / z.std(1, keepdim=True)
+
+    return dkd_loss(standard(s.logits), standard(s.teacher_logits), s.labels[s.labels >= 0], 1, 8, 2)
+
+
+@case("dist", "distill.dist.temperature=2", "distill.dist.beta=0.7", "distill.dist.gamma=1.5")
+def dist(s):
+    def apart(a, b):
+        pairs = torch.stack([torch.corrcoef(torch.stack([x, y]))[0, 1] for x, y in zip(a, b)])
+        return 1 - pairs.mean()
+
+    a, b = F.softmax(s.logits / 2, 1), F.softmax(s.teacher_logits / 2, 1)
+    return 4 * (0.7 * apart(a, b) + 1.5 * apart(a.T, b.T))
+
+
+@case("js", "distill.js.beta=0.3", "distill.js.temperature=2")
+def js(s):
+    a, b = F.softmax(s.logits / 2, 1), F.softmax(s.teacher_logits / 2, 1)
+    mixture = (0.3 * b + 0.7 * a).log()
+    return 4 * (
+        0.3 * F.kl_div(mixture, b, reduction="batchmean") + 0.7 * F.kl_div(mixture, a, reduction="batchmean")
+    )
+
+
+@case("tv", "distill.tv.temperature=2")
+def tv(s):
+    return 2 * 0.5 * (F.softmax(s.logits / 2, 1) - F.softmax(s.teacher_logits / 2, 1)).abs().sum(1).mean()
+
+
+@case("binary", "distill.binary.temperature=2")
+def binary(s):
+    a, b = torch.sigmoid(s.logits / 2), torch.sigmoid(s.teacher_logits / 2)
+    return 4 * (b * (b / a).log() + (1 - b) * ((1 - b) / (1 - a)).log()).sum(1).mean()
+
+
 @case("fitnet", "distill.fitnet.layers=stages")
 def fitnet(s):
     return sum(
