@@ -114,6 +114,7 @@ typedef struct lbk_method {
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
     bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
+    const char *example; /* "key=value" under which tests see the method act on untrained networks; NULL: no key need be set */
     /* NULL: logits only. `teacher` is NULL for a teacherless method. */
     lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);
     lbk_status (*build)(lbk_method_context *context);
