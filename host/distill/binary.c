@@ -2,8 +2,6 @@
  * own, answered by a sigmoid. The temperature is an addition; at 1 the loss is the paper's. */
 #include "distill/method.h"
 
-#include <stdio.h>
-
 typedef struct binary_params {
     lbk_ramp weight;
     lbk_ramp temperature;
@@ -19,14 +17,12 @@ static const lbk_param table[] = {
 
 static lbk_status build(lbk_method_context *c) {
     const binary_params *p = c->params;
-    char factor[48];
     lbk_value t, student, teacher, loss;
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
     LBK_TRY(lbk_method_soften(c, c->student_logits, t, &student));
     LBK_TRY(lbk_method_soften(c, c->teacher_logits, t, &teacher));
     LBK_TRY(lbk_method_binary_kl(c, student, teacher, &loss));
-    snprintf(factor, sizeof factor, "factor=%.17g", 1.0 / (double)lbk_method_shape(c, student)->dim[0]);
-    LBK_TRY(lbk_method_op(c, "scale", &loss, factor, 1, loss));
+    LBK_TRY(lbk_method_scale(c, loss, 1.0 / (double)lbk_method_shape(c, student)->dim[0], &loss));
     LBK_TRY(lbk_method_times_square(c, loss, t, &loss));
     return lbk_method_finish(c, loss);
 }

@@ -26,7 +26,7 @@ static const lbk_param table[] = {
 static lbk_status without_target(lbk_method_context *c, lbk_value z, const lbk_rows *rows, lbk_value t,
                                  lbk_value *out) {
     lbk_value shift;
-    LBK_TRY(lbk_method_op(c, "scale", &shift, "factor=-1000", 1, rows->one_hot));
+    LBK_TRY(lbk_method_scale(c, rows->one_hot, -1000, &shift));
     LBK_TRY(lbk_method_op(c, "scale_by", &shift, "", 2, shift, t));
     return lbk_method_op(c, "add", out, "", 2, z, shift);
 }

@@ -2,8 +2,6 @@
  * beta = 1/2 that of Wen et al., "f-divergence minimization for sequence-level knowledge distillation", ACL 2023. */
 #include "distill/method.h"
 
-#include <stdio.h>
-
 typedef struct js_params {
     lbk_ramp weight;
     double beta;
@@ -23,12 +21,10 @@ static const lbk_param table[] = {
 static lbk_status part(lbk_method_context *c, lbk_value logits, lbk_value t, double share, lbk_value *mixed,
                        lbk_value *sum) {
     lbk_value soft, logs, q;
-    char factor[48];
-    snprintf(factor, sizeof factor, "factor=%.17g", share);
     LBK_TRY(lbk_method_soften(c, logits, t, &soft));
     LBK_TRY(lbk_method_op(c, "log_softmax", &logs, "", 1, soft));
     LBK_TRY(lbk_method_op(c, "exp", &q, "", 1, logs));
-    LBK_TRY(lbk_method_op(c, "scale", mixed, factor, 1, q));
+    LBK_TRY(lbk_method_scale(c, q, share, mixed));
     return lbk_method_op(c, "mul", sum, "", 2, *mixed, logs);
 }
 

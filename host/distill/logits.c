@@ -16,29 +16,35 @@ lbk_status lbk_method_times_square(lbk_method_context *c, lbk_value loss, lbk_va
     return lbk_method_op(c, "scale_by", out, "", 2, loss, square);
 }
 
+lbk_status lbk_method_cross_entropy(lbk_method_context *c, lbk_value logits, lbk_value targets, lbk_value *out) {
+    lbk_value logs, products, sum;
+    LBK_TRY(lbk_method_op(c, "log_softmax", &logs, "", 1, logits));
+    LBK_TRY(lbk_method_op(c, "mul", &products, "", 2, targets, logs));
+    LBK_TRY(lbk_method_op(c, "sum", &sum, "axes=1 keepdims=yes", 1, products));
+    return lbk_method_op(c, "neg", out, "", 1, sum);
+}
+
 lbk_status lbk_method_mean_of_rows(lbk_method_context *c, lbk_value x, lbk_value *out) {
     const lbk_shape *shape = lbk_method_shape(c, x);
-    char factor[48];
+    double elements = (double)(lbk_shape_count(shape) / shape->dim[0]);
     lbk_value mean;
-    snprintf(factor, sizeof factor, "factor=%lld", (long long)(lbk_shape_count(shape) / shape->dim[0]));
     LBK_TRY(lbk_method_op(c, "mean", &mean, "", 1, x));
-    return lbk_method_op(c, "scale", out, factor, 1, mean);
+    return lbk_method_scale(c, mean, elements, out);
 }
 
 /* sqrt(K-1) (z - mean) / |z - mean| is (z - mean) / std, std with K - 1 as in PyTorch. */
 lbk_status lbk_method_standardise(lbk_method_context *c, lbk_value logits, lbk_value *out) {
     long long classes = (long long)lbk_shape_last(lbk_method_shape(c, logits));
-    char eps[48], factor[48];
+    char eps[48];
     lbk_value mean, centred, direction;
     if (classes < 2)
         return lbk_fail(LBK_ERR_INPUT, "one logit has no standard deviation; expected two classes or more");
     double root = sqrt((double)classes - 1);
     snprintf(eps, sizeof eps, "eps=%.9g", EPS * root);
-    snprintf(factor, sizeof factor, "factor=%.17g", root);
     LBK_TRY(lbk_method_op(c, "mean", &mean, "axes=-1 keepdims=yes", 1, logits));
     LBK_TRY(lbk_method_op(c, "sub", &centred, "", 2, logits, mean));
     LBK_TRY(lbk_method_op(c, "l2_normalize", &direction, eps, 1, centred));
-    return lbk_method_op(c, "scale", out, factor, 1, direction);
+    return lbk_method_scale(c, direction, root, out);
 }
 
 lbk_status lbk_method_mask(lbk_method_context *c, lbk_value mask, lbk_rows *rows) {

@@ -114,7 +114,8 @@ typedef struct lbk_method {
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
     bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
-    const char *example; /* "key=value" under which tests see the method act on untrained networks; NULL: no key need be set */
+    const char
+        *example; /* "key=value" under which tests see the method act on untrained networks; NULL: no key need be set */
     /* NULL: logits only. `teacher` is NULL for a teacherless method. */
     lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);
     lbk_status (*build)(lbk_method_context *context);
@@ -180,6 +181,8 @@ static inline const lbk_shape *lbk_method_shape(const lbk_method_context *c, lbk
 lbk_status lbk_method_soften(lbk_method_context *c, lbk_value logits, lbk_value temperature, lbk_value *out);
 /* T^2 * loss: a gradient that went through z / T twice keeps its size (Hinton et al. 2015, section 2). */
 lbk_status lbk_method_times_square(lbk_method_context *c, lbk_value loss, lbk_value temperature, lbk_value *out);
+/* [B,1]: -sum_k p_k ln softmax(z)_k, targets p[B,K]. */
+lbk_status lbk_method_cross_entropy(lbk_method_context *c, lbk_value logits, lbk_value targets, lbk_value *out);
 /* [B,...] -> {1}: the sum of all elements over B. */
 lbk_status lbk_method_mean_of_rows(lbk_method_context *c, lbk_value x, lbk_value *out);
 /* Each row less its mean, over its standard deviation (Sun et al. 2024, equation 11). */

@@ -48,17 +48,15 @@ static lbk_status leave_out_labelled(lbk_method_context *c, lbk_rows *rows) {
 static lbk_status build(lbk_method_context *c) {
     const pseudo_params *p = c->params;
     lbk_rows rows;
-    lbk_value threshold, logs, loss;
+    lbk_value threshold, loss;
     LBK_TRY(lbk_method_scheduled(c, "threshold", p->threshold, &threshold));
     LBK_TRY(confident(c, threshold, &rows));
     if (p->rows == ROWS_UNLABELLED)
         LBK_TRY(leave_out_labelled(c, &rows));
     LBK_TRY(lbk_method_mask(c, rows.mask, &rows));
     LBK_TRY(lbk_method_op(c, "mul", &rows.one_hot, "", 2, rows.one_hot, rows.mask));
-    LBK_TRY(lbk_method_op(c, "log_softmax", &logs, "", 1, c->student_logits));
-    LBK_TRY(lbk_method_op(c, "mul", &loss, "", 2, logs, rows.one_hot));
+    LBK_TRY(lbk_method_cross_entropy(c, c->student_logits, rows.one_hot, &loss));
     LBK_TRY(lbk_method_op(c, "sum", &loss, "", 1, loss));
-    LBK_TRY(lbk_method_op(c, "neg", &loss, "", 1, loss));
     LBK_TRY(lbk_method_op(c, "div", &loss, "", 2, loss, rows.count));
     return lbk_method_finish(c, loss);
 }
@@ -69,7 +67,7 @@ const lbk_method lbk_method_pseudo = {
     .formula = "mean of -ln softmax(z_s)_y, y = argmax z_t, over the rows with max softmax(z_t) > threshold; 0 when "
                "there is none",
     .source = "Lee 2013; Sohn et al. 2020",
-    .example = "threshold=0.3",
+    .example = "threshold=0.2",
     .params = table,
     .params_size = sizeof(pseudo_params),
     .build = build,

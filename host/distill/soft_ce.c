@@ -17,15 +17,13 @@ static const lbk_param table[] = {
 
 static lbk_status build(lbk_method_context *c) {
     const soft_ce_params *p = c->params;
-    lbk_value t, soft_s, soft_t, targets, logs, products, loss;
+    lbk_value t, soft_s, soft_t, targets, loss;
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
     LBK_TRY(lbk_method_soften(c, c->student_logits, t, &soft_s));
     LBK_TRY(lbk_method_soften(c, c->teacher_logits, t, &soft_t));
     LBK_TRY(lbk_method_op(c, "softmax", &targets, "", 1, soft_t));
-    LBK_TRY(lbk_method_op(c, "log_softmax", &logs, "", 1, soft_s));
-    LBK_TRY(lbk_method_op(c, "mul", &products, "", 2, targets, logs));
-    LBK_TRY(lbk_method_mean_of_rows(c, products, &loss));
-    LBK_TRY(lbk_method_op(c, "neg", &loss, "", 1, loss));
+    LBK_TRY(lbk_method_cross_entropy(c, soft_s, targets, &loss));
+    LBK_TRY(lbk_method_op(c, "mean", &loss, "", 1, loss));
     LBK_TRY(lbk_method_times_square(c, loss, t, &loss));
     return lbk_method_finish(c, loss);
 }

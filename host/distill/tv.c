@@ -28,7 +28,7 @@ static lbk_status build(lbk_method_context *c) {
     LBK_TRY(lbk_method_op(c, "sub", &loss, "", 2, student, teacher));
     LBK_TRY(lbk_method_op(c, "abs", &loss, "", 1, loss));
     LBK_TRY(lbk_method_mean_of_rows(c, loss, &loss));
-    LBK_TRY(lbk_method_op(c, "scale", &loss, "factor=0.5", 1, loss));
+    LBK_TRY(lbk_method_scale(c, loss, 0.5, &loss));
     LBK_TRY(lbk_method_op(c, "scale_by", &loss, "", 2, loss, t));
     return lbk_method_finish(c, loss);
 }

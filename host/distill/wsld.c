@@ -16,22 +16,15 @@ static const lbk_param table[] = {
     LBK_PARAM_END,
 };
 
-/* [B,1]: the sum over classes of p ln softmax(z), the negative cross entropy. */
-static lbk_status log_likelihood(lbk_method_context *c, lbk_value z, lbk_value p, lbk_value *out) {
-    lbk_value logs;
-    LBK_TRY(lbk_method_op(c, "log_softmax", &logs, "", 1, z));
-    LBK_TRY(lbk_method_op(c, "mul", out, "", 2, p, logs));
-    return lbk_method_op(c, "sum", out, "axes=1 keepdims=yes", 1, *out);
-}
-
 /* [B,1]: 1 - exp(-CE_s / (CE_t + 1e-7)), CE with the label and a constant to derivatives; 0 without a label. */
 static lbk_status row_weights(lbk_method_context *c, const lbk_rows *rows, lbk_value *out) {
     lbk_value detached, student, teacher, ratio;
     LBK_TRY(lbk_method_op(c, "detach", &detached, "", 1, c->student_logits));
-    LBK_TRY(log_likelihood(c, detached, rows->one_hot, &student));
-    LBK_TRY(log_likelihood(c, c->teacher_logits, rows->one_hot, &teacher));
-    LBK_TRY(lbk_method_op(c, "scale", &teacher, "factor=-1 offset=1e-7", 1, teacher));
+    LBK_TRY(lbk_method_cross_entropy(c, detached, rows->one_hot, &student));
+    LBK_TRY(lbk_method_cross_entropy(c, c->teacher_logits, rows->one_hot, &teacher));
+    LBK_TRY(lbk_method_op(c, "scale", &teacher, "offset=1e-7", 1, teacher));
     LBK_TRY(lbk_method_op(c, "div", &ratio, "", 2, student, teacher));
+    LBK_TRY(lbk_method_op(c, "neg", &ratio, "", 1, ratio));
     LBK_TRY(lbk_method_op(c, "exp", out, "", 1, ratio));
     return lbk_method_op(c, "scale", out, "factor=-1 offset=1", 1, *out);
 }
@@ -46,10 +39,9 @@ static lbk_status build(lbk_method_context *c) {
     LBK_TRY(lbk_method_soften(c, c->student_logits, t, &soft_s));
     LBK_TRY(lbk_method_soften(c, c->teacher_logits, t, &soft_t));
     LBK_TRY(lbk_method_op(c, "softmax", &targets, "", 1, soft_t));
-    LBK_TRY(log_likelihood(c, soft_s, targets, &loss));
+    LBK_TRY(lbk_method_cross_entropy(c, soft_s, targets, &loss));
     LBK_TRY(lbk_method_op(c, "mul", &loss, "", 2, loss, weights));
     LBK_TRY(lbk_method_op(c, "sum", &loss, "", 1, loss));
-    LBK_TRY(lbk_method_op(c, "neg", &loss, "", 1, loss));
     LBK_TRY(lbk_method_op(c, "div", &loss, "", 2, loss, rows.count));
     LBK_TRY(lbk_method_times_square(c, loss, t, &loss));
     return lbk_method_finish(c, loss);

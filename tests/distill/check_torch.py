@@ -231,6 +231,47 @@ def binary(s):
     return 4 * (b * (b / a).log() + (1 - b) * ((1 - b) / (1 - a)).log()).sum(1).mean()
 
 
+@case("pseudo", "distill.pseudo.threshold=0.34", hard=0.3)
+def pseudo(s):
+    probability, label = F.softmax(s.teacher_logits, 1).max(1)
+    used = probability > 0.34
+    assert 0 < used.sum() < len(used)
+    return F.cross_entropy(s.logits[used], label[used])
+
+
+@case("pseudo/unlabelled", "distill.pseudo.threshold=0.2", "distill.pseudo.rows=unlabelled")
+def pseudo_unlabelled(s):
+    probability, label = F.softmax(s.teacher_logits, 1).max(1)
+    used = (probability > 0.2) & (s.labels < 0)
+    assert 0 < used.sum() < len(used)
+    return F.cross_entropy(s.logits[used], label[used])
+
+
+@case("pseudo/unsure")
+def pseudo_unsure(s):
+    assert F.softmax(s.teacher_logits, 1).max() < 0.95
+    return 0 * s.logits.sum()
+
+
+@case("tf_kd", "teacherless", "distill.tf_kd.correct=0.9", "distill.tf_kd.temperature=0.3")
+def tf_kd(s):
+    seen = s.labels >= 0
+    classes = s.logits.shape[1]
+    virtual = torch.full_like(s.logits, 0.1 / (classes - 1))
+    virtual[seen, s.labels[seen]] = 0.9
+    target = F.softmax(virtual[seen] / 0.3, 1)
+    return F.kl_div(F.log_softmax(s.logits[seen], 1), target, reduction="batchmean")
+
+
+@case("wsld", "distill.wsld.temperature=3")
+def wsld(s):
+    seen = s.labels >= 0
+    student, teacher, labels = s.logits[seen], s.teacher_logits[seen], s.labels[seen]
+    soft = -(F.softmax(teacher / 3, 1) * F.log_softmax(student / 3, 1)).sum(1)
+    ratio = F.cross_entropy(student, labels, reduction="none") / F.cross_entropy(teacher, labels, reduction="none")
+    return (9 * (1 - torch.exp(-ratio.detach())) * soft).mean()
+
+
 @case("fitnet", "distill.fitnet.layers=stages")
 def fitnet(s):
     return sum(
