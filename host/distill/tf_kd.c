@@ -35,7 +35,8 @@ static lbk_status build(lbk_method_context *c) {
     lbk_rows rows;
     lbk_value t, one, teacher, loss;
     if (lbk_shape_last(lbk_method_shape(c, c->student_logits)) < 2)
-        return lbk_fail(LBK_ERR_INPUT, "expected two classes or more, found one");
+        return lbk_fail(LBK_ERR_INPUT,
+                        "a virtual teacher of one class has nothing to say; expected two classes or more");
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
     LBK_TRY(lbk_method_labelled(c, &rows));
     LBK_TRY(virtual_teacher(c, &rows, p->correct, &teacher));
