@@ -5,6 +5,7 @@ tool_method runs one step of a small ResNet's objective in float64 and writes ba
 and gradients. Here PyTorch's student with the same weights computes the loss as the method's paper states it, and its
 gradients with respect to every weight, those of the method's own modules included. To add a method: a function with @case."""
 
+import math
 import os
 import subprocess
 import sys
@@ -261,6 +262,14 @@ def tf_kd(s):
     virtual[seen, s.labels[seen]] = 0.9
     target = F.softmax(virtual[seen] / 0.3, 1)
     return F.kl_div(F.log_softmax(s.logits[seen], 1), target, reduction="batchmean")
+
+
+@case("tf_kd/smoothing", "teacherless", "distill.tf_kd.correct=1", f"distill.tf_kd.temperature={1 / math.log(91):.17g}")
+def tf_kd_smoothing(s):
+    """Label smoothing by 0.1 of ten classes, less the entropy of its targets."""
+    seen = s.labels >= 0
+    entropy = -(0.91 * math.log(0.91) + 0.09 * math.log(0.01))
+    return F.cross_entropy(s.logits[seen], s.labels[seen], label_smoothing=0.1) - entropy
 
 
 @case("wsld", "distill.wsld.temperature=3")
