@@ -13,7 +13,7 @@
 #include "model/model.h"
 
 #define LBK_MAX_PAIRS 32
-#define LBK_MAX_EXTRAS 8
+#define LBK_MAX_EXTRAS (2 * LBK_MAX_PAIRS)
 
 /* ---- What a method needs: said once both networks' graphs are built, before the loss is ---- */
 
@@ -47,6 +47,10 @@ lbk_status lbk_needs_layers(lbk_needs *needs, const lbk_words *layers, const lbk
                             const lbk_side *teacher);
 /* Moves every pair to what its activation reads, where there is one. */
 void lbk_needs_before_activation(lbk_needs *needs, const lbk_side *student, const lbk_side *teacher);
+/* One more value of the teacher's graph, say a weight. */
+lbk_status lbk_needs_extra(lbk_needs *needs, const char *name, lbk_value value);
+/* The teacher's classifier as the next one or two extras: weight[D,K] and, where it has one, bias[K]. */
+lbk_status lbk_needs_classifier(lbk_needs *needs, const lbk_side *teacher);
 
 /* ---- Building the loss ---- */
 
@@ -110,6 +114,8 @@ typedef struct lbk_method {
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
     bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
+    const char
+        *example; /* "key=value" under which tests see the method act on untrained networks; NULL: no key need be set */
     /* NULL: logits only. `teacher` is NULL for a teacherless method. */
     lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);
     lbk_status (*build)(lbk_method_context *context);
@@ -137,6 +143,10 @@ lbk_status lbk_method_layer(lbk_method_context *c, const char *name, const char 
  * `rectified`. RepDistiller's ConvReg. */
 lbk_status lbk_method_regressor(lbk_method_context *c, const char *name, lbk_value student, lbk_value teacher,
                                 bool rectified, lbk_value *out);
+/* A convolution of one pixel to `channels` and batch norm, for images; for vectors, [B,C], a dense layer in the convolution's place. */
+lbk_status lbk_method_connector(lbk_method_context *c, const char *name, lbk_value x, int64_t channels, lbk_value *out);
+/* What the classifier that lbk_needs_classifier() brought as extras `first` and following makes of x[B,D]. */
+lbk_status lbk_method_classify(lbk_method_context *c, int first, lbk_value x, lbk_value *out);
 /* The student once more, same weights, on another input of the same shape. */
 lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, lbk_model_built *out);
 /* Another network of the student's model (model NULL) or of `model`, with weights of its own below "distill.<method>.<name>."; trained,
@@ -156,11 +166,42 @@ lbk_status lbk_method_op(lbk_method_context *c, const char *op, lbk_value *out, 
                          ...);
 /* *sum += term; LBK_NONE counts as nothing. */
 lbk_status lbk_method_add(lbk_method_context *c, lbk_value *sum, lbk_value term);
+/* factor * x */
+lbk_status lbk_method_scale(lbk_method_context *c, lbk_value x, double factor, lbk_value *out);
 /* Images [B,H,W,C] at the smaller of both sizes, by adaptive average pooling. */
 lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *student_out,
                                 lbk_value *teacher_out);
 static inline const lbk_shape *lbk_method_shape(const lbk_method_context *c, lbk_value value) {
     return &lbk_graph_desc(c->graph, value)->shape;
 }
+
+/* ---- What losses on logits share ---- */
+
+/* z / T */
+lbk_status lbk_method_soften(lbk_method_context *c, lbk_value logits, lbk_value temperature, lbk_value *out);
+/* T^2 * loss: a gradient that went through z / T twice keeps its size (Hinton et al. 2015, section 2). */
+lbk_status lbk_method_times_square(lbk_method_context *c, lbk_value loss, lbk_value temperature, lbk_value *out);
+/* [B,1]: -sum_k p_k ln softmax(z)_k, targets p[B,K]. */
+lbk_status lbk_method_cross_entropy(lbk_method_context *c, lbk_value logits, lbk_value targets, lbk_value *out);
+/* [B,...] -> {1}: the sum of all elements over B. */
+lbk_status lbk_method_mean_of_rows(lbk_method_context *c, lbk_value x, lbk_value *out);
+/* Each row less its mean, over its standard deviation (Sun et al. 2024, equation 11). */
+lbk_status lbk_method_standardise(lbk_method_context *c, lbk_value logits, lbk_value *out);
+
+/* Some of a batch's rows. */
+typedef struct lbk_rows {
+    lbk_value one_hot; /* [B,K]: the rows' classes; zeros in rows that do not count */
+    lbk_value mask;    /* [B,1]: 1 where a row counts, else 0 */
+    lbk_value count;   /* {1}: how many, at least 1 */
+} lbk_rows;
+/* The rows that have a label. */
+lbk_status lbk_method_labelled(lbk_method_context *c, lbk_rows *out);
+/* *rows with another mask: `mask` and the count of its ones. */
+lbk_status lbk_method_mask(lbk_method_context *c, lbk_value mask, lbk_rows *rows);
+/* The mean of T^2 KL(softmax(t / T), softmax(s / T)) over the rows that count, 0 when none does. */
+lbk_status lbk_method_masked_kl(lbk_method_context *c, const lbk_rows *rows, lbk_value student, lbk_value teacher,
+                                lbk_value temperature, lbk_value *out);
+/* sum over k of KL between Bernoulli(sigmoid(t_k)) and Bernoulli(sigmoid(s_k)), summed over all rows. */
+lbk_status lbk_method_binary_kl(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *out);
 
 #endif

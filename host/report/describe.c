@@ -92,6 +92,25 @@ static lbk_status kind_sections(const char *plural, const char *title, const cha
     return LBK_OK;
 }
 
+/* One line per method, with the defaults of the two keys that are chosen first. */
+static lbk_status method_table(lbk_arena *arena, lbk_text *out) {
+    lbk_catalog_entry *entries;
+    size_t count;
+    LBK_TRY(lbk_catalog_entries(lbk_catalog_kind_find("methods"), arena, &entries, &count));
+    LBK_TRY(lbk_text_printf(out,
+                            "\n## Methods\n\nValues of `methods`, with the defaults of `layers` and `weight`; "
+                            "[methods.md](methods.md) says how they combine.\n\n"
+                            "| method | what | layers | weight | source of the weight |\n|---|---|---|---|---|\n"));
+    for (size_t i = 0; i < count; i++) {
+        const lbk_param *weight = lbk_param_find(entries[i].params, "weight");
+        const lbk_param *layers = lbk_param_find(entries[i].params, "layers");
+        LBK_TRY(lbk_text_printf(out, "| [%s](#%s) | %s | %s | %s | %s |\n", entries[i].name, entries[i].name,
+                                entries[i].summary, layers ? layers->fallback : "", weight->fallback,
+                                weight->source ? weight->source : ""));
+    }
+    return LBK_OK;
+}
+
 static lbk_status reference(lbk_arena *arena, lbk_text *out) {
     LBK_TRY(lbk_text_printf(out,
                             "# Experiments: every section and key\n\n"
@@ -116,6 +135,7 @@ static lbk_status reference(lbk_arena *arena, lbk_text *out) {
     LBK_TRY(
         section("[student]", "The small network; the control is trained by the same keys.", lbk_student_table, out));
     LBK_TRY(section("[distill]", "The student's objective.", lbk_objective_table, out));
+    LBK_TRY(method_table(arena, out));
     LBK_TRY(kind_sections("methods", "[distill.METHOD]", "One section for each method in use.", arena, out));
     LBK_TRY(kind_sections("datasets", "Datasets", "Values of `dataset`; their keys stand in [data].", arena, out));
     LBK_TRY(kind_sections("augmentations", "[augment.NAME]", "Values of `augment`; one section for each that is set.",

@@ -5,6 +5,7 @@ tool_method runs one step of a small ResNet's objective in float64 and writes ba
 and gradients. Here PyTorch's student with the same weights computes the loss as the method's paper states it, and its
 gradients with respect to every weight, those of the method's own modules included. To add a method: a function with @case."""
 
+import math
 import os
 import subprocess
 import sys
@@ -74,6 +75,23 @@ class Step:
         value = self.tensors[f"pair.{method}.{pair}.teacher"]
         return self.image(value) if value.dim() == 4 else value
 
+    def extra(self, name):
+        """A value of the teacher that is no layer, as it lies on the device."""
+        return next(v for k, v in self.tensors.items() if k.startswith("teacher.") and k.split(".", 2)[2] == name)
+
+    def teacher_classifier(self, x):
+        return x @ self.extra("fc.weight") + self.extra("fc.bias")
+
+    def connector(self, path, x):
+        """lbk_method_connector(): a convolution of one pixel or a dense layer, batch norm."""
+        if x.dim() == 4:
+            return self.norm(path, F.conv2d(x, self.modules[f"{path}.conv.weight"]))
+        return self.norm(path, F.linear(x, self.modules[f"{path}.fc.weight"]))
+
+    def norm(self, path, x):
+        weight, bias = self.modules[f"{path}.bn.weight"], self.modules[f"{path}.bn.bias"]
+        return F.batch_norm(x, None, None, weight, bias, training=True)
+
     def hard(self):
         seen = self.labels >= 0
         return F.cross_entropy(self.logits[seen], self.labels[seen])
@@ -96,8 +114,7 @@ class Step:
             y = F.linear(x, self.modules[f"{path}.fc.weight"], self.modules[f"{path}.fc.bias"])
         if not rectified:
             return y
-        y = F.batch_norm(y, None, None, self.modules[f"{path}.bn.weight"], self.modules[f"{path}.bn.bias"], training=True)
-        return F.relu(y)
+        return F.relu(self.norm(path, y))
 
 
 def case(name, *sets, weight=1.0, hard=1.0, methods=None):
@@ -133,6 +150,137 @@ def kd_ramp(s):
     return kl(s.logits, s.teacher_logits, 5.5)
 
 
+@case("soft_ce", "distill.soft_ce.temperature=3")
+def soft_ce(s):
+    targets = F.softmax(s.teacher_logits / 3, 1)
+    return -(9 * targets * F.log_softmax(s.logits / 3, 1)).sum(1).mean()
+
+
+@case("logit_std", "distill.logit_std.temperature=1.5")
+def logit_std(s):
+    def standard(z):
+        return (z - z.mean(1, keepdim=True)) / (1e-7 + z.std(1, keepdim=True))
+
+    return kl(standard(s.logits), standard(s.teacher_logits), 1.5)
+
+
+def dkd_loss(student, teacher, labels, alpha, beta, t):
+    """Zhao et al. 2022, equation 7, over rows that all have a label."""
+    target = F.one_hot(labels, student.shape[1])
+
+    def both(z):
+        p = F.softmax(z / t, 1)
+        return torch.stack([(p * target).sum(1), (p * (1 - target)).sum(1)], 1)
+
+    def others(z):
+        return F.log_softmax(z[target == 0].view(len(z), -1) / t, 1)
+
+    tckd = F.kl_div(both(student).log(), both(teacher), reduction="batchmean")
+    nckd = F.kl_div(others(student), others(teacher).exp(), reduction="batchmean")
+    return t**2 * (alpha * tckd + beta * nckd)
+
+
+@case("dkd", "data.labels=1", "distill.dkd.temperature=3", "distill.dkd.beta=2", "distill.dkd.alpha=0.5")
+def dkd(s):
+    assert (s.labels >= 0).all()
+    return dkd_loss(s.logits, s.teacher_logits, s.labels, 0.5, 2, 3)
+
+
+@case("dkd/unlabelled")
+def dkd_unlabelled(s):
+    seen = s.labels >= 0
+    assert 0 < seen.sum() < len(seen)
+    return dkd_loss(s.logits[seen], s.teacher_logits[seen], s.labels[seen], 1, 8, 4)
+
+
+@case("dkd/standardised", "distill.dkd.standardise=yes", "distill.dkd.temperature=2")
+def dkd_standardised(s):
+    def standard(z):
+        z = z[s.labels >= 0]
+        return (z - z.mean(1, keepdim=True)) / z.std(1, keepdim=True)
+
+    return dkd_loss(standard(s.logits), standard(s.teacher_logits), s.labels[s.labels >= 0], 1, 8, 2)
+
+
+@case("dist", "distill.dist.temperature=2", "distill.dist.beta=0.7", "distill.dist.gamma=1.5")
+def dist(s):
+    def apart(a, b):
+        pairs = torch.stack([torch.corrcoef(torch.stack([x, y]))[0, 1] for x, y in zip(a, b)])
+        return 1 - pairs.mean()
+
+    a, b = F.softmax(s.logits / 2, 1), F.softmax(s.teacher_logits / 2, 1)
+    return 4 * (0.7 * apart(a, b) + 1.5 * apart(a.T, b.T))
+
+
+@case("js", "distill.js.beta=0.3", "distill.js.temperature=2")
+def js(s):
+    a, b = F.softmax(s.logits / 2, 1), F.softmax(s.teacher_logits / 2, 1)
+    mixture = (0.3 * b + 0.7 * a).log()
+    return 4 * (
+        0.3 * F.kl_div(mixture, b, reduction="batchmean") + 0.7 * F.kl_div(mixture, a, reduction="batchmean")
+    )
+
+
+@case("tv", "distill.tv.temperature=2")
+def tv(s):
+    return 2 * 0.5 * (F.softmax(s.logits / 2, 1) - F.softmax(s.teacher_logits / 2, 1)).abs().sum(1).mean()
+
+
+@case("binary", "distill.binary.temperature=2")
+def binary(s):
+    a, b = torch.sigmoid(s.logits / 2), torch.sigmoid(s.teacher_logits / 2)
+    return 4 * (b * (b / a).log() + (1 - b) * ((1 - b) / (1 - a)).log()).sum(1).mean()
+
+
+@case("pseudo", "distill.pseudo.threshold=0.34", hard=0.3)
+def pseudo(s):
+    probability, label = F.softmax(s.teacher_logits, 1).max(1)
+    used = probability > 0.34
+    assert 0 < used.sum() < len(used)
+    return F.cross_entropy(s.logits[used], label[used])
+
+
+@case("pseudo/unlabelled", "distill.pseudo.threshold=0.2", "distill.pseudo.rows=unlabelled")
+def pseudo_unlabelled(s):
+    probability, label = F.softmax(s.teacher_logits, 1).max(1)
+    used = (probability > 0.2) & (s.labels < 0)
+    assert 0 < used.sum() < len(used)
+    return F.cross_entropy(s.logits[used], label[used])
+
+
+@case("pseudo/unsure")
+def pseudo_unsure(s):
+    assert F.softmax(s.teacher_logits, 1).max() < 0.95
+    return 0 * s.logits.sum()
+
+
+@case("tf_kd", "teacherless", "distill.tf_kd.correct=0.9", "distill.tf_kd.temperature=0.3")
+def tf_kd(s):
+    seen = s.labels >= 0
+    classes = s.logits.shape[1]
+    virtual = torch.full_like(s.logits, 0.1 / (classes - 1))
+    virtual[seen, s.labels[seen]] = 0.9
+    target = F.softmax(virtual[seen] / 0.3, 1)
+    return F.kl_div(F.log_softmax(s.logits[seen], 1), target, reduction="batchmean")
+
+
+@case("tf_kd/smoothing", "teacherless", "distill.tf_kd.correct=1", f"distill.tf_kd.temperature={1 / math.log(91):.17g}")
+def tf_kd_smoothing(s):
+    """Label smoothing by 0.1 of ten classes, less the entropy of its targets."""
+    seen = s.labels >= 0
+    entropy = -(0.91 * math.log(0.91) + 0.09 * math.log(0.01))
+    return F.cross_entropy(s.logits[seen], s.labels[seen], label_smoothing=0.1) - entropy
+
+
+@case("wsld", "distill.wsld.temperature=3")
+def wsld(s):
+    seen = s.labels >= 0
+    student, teacher, labels = s.logits[seen], s.teacher_logits[seen], s.labels[seen]
+    soft = -(F.softmax(teacher / 3, 1) * F.log_softmax(student / 3, 1)).sum(1)
+    ratio = F.cross_entropy(student, labels, reduction="none") / F.cross_entropy(teacher, labels, reduction="none")
+    return (9 * (1 - torch.exp(-ratio.detach())) * soft).mean()
+
+
 @case("fitnet", "distill.fitnet.layers=stages")
 def fitnet(s):
     return sum(
@@ -149,6 +297,22 @@ def at(s):
     return sum(
         (attention(x, 3) - attention(s.teacher(i), 3)).pow(2).mean() for i, x in enumerate(s.taps["stages"])
     )
+
+
+@case("srrl", "distill.srrl.logits=0.3")
+def srrl(s):
+    guess = F.relu(s.connector("srrl.connector", s.taps["feature"]))
+    return F.mse_loss(guess, s.teacher(0)) + 0.3 * F.mse_loss(s.teacher_classifier(guess), s.teacher_logits)
+
+
+@case("simkd", "distill.simkd.factor=3", "distill.simkd.classifier=0.4")
+def simkd(s):
+    x = F.relu(s.connector("simkd.projector.0", s.taps["layer3"]))
+    x = F.relu(s.norm("simkd.projector.1", F.conv2d(x, s.module("simkd.projector.1.conv.weight"), padding=1)))
+    x = F.relu(s.connector("simkd.projector.2", x))
+    assert s.module("simkd.projector.1.conv.weight").shape[0] == x.shape[1] // 3
+    reused = s.teacher_classifier(x.mean((2, 3))).detach()
+    return F.mse_loss(x, s.teacher(0)) + 0.4 * F.mse_loss(s.logits, reused)
 
 
 # ---- The comparison ----

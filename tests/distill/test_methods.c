@@ -14,12 +14,17 @@ static void must(lbk_status status, const char *what) {
     cr_assert_eq(status, LBK_OK, "%s: %s", what, lbk_error_message());
 }
 
-/* methods = names, and one more setting unless NULL. */
-static void build(rig *r, const char *names, bool teacherless, const char *more, uint64_t seed) {
-    char methods[512];
-    const char *sets[4] = {methods};
+/* methods = names, what `shown` (NULL: none) needs in order to act, and one more setting unless NULL. */
+static void build(rig *r, const char *names, const lbk_method *shown, bool teacherless, const char *more,
+                  uint64_t seed) {
+    char methods[512], example[128];
+    const char *sets[5] = {methods};
     int count = 1;
     snprintf(methods, sizeof methods, "distill.methods=%s", names);
+    if (shown && shown->example) {
+        snprintf(example, sizeof example, "distill.%s.%s", shown->name, shown->example);
+        sets[count++] = example;
+    }
     if (more)
         sets[count++] = more;
     if (teacherless)
@@ -66,17 +71,19 @@ static void check_gradient(const lbk_method *method) {
     rig r;
     double squares = 0;
     int64_t elements = 0;
-    build(&r, method->name, method->teacherless, NULL, 11);
+    build(&r, method->name, method, method->teacherless, NULL, 11);
     must(rig_step(&r, 0.5), method->name);
     const lbk_graph *graph = r.student.train;
     double *gradient[4096] = {0};
-    cr_assert_leq(graph->value_count, 4096);
-    for (size_t v = 0; v < graph->value_count; v++)
+    size_t count = graph->value_count;
+    cr_assert_leq(count, 4096);
+    for (size_t v = 0; v < count; v++)
         if (graph->values[v].kind == LBK_VALUE_PARAM)
             gradient[v] = copy_gradient(&r, (lbk_value)v, &squares, &elements);
     double scale = sqrt(squares / (double)elements);
+    must(rig_hold(&r), "hold");
     cr_expect_gt(scale, 0, "%s: no gradient at all", method->name);
-    for (size_t v = 0; v < graph->value_count; v++)
+    for (size_t v = 0; v < count; v++)
         if (gradient[v])
             check_parameter(&r, method->name, (lbk_value)v, gradient[v], scale);
     rig_release(&r);
@@ -109,7 +116,7 @@ Test(methods, pairs_work_together, .timeout = 300) {
             char names[128];
             rig r;
             snprintf(names, sizeof names, *a == *b ? "%s" : "%s, %s", (*a)->name, (*b)->name);
-            build(&r, names, (*a)->teacherless && (*b)->teacherless, NULL, 5);
+            build(&r, names, *a == *b ? *a : NULL, (*a)->teacherless && (*b)->teacherless, NULL, 5);
             must(rig_step(&r, 0.5), names);
             check_sum(&r, names);
             rig_release(&r);
@@ -131,7 +138,9 @@ static bool other_value(const lbk_method *method, const lbk_param *p, char *out,
         if (strcmp(p->name, "layers") != 0)
             return false;
         snprintf(text, sizeof text, "%s",
-                 strcmp(p->fallback, "last") == 0 || strcmp(p->fallback, "feature") == 0 ? "1" : "last");
+                 strcmp(p->fallback, "last") == 0 || strcmp(p->fallback, "feature") == 0 ? "1"
+                 : strncmp(p->fallback, "stages", 6) == 0                                ? "1, last"
+                                                                                         : "last");
         if (strcmp(p->fallback, "feature") == 0)
             return false; /* vectors: no other layer will do */
         break;
@@ -156,7 +165,7 @@ static bool other_value(const lbk_method *method, const lbk_param *p, char *out,
 /* The loss, after two steps, so that what acts on states shows too; and a checksum of the gradients. */
 static void outcome(const lbk_method *method, const char *set, double *total, double *gradients) {
     rig r;
-    build(&r, method->name, method->teacherless, set, 7);
+    build(&r, method->name, method, method->teacherless, set, 7);
     must(rig_step(&r, 0.25), set);
     must(rig_step(&r, 0.5), set);
     *total = rig_total(&r);

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-enum { B = 6, K = 5 };
+enum { B = 6, K = 5, MAX_VALUES = 128 };
 
 static const double student[B][K] = {{0.3, -1.2, 2.0, 0.1, -0.4}, {1.5, 1.4, -0.3, 0.0, 0.2},
                                      {-2.0, 0.5, 0.7, 1.1, -0.9}, {0.0, 0.0, 0.0, 0.0, 0.0},
@@ -27,7 +27,7 @@ typedef struct rig {
     lbk_arena arena;
     lbk_loss loss;
     lbk_value student, gradient;
-    double *memory[64];
+    double *memory[MAX_VALUES];
 } rig;
 
 static void declare(rig *r, const char *name, lbk_dtype type, lbk_shape shape, const double *numbers, lbk_value *out) {
@@ -64,7 +64,7 @@ static void build(rig *r, const char *text) {
                            .teacher = {{.name = "", .share = 1, .bindings = &bindings, .carried = &target}}};
     must(lbk_objective_build(&r->objective, &site, &r->loss));
     must(lbk_graph_differentiate(r->graph, r->loss.total, &r->student, 1, &r->gradient));
-    cr_assert_leq(r->graph->value_count, 64);
+    cr_assert_leq(r->graph->value_count, MAX_VALUES);
 }
 
 /* Computes everything at `progress` of the run. */
@@ -179,12 +179,13 @@ Test(objective, schedules_follow_the_run) {
     release(&r);
 }
 
-static double norm_of_gradient(double temperature) {
-    char text[128];
+static double norm_of_gradient(const char *method, double temperature) {
+    char text[160];
     rig r;
     double sum = 0;
     snprintf(text, sizeof text,
-             "[distill]\nmethods = kd\nhard_weight = 0\n[distill.kd]\nweight = 1\ntemperature = %g\n", temperature);
+             "[distill]\nmethods = %s\nhard_weight = 0\n[distill.%s]\nweight = 1\ntemperature = %g\n", method, method,
+             temperature);
     build(&r, text);
     compute(&r, 0);
     for (int i = 0; i < B * K; i++)
@@ -193,16 +194,56 @@ static double norm_of_gradient(double temperature) {
     return sqrt(sum);
 }
 
-/* What T^2 is for (section 2 of the paper): without it the gradient would shrink like 1/T^2, here by a factor of 400. */
+/* What T^2 is for (section 2 of kd's paper): without it the gradient would shrink like 1/T^2, here by a factor of 400. */
 Test(objective, temperature_hardly_moves_the_size_of_the_gradient) {
-    double least = INFINITY, most = 0;
-    for (int t = 1; t <= 20; t++) {
-        double norm = norm_of_gradient(t);
-        least = fmin(least, norm);
-        most = fmax(most, norm);
+    static const char *const methods[] = {"kd", "soft_ce", "binary", "js", "tv"};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        double least = INFINITY, most = 0;
+        for (int t = 1; t <= 20; t++) {
+            double norm = norm_of_gradient(methods[m], t);
+            least = fmin(least, norm);
+            most = fmax(most, norm);
+        }
+        cr_expect_gt(least, 0, "%s", methods[m]);
+        cr_expect_lt(most / least, 4, "%s: gradient norms from %g to %g", methods[m], least, most);
     }
-    cr_expect_gt(least, 0);
-    cr_expect_lt(most / least, 4, "gradient norms from %g to %g", least, most);
+}
+
+/* Cross entropy and divergence differ by the teacher's entropy, which no weight of the student moves. */
+Test(objective, soft_ce_has_the_gradient_of_kd) {
+    rig soft, kd;
+    build(&soft, "[distill]\nmethods = soft_ce\nhard_weight = 0.3\n");
+    build(&kd, "[distill]\nmethods = kd\nhard_weight = 0.3\n");
+    compute(&soft, 0);
+    compute(&kd, 0);
+    for (int i = 0; i < B * K; i++)
+        near(soft.memory[soft.gradient][i], kd.memory[kd.gradient][i], "gradient");
+    cr_expect_gt(*soft.memory[soft.loss.report[0]], *kd.memory[kd.loss.report[0]] + 1);
+    release(&soft);
+    release(&kd);
+}
+
+/* Methods that need labels, or a sure teacher, add nothing when a batch has none: neither loss nor gradient, nor NaN. */
+Test(objective, a_batch_without_rows_that_count_adds_nothing) {
+    static const char *const methods[] = {"dkd", "wsld", "pseudo"};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        char text[160];
+        rig r;
+        snprintf(text, sizeof text, "[distill]\nmethods = %s\nhard_weight = 0\n%s", methods[m],
+                 strcmp(methods[m], "pseudo") == 0 ? "[distill.pseudo]\nthreshold = 1\n" : "");
+        build(&r, text);
+        double *label = r.memory[lbk_graph_find(r.graph, "labels")];
+        compute(&r, 0);
+        cr_expect_eq(*r.memory[r.loss.total] > 0, strcmp(methods[m], "pseudo") != 0, "%s: %g", methods[m],
+                     *r.memory[r.loss.total]);
+        for (int i = 0; i < B; i++)
+            label[i] = -1;
+        compute(&r, 0);
+        cr_expect_eq(*r.memory[r.loss.total], 0, "%s: %g", methods[m], *r.memory[r.loss.total]);
+        for (int i = 0; i < B * K; i++)
+            cr_expect_eq(r.memory[r.gradient][i], 0, "%s", methods[m]);
+        release(&r);
+    }
 }
 
 Test(objective, a_student_that_equals_its_teacher_has_no_soft_loss) {

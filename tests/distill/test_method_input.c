@@ -1,0 +1,46 @@
+/* What methods refuse, and in which words. */
+#include "distill/objective.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+/* The status of `method` with its defaults, but `set` when not NULL, on logits of `classes` classes. */
+static lbk_status build(const char *name, const char *set, int64_t classes) {
+    const lbk_method *method = lbk_method_find(name);
+    lbk_method_context c = {.name = name, .hard_weight = LBK_NONE};
+    lbk_loss loss = {0};
+    c.loss = &loss;
+    void *params = NULL;
+    LBK_TRY(lbk_graph_create(&c.graph));
+    lbk_status status = lbk_arena_alloc(&c.graph->arena, method->params_size, &params);
+    if (status == LBK_OK)
+        status = lbk_param_defaults(method->params, &c.graph->arena, params);
+    if (status == LBK_OK && set)
+        status = lbk_param_set(lbk_param_find(method->params, set), "yes", &c.graph->arena, params);
+    c.params = params;
+    if (status == LBK_OK)
+        status = lbk_graph_input(c.graph, "student", LBK_F32, lbk_shape_2(4, classes), &c.student_logits);
+    if (status == LBK_OK)
+        status = lbk_graph_input(c.graph, "teacher", LBK_F32, lbk_shape_2(4, classes), &c.teacher_logits);
+    if (status == LBK_OK)
+        status = lbk_graph_input(c.graph, "labels", LBK_I32, lbk_shape_1(4), &c.labels);
+    if (status == LBK_OK)
+        status = lbk_method_scheduled(&c, "weight", *(const lbk_ramp *)params, &c.weight);
+    if (status == LBK_OK)
+        status = method->build(&c);
+    lbk_graph_destroy(c.graph);
+    return status;
+}
+
+static void expect_two_classes(const char *method, const char *set) {
+    cr_expect_eq(build(method, set, 2), LBK_OK, "%s: %s", method, lbk_error_message());
+    cr_expect_eq(build(method, set, 1), LBK_ERR_INPUT, "%s", method);
+    cr_expect(strstr(lbk_error_message(), "expected two classes or more"), "%s: %s", method, lbk_error_message());
+}
+
+/* One class has no standard deviation, and leaves a virtual teacher nobody to be wrong with. */
+Test(method_input, one_class_is_too_few) {
+    expect_two_classes("logit_std", NULL);
+    expect_two_classes("dkd", "standardise");
+    expect_two_classes("tf_kd", NULL);
+}
