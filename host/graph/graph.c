@@ -58,6 +58,7 @@ lbk_status lbk_graph_weight(lbk_graph *graph, const char *name, const lbk_weight
     info->init = weight->init;
     info->fan_in = weight->fan_in;
     info->fan_out = weight->fan_out;
+    info->mean = weight->mean;
     info->deviation = weight->deviation;
     info->zero_row = weight->zero_row;
     info->auxiliary = graph->auxiliary;

@@ -26,7 +26,7 @@ typedef struct lbk_value_info {
     lbk_layout layout; /* PARAM: file layout */
     lbk_init init;     /* PARAM, STATE */
     int64_t fan_in, fan_out;
-    double deviation;
+    double mean, deviation;
     int64_t zero_row;
     int param_of_gradient; /* value id of the PARAM whose gradient this is; LBK_NONE */
     bool auxiliary;        /* PARAM, STATE: belongs to a loss, not to the network */

@@ -23,6 +23,7 @@ static lbk_status add_entry(lbk_weights *w, const lbk_value_info *info) {
     e->init = info->init;
     e->fan_in = info->fan_in;
     e->fan_out = info->fan_out;
+    e->mean = info->mean;
     e->deviation = info->deviation;
     e->zero_row = info->zero_row;
     e->auxiliary = info->auxiliary;
@@ -103,14 +104,11 @@ static void initial_values(const lbk_weights_entry *e, uint64_t seed, float *out
         case LBK_INIT_ONE:
             out[i] = 1.0f;
             break;
-        case LBK_INIT_QUARTER:
-            out[i] = 0.25f;
-            break;
         case LBK_INIT_KAIMING_NORMAL_FAN_OUT:
             out[i] = (float)(kaiming * lbk_rng_normal(&rng));
             break;
         case LBK_INIT_NORMAL:
-            out[i] = (float)(e->deviation * lbk_rng_normal(&rng));
+            out[i] = (float)(e->mean + e->deviation * lbk_rng_normal(&rng));
             break;
         case LBK_INIT_UNIFORM_FAN_IN:
             out[i] = (float)(bound * (2.0 * lbk_rng_uniform(&rng) - 1.0));

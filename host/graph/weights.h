@@ -14,7 +14,7 @@ typedef struct lbk_weights_entry {
     lbk_layout layout;
     lbk_init init;
     int64_t fan_in, fan_out;
-    double deviation;
+    double mean, deviation;
     int64_t zero_row;
     bool auxiliary; /* in checkpoints, not in the network's own files (graph.h) */
     size_t offset;  /* bytes, in the parameter or state buffer; aligned for sub-buffers */

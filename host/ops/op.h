@@ -60,10 +60,9 @@ typedef enum lbk_weight_kind {
 typedef enum lbk_init {
     LBK_INIT_ZERO,
     LBK_INIT_ONE,
-    LBK_INIT_QUARTER,                /* 0.25: slopes of PReLU, He et al. 2015 */
     LBK_INIT_KAIMING_NORMAL_FAN_OUT, /* N(0, 2/fan_out): He et al. 2015, eq. 14; RepDistiller's ResNets */
-    LBK_INIT_NORMAL,                 /* N(0, deviation^2): 1 in PyTorch's embeddings, 0.02 in BERT and ViT */
-    LBK_INIT_UNIFORM_FAN_IN,         /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for conv and linear */
+    LBK_INIT_NORMAL,         /* N(mean, deviation^2): N(0, 1) in PyTorch's embeddings, N(0, 0.02^2) in BERT and ViT */
+    LBK_INIT_UNIFORM_FAN_IN, /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for conv and linear */
 } lbk_init;
 
 typedef struct lbk_weight {
@@ -74,8 +73,8 @@ typedef struct lbk_weight {
     lbk_layout layout;
     lbk_init init;
     int64_t fan_in, fan_out; /* of the inits that use them */
-    double deviation;
-    int64_t zero_row; /* 1 + index of a row (first dimension in files) that starts at zero; 0: none */
+    double mean, deviation;  /* of LBK_INIT_NORMAL */
+    int64_t zero_row;        /* 1 + index of a row (first dimension in files) that starts at zero; 0: none */
 } lbk_weight;
 
 typedef struct lbk_weight_list {

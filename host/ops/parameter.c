@@ -6,6 +6,7 @@ typedef struct parameter_params {
     lbk_ints shape;
     bool batch;
     int init; /* index into inits */
+    double mean, deviation;
 } parameter_params;
 
 static const char *const init_names[] = {"zero", "one", "normal", NULL};
@@ -15,8 +16,10 @@ static const lbk_param parameter_table[] = {
     LBK_PARAM_INTS(parameter_params, shape, NULL, 1, 1 << 24, NULL, "of the tensor", NULL),
     LBK_PARAM_BOOL(parameter_params, batch, "no",
                    "repeat the tensor, whose first dimension is 1, for every sample of x", NULL),
-    LBK_PARAM_CHOICE(parameter_params, init, "zero", init_names, "initial values; normal: deviation 0.02",
-                     "Dosovitskiy et al. 2021"),
+    LBK_PARAM_CHOICE(parameter_params, init, "zero", init_names, "initial values", NULL),
+    LBK_PARAM_FLOAT(parameter_params, mean, "0", -1e30, 1e30, NULL, "of init=normal", NULL),
+    LBK_PARAM_FLOAT(parameter_params, deviation, "0.02", 0, 1e30, NULL, "of init=normal; 0: all are the mean",
+                    "Dosovitskiy et al. 2021"),
     LBK_PARAM_END};
 
 enum { X, WEIGHT }; /* inputs of parameter */
@@ -77,7 +80,8 @@ static lbk_status parameter_weights(const void *params, const lbk_tensor_desc *i
                                  .input = WEIGHT,
                                  .layout = LBK_LAYOUT_SAME,
                                  .init = inits[p->init],
-                                 .deviation = 0.02};
+                                 .mean = p->mean,
+                                 .deviation = p->deviation};
     return shape_of(p, &list->item[0].shape);
 }
 

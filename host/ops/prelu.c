@@ -97,8 +97,12 @@ static lbk_status prelu_weights(const void *params, const lbk_tensor_desc *input
     (void)input;
     const lbk_shape shape = lbk_shape_1(((const prelu_params *)params)->num_parameters);
     list->count = 1;
-    list->item[0] = (lbk_weight){
-        .suffix = "weight", .kind = LBK_WEIGHT_PARAM, .input = 1, .shape = shape, .init = LBK_INIT_QUARTER};
+    list->item[0] = (lbk_weight){.suffix = "weight",
+                                 .kind = LBK_WEIGHT_PARAM,
+                                 .input = 1,
+                                 .shape = shape,
+                                 .init = LBK_INIT_NORMAL, /* 0.25 each: He et al. 2015 */
+                                 .mean = 0.25};
     return LBK_OK;
 }
 

@@ -315,6 +315,77 @@ def simkd(s):
     return F.mse_loss(x, s.teacher(0)) + 0.4 * F.mse_loss(s.logits, reused)
 
 
+@case("sp", "distill.sp.layers=stages", weight=3000)
+def sp(s):
+    def similarity(x):
+        rows = x.flatten(1)
+        return F.normalize(rows @ rows.t())
+
+    return sum(
+        (similarity(x) - similarity(s.teacher(i))).pow(2).sum() / len(x) ** 2 for i, x in enumerate(s.taps["stages"])
+    )
+
+
+@case("cc", "distill.cc.width=5", weight=0.7)
+def cc(s):
+    def embed(side, x):
+        return F.linear(x, s.module(f"cc.{side}0.weight"), s.module(f"cc.{side}0.bias"))
+
+    delta = (embed("student", s.taps["feature"]) - embed("teacher", s.teacher(0))).abs()
+    return (delta[:-1] * delta[1:]).sum(1).mean()
+
+
+@case("rkd", "distill.rkd.distance=3", "distill.rkd.angle=7", weight=5)
+def rkd(s):
+    def distances(x):
+        d = torch.stack([torch.stack([(a - b).pow(2).sum().clamp_min(1e-18).sqrt() for b in x]) for a in x])
+        d = d * (1 - torch.eye(len(x)))
+        return d / d[d > 0].mean()
+
+    def angles(x):
+        e = F.normalize(x.unsqueeze(0) - x.unsqueeze(1), dim=2)
+        return torch.bmm(e, e.transpose(1, 2))
+
+    student, teacher = s.taps["feature"], s.teacher(0)
+    return 3 * F.smooth_l1_loss(distances(student), distances(teacher)) + 7 * F.smooth_l1_loss(
+        angles(student), angles(teacher)
+    )
+
+
+@case("pkt", weight=30000)
+def pkt(s):
+    def neighbours(x):
+        x = x / (x.norm(dim=1, keepdim=True) + 1e-7)
+        similarity = (x @ x.t() + 1) / 2
+        return similarity / similarity.sum(1, keepdim=True)
+
+    student, teacher = neighbours(s.taps["feature"]), neighbours(s.teacher(0))
+    return (teacher * torch.log((teacher + 1e-7) / (student + 1e-7))).mean()
+
+
+@case("nst", weight=50)
+def nst(s):
+    def kernel(a, b):
+        return (a.unsqueeze(1) * b.unsqueeze(2)).sum(-1).pow(2).mean()
+
+    def discrepancy(student, teacher):
+        student, teacher = F.normalize(student.flatten(2), dim=2), F.normalize(teacher.flatten(2), dim=2)
+        return kernel(teacher, teacher) + kernel(student, student) - 2 * kernel(student, teacher)
+
+    return sum(discrepancy(x, s.teacher(i)) for i, x in enumerate(s.taps["stages"]))
+
+
+@case("vid", "distill.vid.variance=2")
+def vid(s):
+    def loss(i, x, target):
+        for k in range(3):
+            x = F.conv2d(F.relu(x) if k else x, s.module(f"vid.mean{i}.conv{k}.weight"))
+        variance = (torch.log(1 + torch.exp(s.module(f"vid.rho{i}"))) + 1e-5).view(1, -1, 1, 1)
+        return (0.5 * ((x - target) ** 2 / variance + torch.log(variance))).mean()
+
+    return sum(loss(i, x, s.teacher(i)) for i, x in enumerate(s.taps["stages"]))
+
+
 # ---- The comparison ----
 
 

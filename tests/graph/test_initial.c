@@ -43,6 +43,7 @@ static lbk_weight weight_of(lbk_init init) {
                         .init = init,
                         .fan_in = 50,
                         .fan_out = 32,
+                        .mean = 0.25,
                         .deviation = 0.02};
 }
 
@@ -51,9 +52,11 @@ Test(initial, distributions) {
     static const struct {
         lbk_init init;
         double mean, deviation, most;
-    } rows[] = {{LBK_INIT_ZERO, 0, 0, 0},          {LBK_INIT_ONE, 1, 0, 1},
-                {LBK_INIT_QUARTER, 0.25, 0, 0.25}, {LBK_INIT_KAIMING_NORMAL_FAN_OUT, 0, 0.25, 1.5},
-                {LBK_INIT_NORMAL, 0, 0.02, 0.12},  {LBK_INIT_UNIFORM_FAN_IN, 0, 0.0816496580927726, 0.14142136}};
+    } rows[] = {{LBK_INIT_ZERO, 0, 0, 0},
+                {LBK_INIT_ONE, 1, 0, 1},
+                {LBK_INIT_KAIMING_NORMAL_FAN_OUT, 0, 0.25, 1.5},
+                {LBK_INIT_NORMAL, 0.25, 0.02, 0.37},
+                {LBK_INIT_UNIFORM_FAN_IN, 0, 0.0816496580927726, 0.14142136}};
     static float values[ROWS * COLUMNS];
     const double count = ROWS * COLUMNS;
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {

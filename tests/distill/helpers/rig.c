@@ -60,7 +60,7 @@ static void initial(const rig *r, const char *network, const lbk_value_info *inf
         double normal = lbk_rng_normal(&rng);
         out[i] = info->init == LBK_INIT_ONE    ? exp(0.3 * normal)
                  : info->init == LBK_INIT_ZERO ? 0.1 * normal
-                                               : spread * normal;
+                                               : info->mean + spread * normal;
         out[i] = (double)(float)out[i];
     }
 }
