@@ -13,7 +13,7 @@
 #include "model/model.h"
 
 #define LBK_MAX_PAIRS 32
-#define LBK_MAX_EXTRAS 8
+#define LBK_MAX_EXTRAS (2 * LBK_MAX_PAIRS)
 
 /* ---- What a method needs: said once both networks' graphs are built, before the loss is ---- */
 
@@ -47,6 +47,10 @@ lbk_status lbk_needs_layers(lbk_needs *needs, const lbk_words *layers, const lbk
                             const lbk_side *teacher);
 /* Moves every pair to what its activation reads, where there is one. */
 void lbk_needs_before_activation(lbk_needs *needs, const lbk_side *student, const lbk_side *teacher);
+/* One more value of the teacher's graph, say a weight. */
+lbk_status lbk_needs_extra(lbk_needs *needs, const char *name, lbk_value value);
+/* The teacher's classifier as the next one or two extras: weight[D,K] and, where it has one, bias[K]. */
+lbk_status lbk_needs_classifier(lbk_needs *needs, const lbk_side *teacher);
 
 /* ---- Building the loss ---- */
 
@@ -137,6 +141,10 @@ lbk_status lbk_method_layer(lbk_method_context *c, const char *name, const char 
  * `rectified`. RepDistiller's ConvReg. */
 lbk_status lbk_method_regressor(lbk_method_context *c, const char *name, lbk_value student, lbk_value teacher,
                                 bool rectified, lbk_value *out);
+/* A convolution of one pixel to `channels` and batch norm, for images; for vectors, [B,C], a dense layer in the convolution's place. */
+lbk_status lbk_method_connector(lbk_method_context *c, const char *name, lbk_value x, int64_t channels, lbk_value *out);
+/* What the classifier that lbk_needs_classifier() brought as extras `first` and following makes of x[B,D]. */
+lbk_status lbk_method_classify(lbk_method_context *c, int first, lbk_value x, lbk_value *out);
 /* The student once more, same weights, on another input of the same shape. */
 lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, lbk_model_built *out);
 /* Another network of the student's model (model NULL) or of `model`, with weights of its own below "distill.<method>.<name>."; trained,
@@ -156,6 +164,8 @@ lbk_status lbk_method_op(lbk_method_context *c, const char *op, lbk_value *out, 
                          ...);
 /* *sum += term; LBK_NONE counts as nothing. */
 lbk_status lbk_method_add(lbk_method_context *c, lbk_value *sum, lbk_value term);
+/* factor * x */
+lbk_status lbk_method_scale(lbk_method_context *c, lbk_value x, double factor, lbk_value *out);
 /* Images [B,H,W,C] at the smaller of both sizes, by adaptive average pooling. */
 lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *student_out,
                                 lbk_value *teacher_out);

@@ -116,12 +116,39 @@ lbk_status lbk_method_regressor(lbk_method_context *c, const char *name, lbk_val
     return lbk_method_op(c, "relu", out, "", 1, *out);
 }
 
+lbk_status lbk_method_connector(lbk_method_context *c, const char *name, lbk_value x, int64_t channels,
+                                lbk_value *out) {
+    bool image = lbk_method_shape(c, x)->rank == 4;
+    char layer[64];
+    snprintf(layer, sizeof layer, "%s.%s", name, image ? "conv" : "fc");
+    LBK_TRY(lbk_method_layer(c, layer, image ? "conv2d" : "dense", x, out, "out=%lld bias=no", (long long)channels));
+    snprintf(layer, sizeof layer, "%s.bn", name);
+    return lbk_method_layer(c, layer, "batch_norm", *out, out, "%s", "");
+}
+
+lbk_status lbk_method_classify(lbk_method_context *c, int first, lbk_value x, lbk_value *out) {
+    lbk_value weight = c->extra[first].value, bias = first + 1 < c->extra_count ? c->extra[first + 1].value : LBK_NONE;
+    const lbk_shape *has = lbk_method_shape(c, x), *wants = lbk_method_shape(c, weight);
+    char params[48];
+    if (has->dim[1] != wants->dim[0])
+        return lbk_fail(LBK_ERR_INPUT, "the teacher's classifier reads %lld numbers, its layer has %lld channels",
+                        (long long)wants->dim[0], (long long)has->dim[1]);
+    snprintf(params, sizeof params, "out=%lld bias=%s", (long long)wants->dim[1], bias == LBK_NONE ? "no" : "yes");
+    return lbk_method_op(c, "dense", out, params, bias == LBK_NONE ? 2 : 3, x, weight, bias);
+}
+
 lbk_status lbk_method_add(lbk_method_context *c, lbk_value *sum, lbk_value term) {
     if (*sum == LBK_NONE) {
         *sum = term;
         return LBK_OK;
     }
     return lbk_method_op(c, "add", sum, "", 2, *sum, term);
+}
+
+lbk_status lbk_method_scale(lbk_method_context *c, lbk_value x, double factor, lbk_value *out) {
+    char params[48];
+    snprintf(params, sizeof params, "factor=%.17g", factor);
+    return lbk_method_op(c, "scale", out, params, 1, x);
 }
 
 lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *student_out,

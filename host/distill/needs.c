@@ -112,3 +112,19 @@ void lbk_needs_before_activation(lbk_needs *needs, const lbk_side *student, cons
         pair->teacher.value = lbk_model_before_activation(teacher->graph, pair->teacher.value);
     }
 }
+
+lbk_status lbk_needs_extra(lbk_needs *needs, const char *name, lbk_value value) {
+    if (needs->extra_count == LBK_MAX_EXTRAS)
+        return lbk_fail(LBK_ERR_INPUT, "more than %d tensors of the teacher besides layers", LBK_MAX_EXTRAS);
+    needs->extra[needs->extra_count++] = (lbk_tap){.name = name, .value = value};
+    return LBK_OK;
+}
+
+lbk_status lbk_needs_classifier(lbk_needs *needs, const lbk_side *teacher) {
+    lbk_value weight, bias;
+    lbk_model_classifier(teacher->graph, teacher->built, &weight, &bias);
+    if (weight == LBK_NONE)
+        return lbk_fail(LBK_ERR_INPUT, "the %s does not end in a dense layer, so it has no classifier", teacher->label);
+    LBK_TRY(lbk_needs_extra(needs, lbk_graph_info(teacher->graph, weight)->name, weight));
+    return bias == LBK_NONE ? LBK_OK : lbk_needs_extra(needs, lbk_graph_info(teacher->graph, bias)->name, bias);
+}

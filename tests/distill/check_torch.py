@@ -74,6 +74,23 @@ class Step:
         value = self.tensors[f"pair.{method}.{pair}.teacher"]
         return self.image(value) if value.dim() == 4 else value
 
+    def extra(self, name):
+        """A value of the teacher that is no layer, as it lies on the device."""
+        return next(v for k, v in self.tensors.items() if k.startswith("teacher.") and k.split(".", 2)[2] == name)
+
+    def teacher_classifier(self, x):
+        return x @ self.extra("fc.weight") + self.extra("fc.bias")
+
+    def connector(self, path, x):
+        """lbk_method_connector(): a convolution of one pixel or a dense layer, batch norm."""
+        if x.dim() == 4:
+            return self.norm(path, F.conv2d(x, self.modules[f"{path}.conv.weight"]))
+        return self.norm(path, F.linear(x, self.modules[f"{path}.fc.weight"]))
+
+    def norm(self, path, x):
+        weight, bias = self.modules[f"{path}.bn.weight"], self.modules[f"{path}.bn.bias"]
+        return F.batch_norm(x, None, None, weight, bias, training=True)
+
     def hard(self):
         seen = self.labels >= 0
         return F.cross_entropy(self.logits[seen], self.labels[seen])
@@ -96,8 +113,7 @@ class Step:
             y = F.linear(x, self.modules[f"{path}.fc.weight"], self.modules[f"{path}.fc.bias"])
         if not rectified:
             return y
-        y = F.batch_norm(y, None, None, self.modules[f"{path}.bn.weight"], self.modules[f"{path}.bn.bias"], training=True)
-        return F.relu(y)
+        return F.relu(self.norm(path, y))
 
 
 def case(name, *sets, weight=1.0, hard=1.0, methods=None):
@@ -149,6 +165,22 @@ def at(s):
     return sum(
         (attention(x, 3) - attention(s.teacher(i), 3)).pow(2).mean() for i, x in enumerate(s.taps["stages"])
     )
+
+
+@case("srrl", "distill.srrl.logits=0.3")
+def srrl(s):
+    guess = F.relu(s.connector("srrl.connector", s.taps["feature"]))
+    return F.mse_loss(guess, s.teacher(0)) + 0.3 * F.mse_loss(s.teacher_classifier(guess), s.teacher_logits)
+
+
+@case("simkd", "distill.simkd.factor=3", "distill.simkd.classifier=0.4")
+def simkd(s):
+    x = F.relu(s.connector("simkd.projector.0", s.taps["layer3"]))
+    x = F.relu(s.norm("simkd.projector.1", F.conv2d(x, s.module("simkd.projector.1.conv.weight"), padding=1)))
+    x = F.relu(s.connector("simkd.projector.2", x))
+    assert s.module("simkd.projector.1.conv.weight").shape[0] == x.shape[1] // 3
+    reused = s.teacher_classifier(x.mean((2, 3))).detach()
+    return F.mse_loss(x, s.teacher(0)) + 0.4 * F.mse_loss(s.logits, reused)
 
 
 # ---- The comparison ----

@@ -70,13 +70,15 @@ static void check_gradient(const lbk_method *method) {
     must(rig_step(&r, 0.5), method->name);
     const lbk_graph *graph = r.student.train;
     double *gradient[4096] = {0};
-    cr_assert_leq(graph->value_count, 4096);
-    for (size_t v = 0; v < graph->value_count; v++)
+    size_t count = graph->value_count;
+    cr_assert_leq(count, 4096);
+    for (size_t v = 0; v < count; v++)
         if (graph->values[v].kind == LBK_VALUE_PARAM)
             gradient[v] = copy_gradient(&r, (lbk_value)v, &squares, &elements);
     double scale = sqrt(squares / (double)elements);
+    must(rig_hold(&r), "hold");
     cr_expect_gt(scale, 0, "%s: no gradient at all", method->name);
-    for (size_t v = 0; v < graph->value_count; v++)
+    for (size_t v = 0; v < count; v++)
         if (gradient[v])
             check_parameter(&r, method->name, (lbk_value)v, gradient[v], scale);
     rig_release(&r);
@@ -131,7 +133,9 @@ static bool other_value(const lbk_method *method, const lbk_param *p, char *out,
         if (strcmp(p->name, "layers") != 0)
             return false;
         snprintf(text, sizeof text, "%s",
-                 strcmp(p->fallback, "last") == 0 || strcmp(p->fallback, "feature") == 0 ? "1" : "last");
+                 strcmp(p->fallback, "last") == 0 || strcmp(p->fallback, "feature") == 0 ? "1"
+                 : strncmp(p->fallback, "stages", 6) == 0                                ? "1, last"
+                                                                                         : "last");
         if (strcmp(p->fallback, "feature") == 0)
             return false; /* vectors: no other layer will do */
         break;

@@ -168,6 +168,34 @@ lbk_status rig_rewind(rig *r) {
     return fill_weights(r, r->student.train, "student", r->memory, true);
 }
 
+/* An input with the numbers of `value` in the place of an input of the node. */
+static lbk_status hold(rig *r, lbk_value *value) {
+    lbk_graph *graph = r->student.train;
+    const lbk_tensor_desc desc = *lbk_graph_desc(graph, *value);
+    size_t count = (size_t)lbk_shape_count(&desc.shape);
+    double *numbers = NULL, **memory = NULL;
+    const char *name;
+    LBK_TRY(lbk_arena_alloc(&r->arena, count * sizeof *numbers, &numbers));
+    memcpy(numbers, r->memory[*value], count * sizeof *numbers);
+    LBK_TRY(lbk_arena_printf(&r->arena, &name, "held.%zu", graph->value_count));
+    LBK_TRY(lbk_arena_alloc(&r->arena, (graph->value_count + 1) * sizeof *memory, &memory));
+    memcpy(memory, r->memory, graph->value_count * sizeof *memory);
+    LBK_TRY(lbk_graph_input(graph, name, desc.dtype, desc.shape, value));
+    memory[*value] = numbers;
+    r->memory = memory;
+    return LBK_OK;
+}
+
+lbk_status rig_hold(rig *r) {
+    for (size_t n = 0; n < r->student.train->node_count; n++) {
+        lbk_node *node = &r->student.train->nodes[n];
+        for (int i = 0; i < node->input_count; i++)
+            if (node->input[i] != LBK_NONE && (node->op->detached & ~node->op->updates) >> i & 1u)
+                LBK_TRY(hold(r, &node->input[i]));
+    }
+    return LBK_OK;
+}
+
 double rig_total(const rig *r) {
     return *r->memory[r->student.loss.total];
 }

@@ -22,6 +22,9 @@ void rig_release(rig *r);
 lbk_status rig_step(rig *r, double progress);
 /* Puts states (running statistics, banks) back to their start, for the same step again. */
 lbk_status rig_rewind(rig *r);
+/* After a step: what ops take as a constant to derivatives (op->detached) from now on stays as it was in that step, so that differences
+ * say what derivatives do. */
+lbk_status rig_hold(rig *r);
 /* After a step. */
 double rig_total(const rig *r);
 double rig_report(const rig *r, int method);
