@@ -66,8 +66,9 @@ const lbk_method lbk_method_simkd = {
     .name = "simkd",
     .summary = "projected features: the student's last map, projected, is to be the teacher's; other than in the paper "
                "the student is deployed with its own classifier, which follows the teacher's on the projected map",
-    .formula = "mean (P(F_s) - F_t)^2 + classifier * mean (z_s - (W_t pool(P(F_s)) + b_t))^2, the bracket a constant, P "
-               "three convolutions, the larger map pooled",
+    .formula =
+        "mean (P(F_s) - F_t)^2 + classifier * mean (z_s - (W_t pool(P(F_s)) + b_t))^2, the bracket a constant, P "
+        "three convolutions, the larger map pooled",
     .source = "Chen et al. 2022",
     .params = table,
     .params_size = sizeof(simkd_params),

@@ -37,10 +37,13 @@ class Student(resnet.ResNet):
 
     def forward(self, x):
         t = self.taps
-        t["layer1"] = self.layer1(F.relu(self.bn1(self.conv1(x))))
-        t["layer2"] = self.layer2(t["layer1"])
-        t["layer3"] = self.layer3(t["layer2"])
-        t["stages"] = [t["layer1"], t["layer2"], t["layer3"]]
+        x = F.relu(self.bn1(self.conv1(x)))
+        t["stages"], t["before"] = [], []
+        for i, block in enumerate((self.layer1[0], self.layer2[0], self.layer3[0])):
+            y = block.bn2(block.conv2(F.relu(block.bn1(block.conv1(x)))))
+            t["before"].append(y + (block.downsample(x) if block.downsample else x))
+            x = t[f"layer{i + 1}"] = F.relu(t["before"][-1])
+            t["stages"].append(x)
         t["feature"] = t["layer3"].mean(dim=(2, 3))
         return self.fc(t["feature"])
 
@@ -76,7 +79,7 @@ class Step:
 
     def extra(self, name):
         """A value of the teacher that is no layer, as it lies on the device."""
-        return next(v for k, v in self.tensors.items() if k.startswith("teacher.") and k.split(".", 2)[2] == name)
+        return next(v for k, v in self.tensors.items() if k.startswith("teacher.0.") and k.split(".", 3)[3] == name)
 
     def teacher_classifier(self, x):
         return x @ self.extra("fc.weight") + self.extra("fc.bias")
@@ -181,6 +184,76 @@ def simkd(s):
     assert s.module("simkd.projector.1.conv.weight").shape[0] == x.shape[1] // 3
     reused = s.teacher_classifier(x.mean((2, 3))).detach()
     return F.mse_loss(x, s.teacher(0)) + 0.4 * F.mse_loss(s.logits, reused)
+
+
+def hcl(student, teacher, levels):
+    loss, weight, total = F.mse_loss(student, teacher), 1, 1
+    for size in levels:
+        if size < student.shape[2]:
+            weight /= 2
+            pooled = [F.adaptive_avg_pool2d(x, size) for x in (student, teacher)]
+            loss, total = loss + weight * F.mse_loss(*pooled), total + weight
+    return loss / total
+
+
+def review(s, layers, teachers, levels):
+    loss, residual = 0, None
+    for i in reversed(range(len(layers))):
+        x = s.connector(f"reviewkd.review{i}.in", layers[i])
+        if residual is not None:
+            residual = F.interpolate(residual, x.shape[2:], mode="nearest")
+            path = f"reviewkd.review{i}.attention"
+            z = F.conv2d(torch.cat([x, residual], 1), s.module(f"{path}.weight"), s.module(f"{path}.bias")).sigmoid()
+            x = x * z[:, :1] + residual * z[:, 1:]
+        residual = x
+        path = f"reviewkd.review{i}.out"
+        guess = s.norm(path, F.conv2d(x, s.module(f"{path}.conv.weight"), padding=1))
+        loss = loss + hcl(guess, teachers[i], levels)
+    return loss
+
+
+@case("reviewkd")
+def reviewkd(s):
+    teachers = [s.teacher(i) for i in range(3)] + [s.teacher(3)[:, :, None, None]]
+    assert s.module("reviewkd.review0.in.conv.weight").shape[0] == s.taps["feature"].shape[1]
+    return review(s, s.taps["stages"] + [s.taps["feature"][:, :, None, None]], teachers, [4, 2, 1])
+
+
+@case(
+    "reviewkd/before",
+    "distill.reviewkd.layers=stages",
+    "distill.reviewkd.levels=5,1",
+    "distill.reviewkd.channels=7",
+    "distill.reviewkd.student_before_activation=yes",
+)
+def reviewkd_before(s):
+    assert s.module("reviewkd.review0.in.conv.weight").shape[0] == 7
+    return review(s, s.taps["before"], [s.teacher(i) for i in range(3)], [5, 1])
+
+
+def expected_negative(mean, deviation):
+    s, normal = deviation.abs(), torch.distributions.Normal(0.0, 1.0)
+    u = -mean / s
+    part = normal.cdf(u)
+    return torch.where(part > 0.001, mean - s * normal.log_prob(u).exp() / part, -3 * s)
+
+
+def ofd(s):
+    loss = 0
+    for i, x in enumerate(s.taps["before"]):
+        x, t = s.connector(f"ofd.connector{i}", x), s.teacher(i)
+        norm = f"layer{i + 1}.0.bn2"
+        margin = expected_negative(s.extra(f"{norm}.bias"), s.extra(f"{norm}.weight"))[:, None, None]
+        counted = (
+            (x - margin) ** 2 * ((x > margin) & (t <= margin))
+            + (x - t) ** 2 * ((x > t) & (t > margin) & (t <= 0))
+            + (x - t) ** 2 * (t > 0)
+        )
+        loss = loss + counted.mean(0).sum() / 2 ** (2 - i)
+    return loss
+
+
+case("ofd")(ofd)
 
 
 # ---- The comparison ----
