@@ -256,6 +256,56 @@ def ofd(s):
 case("ofd")(ofd)
 
 
+@case("ab", "distill.ab.margin=0.6")
+def ab(s):
+    loss, m = 0, 0.6
+    for i, x in enumerate(s.taps["before"]):
+        x, t = s.connector(f"ab.connector{i}", x), s.teacher(i)
+        wrong = (x + m) ** 2 * ((x > -m) & (t <= 0)) + (x - m) ** 2 * ((x <= m) & (t > 0))
+        loss = loss + 2.0 ** (i - 2) * wrong.sum() / x.shape[0]
+    return loss
+
+
+def flows(maps):
+    for low, high in zip(maps, maps[1:]):
+        low = F.adaptive_avg_pool2d(low, high.shape[2:])
+        yield (low.unsqueeze(2) * high.unsqueeze(1)).mean((3, 4))
+
+
+@case("fsp")
+def fsp(s):
+    maps = [s.connector(f"fsp.connector{i}", x) for i, x in enumerate(s.taps["stages"])]
+    pairs = zip(flows(maps), flows([s.teacher(i) for i in range(3)]))
+    return sum((a - b).pow(2).mean() for a, b in pairs)
+
+
+def ft(s, p1, p2, rate, reconstruction):
+    def conv(path, x, function=F.conv2d):
+        return function(x, s.module(f"ft.{path}.weight"), s.module(f"ft.{path}.bias"), padding=1)
+
+    student, teacher = s.taps["layer3"], s.teacher(0)
+    assert s.module("ft.paraphraser0.conv1.weight").shape[0] == int(rate * teacher.shape[1])
+    factor = teacher
+    for i in range(3):
+        factor = F.leaky_relu(conv(f"paraphraser0.conv{i}", factor), 0.1)
+        student = F.leaky_relu(s.norm(f"ft.translator0.layer{i}", conv(f"translator0.layer{i}.conv", student)), 0.1)
+    back = factor
+    for i in range(3):
+        back = F.leaky_relu(conv(f"paraphraser0.deconv{i}", back, F.conv_transpose2d), 0.1)
+    a, b = (F.normalize(x.pow(p1).mean(1).flatten(1)) for x in (student, factor.detach()))
+    return (a - b).abs().pow(p2).mean() + reconstruction * F.mse_loss(back, teacher)
+
+
+@case("ft")
+def ft_default(s):
+    return ft(s, 2, 1, 0.5, 0.005)
+
+
+@case("ft/other", *(f"distill.ft.{x}" for x in ("p1=3", "p2=2", "rate=0.3", "reconstruction=0.7")))
+def ft_other(s):
+    return ft(s, 3, 2, 0.3, 0.7)
+
+
 # ---- The comparison ----
 
 
