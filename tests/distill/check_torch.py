@@ -38,10 +38,13 @@ class Student(resnet.ResNet):
 
     def forward(self, x):
         t = self.taps
-        t["layer1"] = self.layer1(F.relu(self.bn1(self.conv1(x))))
-        t["layer2"] = self.layer2(t["layer1"])
-        t["layer3"] = self.layer3(t["layer2"])
-        t["stages"] = [t["layer1"], t["layer2"], t["layer3"]]
+        x = F.relu(self.bn1(self.conv1(x)))
+        t["stages"], t["before"] = [], []
+        for i, block in enumerate((self.layer1[0], self.layer2[0], self.layer3[0])):
+            y = block.bn2(block.conv2(F.relu(block.bn1(block.conv1(x)))))
+            t["before"].append(y + (block.downsample(x) if block.downsample else x))
+            x = t[f"layer{i + 1}"] = F.relu(t["before"][-1])
+            t["stages"].append(x)
         t["feature"] = t["layer3"].mean(dim=(2, 3))
         return self.fc(t["feature"])
 
@@ -77,7 +80,7 @@ class Step:
 
     def extra(self, name):
         """A value of the teacher that is no layer, as it lies on the device."""
-        return next(v for k, v in self.tensors.items() if k.startswith("teacher.") and k.split(".", 2)[2] == name)
+        return next(v for k, v in self.tensors.items() if k.startswith("teacher.0.") and k.split(".", 3)[3] == name)
 
     def teacher_classifier(self, x):
         return x @ self.extra("fc.weight") + self.extra("fc.bias")
@@ -384,6 +387,125 @@ def vid(s):
         return (0.5 * ((x - target) ** 2 / variance + torch.log(variance))).mean()
 
     return sum(loss(i, x, s.teacher(i)) for i, x in enumerate(s.taps["stages"]))
+
+def hcl(student, teacher, levels):
+    loss, weight, total = F.mse_loss(student, teacher), 1, 1
+    for size in levels:
+        if size < student.shape[2]:
+            weight /= 2
+            pooled = [F.adaptive_avg_pool2d(x, size) for x in (student, teacher)]
+            loss, total = loss + weight * F.mse_loss(*pooled), total + weight
+    return loss / total
+
+
+def review(s, layers, teachers, levels):
+    loss, residual = 0, None
+    for i in reversed(range(len(layers))):
+        x = s.connector(f"reviewkd.review{i}.in", layers[i])
+        if residual is not None:
+            residual = F.interpolate(residual, x.shape[2:], mode="nearest")
+            path = f"reviewkd.review{i}.attention"
+            z = F.conv2d(torch.cat([x, residual], 1), s.module(f"{path}.weight"), s.module(f"{path}.bias")).sigmoid()
+            x = x * z[:, :1] + residual * z[:, 1:]
+        residual = x
+        path = f"reviewkd.review{i}.out"
+        guess = s.norm(path, F.conv2d(x, s.module(f"{path}.conv.weight"), padding=1))
+        loss = loss + hcl(guess, teachers[i], levels)
+    return loss
+
+
+@case("reviewkd")
+def reviewkd(s):
+    teachers = [s.teacher(i) for i in range(3)] + [s.teacher(3)[:, :, None, None]]
+    assert s.module("reviewkd.review0.in.conv.weight").shape[0] == s.taps["feature"].shape[1]
+    return review(s, s.taps["stages"] + [s.taps["feature"][:, :, None, None]], teachers, [4, 2, 1])
+
+
+@case(
+    "reviewkd/before",
+    "distill.reviewkd.layers=stages",
+    "distill.reviewkd.levels=5,1",
+    "distill.reviewkd.channels=7",
+    "distill.reviewkd.student_before_activation=yes",
+)
+def reviewkd_before(s):
+    assert s.module("reviewkd.review0.in.conv.weight").shape[0] == 7
+    return review(s, s.taps["before"], [s.teacher(i) for i in range(3)], [5, 1])
+
+
+def expected_negative(mean, deviation):
+    s, normal = deviation.abs(), torch.distributions.Normal(0.0, 1.0)
+    u = -mean / s
+    part = normal.cdf(u)
+    return torch.where(part > 0.001, mean - s * normal.log_prob(u).exp() / part, -3 * s)
+
+
+def ofd(s):
+    loss = 0
+    for i, x in enumerate(s.taps["before"]):
+        x, t = s.connector(f"ofd.connector{i}", x), s.teacher(i)
+        norm = f"layer{i + 1}.0.bn2"
+        margin = expected_negative(s.extra(f"{norm}.bias"), s.extra(f"{norm}.weight"))[:, None, None]
+        counted = (
+            (x - margin) ** 2 * ((x > margin) & (t <= margin))
+            + (x - t) ** 2 * ((x > t) & (t > margin) & (t <= 0))
+            + (x - t) ** 2 * (t > 0)
+        )
+        loss = loss + counted.mean(0).sum() / 2 ** (2 - i)
+    return loss
+
+
+case("ofd")(ofd)
+
+
+@case("ab", "distill.ab.margin=0.6")
+def ab(s):
+    loss, m = 0, 0.6
+    for i, x in enumerate(s.taps["before"]):
+        x, t = s.connector(f"ab.connector{i}", x), s.teacher(i)
+        wrong = (x + m) ** 2 * ((x > -m) & (t <= 0)) + (x - m) ** 2 * ((x <= m) & (t > 0))
+        loss = loss + 2.0 ** (i - 2) * wrong.sum() / x.shape[0]
+    return loss
+
+
+def flows(maps):
+    for low, high in zip(maps, maps[1:]):
+        low = F.adaptive_avg_pool2d(low, high.shape[2:])
+        yield (low.unsqueeze(2) * high.unsqueeze(1)).mean((3, 4))
+
+
+@case("fsp")
+def fsp(s):
+    maps = [s.connector(f"fsp.connector{i}", x) for i, x in enumerate(s.taps["stages"])]
+    pairs = zip(flows(maps), flows([s.teacher(i) for i in range(3)]))
+    return sum((a - b).pow(2).mean() for a, b in pairs)
+
+
+def ft(s, p1, p2, rate, reconstruction):
+    def conv(path, x, function=F.conv2d):
+        return function(x, s.module(f"ft.{path}.weight"), s.module(f"ft.{path}.bias"), padding=1)
+
+    student, teacher = s.taps["layer3"], s.teacher(0)
+    assert s.module("ft.paraphraser0.conv1.weight").shape[0] == int(rate * teacher.shape[1])
+    factor = teacher
+    for i in range(3):
+        factor = F.leaky_relu(conv(f"paraphraser0.conv{i}", factor), 0.1)
+        student = F.leaky_relu(s.norm(f"ft.translator0.layer{i}", conv(f"translator0.layer{i}.conv", student)), 0.1)
+    back = factor
+    for i in range(3):
+        back = F.leaky_relu(conv(f"paraphraser0.deconv{i}", back, F.conv_transpose2d), 0.1)
+    a, b = (F.normalize(x.pow(p1).mean(1).flatten(1)) for x in (student, factor.detach()))
+    return (a - b).abs().pow(p2).mean() + reconstruction * F.mse_loss(back, teacher)
+
+
+@case("ft")
+def ft_default(s):
+    return ft(s, 2, 1, 0.5, 0.005)
+
+
+@case("ft/other", *(f"distill.ft.{x}" for x in ("p1=3", "p2=2", "rate=0.3", "reconstruction=0.7")))
+def ft_other(s):
+    return ft(s, 3, 2, 0.3, 0.7)
 
 
 # ---- The comparison ----
