@@ -25,7 +25,8 @@ static float moved(__global const float *old, __global const float *v, float mom
     return momentum * (old ? old[d] : NAN) + (1.0f - momentum) * v[d];
 }
 
-/* y[rows, length] = the new rows, scaled to norm 1. */
+/* y[rows, length] = the new rows, scaled to norm 1. With work-groups there is one per row, none too many, so that nobody leaves
+ * before the barrier; elements are computed twice rather than read back from y. */
 __kernel WORK_GROUP void bank_rows(__global const float *bank, __global const int *samples, __global const float *v,
                                    __global float *y, int known, float momentum, int rows, int length) {
     int row = (int)get_global_id(0) / GROUP, me = (int)get_global_id(0) % GROUP;
