@@ -49,8 +49,9 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, in
            part, lbk_report_si((double)bytes, memory));
     if (net->train)
         printf("  %d epochs of %u steps, batch %d, %s, lr %g, %s\n", net->role->params.epochs,
-               lbk_data_batches_per_epoch(&s->experiment->data, LBK_PART_TRAIN), net->batch, net->role->optimizer->name,
-               net->role->params.lr, net->role->schedule->name);
+               lbk_data_batches_per_epoch(&s->experiment->data,
+                                          net->viewer == LBK_VIEWER_TEACHER ? LBK_PART_TEACHER : LBK_PART_TRAIN),
+               net->batch, net->role->optimizer->name, net->role->params.lr, net->role->schedule->name);
     else
         printf("  loaded from %s\n", net->role->params.weights);
     if (net->init_report)

@@ -163,9 +163,49 @@ lbk_status lbk_method_finish(lbk_method_context *c, lbk_value loss) {
     return lbk_graph_apply(c->graph, "weighted_sum", NULL, 2, (lbk_value[]){loss, c->weight}, &c->total);
 }
 
-lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, lbk_value labels, lbk_loss *out) {
+static lbk_status with_params(lbk_graph *graph, const char *name, const char *text, lbk_value x, lbk_value *out) {
+    const lbk_op *op = lbk_op_find(name);
+    void *params = NULL;
+    LBK_TRY(lbk_arena_alloc(&graph->arena, op->params_size, &params));
+    LBK_TRY(lbk_op_params_parse(op, text, &graph->arena, params));
+    return lbk_graph_node(graph, op, "hard", params, 1, &x, out);
+}
+
+/* share * onehot(labels), share [B,1]. */
+static lbk_status shared_onehot(lbk_graph *graph, lbk_value labels, lbk_value share, int classes, lbk_value *out) {
+    char text[32];
+    lbk_value onehot;
+    snprintf(text, sizeof text, "classes=%d", classes);
+    LBK_TRY(with_params(graph, "one_hot", text, labels, &onehot));
+    return lbk_graph_apply(graph, "mul", NULL, 2, (lbk_value[]){onehot, share}, out);
+}
+
+static lbk_status mixed_loss(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_value *out) {
+    int classes = (int)lbk_shape_last(&lbk_graph_desc(graph, logits)->shape);
+    lbk_value share, rest, own, other, both, ln, product, sum, mass;
+    LBK_TRY(with_params(graph, "reshape", "shape=0,1", targets->share, &share));
+    LBK_TRY(with_params(graph, "scale", "factor=-1 offset=1", share, &rest));
+    LBK_TRY(shared_onehot(graph, targets->labels, share, classes, &own));
+    LBK_TRY(shared_onehot(graph, targets->partner_labels, rest, classes, &other));
+    LBK_TRY(lbk_graph_apply(graph, "add", NULL, 2, (lbk_value[]){own, other}, &both));
+    LBK_TRY(lbk_graph_apply(graph, "log_softmax", NULL, 1, &logits, &ln));
+    LBK_TRY(lbk_graph_apply(graph, "mul", NULL, 2, (lbk_value[]){both, ln}, &product));
+    LBK_TRY(lbk_graph_apply(graph, "sum", NULL, 1, &product, &sum));
+    LBK_TRY(with_params(graph, "scale", "factor=-1", sum, &sum));
+    LBK_TRY(lbk_graph_apply(graph, "sum", NULL, 1, &both, &mass));
+    LBK_TRY(with_params(graph, "clamp", "min=1e-6 max=1e30", mass, &mass)); /* a batch without labels: 0 / 1e-6 */
+    return lbk_graph_apply(graph, "div", NULL, 2, (lbk_value[]){sum, mass}, out);
+}
+
+static lbk_status hard_loss(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_value *out) {
+    if (targets->share != LBK_NONE)
+        return mixed_loss(graph, logits, targets, out);
+    return lbk_graph_apply(graph, "cross_entropy", NULL, 2, (lbk_value[]){logits, targets->labels}, out);
+}
+
+lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_loss *out) {
     memset(out, 0, sizeof *out);
-    LBK_TRY(lbk_graph_apply(graph, "cross_entropy", NULL, 2, (lbk_value[]){logits, labels}, &out->total));
+    LBK_TRY(hard_loss(graph, logits, targets, &out->total));
     out->hard = out->total;
     return lbk_graph_keep(graph, out->total);
 }
@@ -205,7 +245,7 @@ static lbk_method_context context_of(const lbk_site *site, const char *name, int
                                 .seed = site->seed,
                                 .data = site->data,
                                 .x = site->x,
-                                .labels = site->labels,
+                                .labels = site->targets.labels,
                                 .samples = site->samples,
                                 .student_logits = site->student->logits,
                                 .teacher_logits = teacher ? teacher->carried[0] : LBK_NONE,
@@ -227,8 +267,7 @@ static lbk_status sum_terms(lbk_graph *graph, const lbk_value *terms, int count,
 }
 
 static lbk_status build_hard_term(const lbk_site *site, lbk_value weight, lbk_loss *out, lbk_value *term) {
-    LBK_TRY(lbk_graph_apply(site->graph, "cross_entropy", NULL, 2, (lbk_value[]){site->student->logits, site->labels},
-                            &out->hard));
+    LBK_TRY(hard_loss(site->graph, site->student->logits, &site->targets, &out->hard));
     return lbk_graph_apply(site->graph, "weighted_sum", NULL, 2, (lbk_value[]){out->hard, weight}, term);
 }
 
@@ -255,7 +294,8 @@ static lbk_status build_method(building *b, int i, int t) {
     const lbk_teaching *teacher = t < 0 ? NULL : &b->site->teacher[t];
     lbk_loss *loss = b->loss;
     const char *name = method->name;
-    bool absorb = method->absorbs_hard && loss->hard == LBK_NONE && b->site->teacher_count <= 1;
+    bool plain = b->site->teacher_count <= 1 && b->site->targets.share == LBK_NONE;
+    bool absorb = method->absorbs_hard && loss->hard == LBK_NONE && plain;
     if (loss->report_count == LBK_MAX_METHODS)
         return lbk_fail(LBK_ERR_INPUT, "more than %d losses: methods times teachers", LBK_MAX_METHODS);
     if (teacher && *teacher->name)

@@ -62,8 +62,15 @@ typedef struct lbk_loss {
     const char *copy_prefix[LBK_MAX_TEACHERS];
 } lbk_loss;
 
-/* Cross entropy alone (teacher, control). */
-lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, lbk_value labels, lbk_loss *out);
+/* What a batch says is right: labels [B]:i32, -1 unknown. Where batches are mixed, row i shows share[i] of its own sample and
+ * 1 - share[i] of another, whose label is partner_labels[i]; else both are LBK_NONE. */
+typedef struct lbk_targets {
+    lbk_value labels, partner_labels, share;
+} lbk_targets;
+
+/* Cross entropy alone (teacher, control): mean over labelled rows; of mixed rows -sum t ln p / sum t, t = share * onehot(label)
+ * + (1 - share) * onehot(partner's). Zhang et al. 2018 (mixup), equation 1. */
+lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_loss *out);
 
 /* A teacher, where an objective is built. */
 typedef struct lbk_teaching {
@@ -79,7 +86,8 @@ typedef struct lbk_site {
     uint64_t seed;
     const lbk_data *data;
     const lbk_model_built *student;
-    lbk_value x, labels, samples;
+    lbk_value x, samples;
+    lbk_targets targets;
     lbk_companion student_network;
     const lbk_bindings *own; /* of methods that read no teacher */
     int teacher_count;

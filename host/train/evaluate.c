@@ -35,7 +35,8 @@ static lbk_status finish(lbk_network *net, lbk_loader *loader, lbk_evaluation *e
 static lbk_status begin(lbk_network *net, pending *p, int classes) {
     cl_mem x = lbk_plan_buffer(net->eval_plan, net->eval_x);
     size_t bytes = lbk_tensor_bytes(lbk_graph_desc(net->eval, net->eval_x));
-    LBK_TRY(LBK_CL(clEnqueueWriteBuffer(net->device->queue, x, CL_FALSE, 0, bytes, p->batch->pixels, 0, NULL, NULL)));
+    const float *pixels = net->viewer == LBK_VIEWER_TEACHER ? p->batch->teacher_pixels : p->batch->pixels;
+    LBK_TRY(LBK_CL(clEnqueueWriteBuffer(net->device->queue, x, CL_FALSE, 0, bytes, pixels, 0, NULL, NULL)));
     LBK_TRY(lbk_plan_enqueue(net->eval_plan, NULL));
     LBK_TRY(
         LBK_CL(clEnqueueReadBuffer(net->device->queue, lbk_plan_buffer(net->eval_plan, net->eval_logits), CL_FALSE, 0,
@@ -68,8 +69,8 @@ static lbk_data as_measured(const lbk_data *data, lbk_part *part) {
     lbk_data copy = *data;
     if (*part == LBK_PART_TRAIN) {
         *part = LBK_PART_VALIDATION;
-        copy.validation = data->train;
-        copy.validation_count = data->train_count;
+        copy.validation = data->known;
+        copy.validation_count = data->known_count;
     }
     return copy;
 }

@@ -109,7 +109,8 @@ lbk_status lbk_lecturer_begin(lbk_lecturer *l, int slot, const lbk_batch *batch)
     own->stores = false;
     if (l->cache && lbk_teacher_cache_has(l->cache, batch))
         return recall(l, slot, own);
-    LBK_TRY(lbk_feed_write(l->feed, slot, 0, batch->pixels, NULL));
+    const float *pixels = l->net->viewer == LBK_VIEWER_TEACHER ? batch->teacher_pixels : batch->pixels;
+    LBK_TRY(lbk_feed_write(l->feed, slot, 0, pixels, NULL));
     LBK_TRY(lbk_feed_enqueue(l->feed, slot));
     LBK_TRY(lbk_plan_enqueue(l->net->eval_plan, &own->done));
     LBK_TRY(lbk_bridge_carry(l->bridge, slot));

@@ -126,7 +126,7 @@ static lbk_status build_objective(lbk_network *net, const lbk_objective *objecti
                      .data = &net->experiment->data,
                      .student = built,
                      .x = net->x,
-                     .labels = net->labels,
+                     .targets = net->targets,
                      .student_network = companion_of(net, true, net->step)};
     LBK_TRY(lbk_arena_alloc(&graph->arena, sizeof *own, &own));
     LBK_TRY(lbk_objective_bind(objective, &student, NULL, own));
@@ -171,12 +171,22 @@ out:
     return role_context(net, lbk_context(status, "init"));
 }
 
+static lbk_status declare_targets(lbk_network *net, lbk_graph *graph) {
+    lbk_targets *targets = &net->targets;
+    LBK_TRY(lbk_graph_input(graph, "labels", LBK_I32, lbk_shape_1(net->batch), &targets->labels));
+    targets->partner_labels = targets->share = LBK_NONE;
+    if (!net->experiment->data.mix)
+        return LBK_OK;
+    LBK_TRY(lbk_graph_input(graph, "partner_labels", LBK_I32, lbk_shape_1(net->batch), &targets->partner_labels));
+    return lbk_graph_input(graph, "share", LBK_F32, lbk_shape_1(net->batch), &targets->share);
+}
+
 static lbk_status build_train(lbk_network *net, const lbk_objective *objective) {
     lbk_model_built built;
     LBK_TRY(lbk_graph_create(&net->train));
     lbk_graph *graph = net->train;
     LBK_TRY(declare_image(net, graph, &net->x));
-    LBK_TRY(lbk_graph_input(graph, "labels", LBK_I32, lbk_shape_1(net->batch), &net->labels));
+    LBK_TRY(declare_targets(net, graph));
     LBK_TRY(lbk_graph_scalar(graph, "lr", LBK_F32, &net->lr));
     LBK_TRY(lbk_graph_scalar(graph, "step", LBK_I32, &net->step));
     LBK_TRY(build_model(net, graph, net->x, net->step, true, &built));
@@ -188,7 +198,7 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
     if (objective)
         LBK_TRY(lbk_context(build_objective(net, objective, &built), "%s", net->experiment->ini.path));
     else
-        LBK_TRY(lbk_loss_build_hard(graph, built.logits, net->labels, &net->loss));
+        LBK_TRY(lbk_loss_build_hard(graph, built.logits, &net->targets, &net->loss));
     LBK_TRY(lbk_graph_fuse(graph));
     LBK_TRY(lbk_graph_differentiate(graph, net->loss.total, NULL, 0, NULL));
     LBK_TRY(lbk_graph_fuse(graph));
@@ -203,6 +213,7 @@ lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment,
     net->experiment = experiment;
     net->label = label;
     net->start = role->name;
+    net->viewer = strncmp(role->name, "teacher", 7) == 0 ? LBK_VIEWER_TEACHER : LBK_VIEWER_STUDENT;
     net->batch = experiment->data.params.batch;
     net->classes = experiment->data.source.classes;
     net->samples = LBK_NONE;

@@ -19,14 +19,16 @@ struct lbk_network {
     const lbk_experiment *experiment;
     const char
         *label; /* "teacher", "teacher.NAME", "assistant.NAME", "student.1", "student", "control": names its files */
+    lbk_viewer viewer; /* whose view of the samples it gets */
     const char *start; /* what its initial weights depend on, beside the seed */
     int batch, classes;
 
     /* Graphs: host only. `train` is NULL for a loaded teacher. */
     lbk_graph *train, *eval;
-    lbk_model_built built;         /* in eval, until it is sealed */
-    lbk_value x, labels, lr, step; /* of train */
-    lbk_value samples;             /* of train; LBK_NONE unless a method asks for them */
+    lbk_model_built built; /* in eval, until it is sealed */
+    lbk_value x, lr, step; /* of train */
+    lbk_targets targets;   /* of train */
+    lbk_value samples;     /* of train; LBK_NONE unless a method asks for them */
     int teacher_count;
     lbk_teacher_link teacher[LBK_MAX_TEACHERS];
     lbk_loss loss;

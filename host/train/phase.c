@@ -31,9 +31,10 @@ typedef struct runner {
     lbk_phase_result *result;
 } runner;
 
-/* The student's inputs in this order; behind the labels: sample numbers if asked for, host inputs, the teacher's. */
+/* The learner's inputs in this order; behind the labels: the partners' labels and shares if batches are mixed, sample numbers if
+ * asked for, host inputs, the teachers'. */
 enum { INPUT_X, INPUT_LABELS, INPUT_OTHERS };
-#define MAX_INPUTS (INPUT_OTHERS + 1 + LBK_MAX_HOST_INPUTS + LBK_MAX_CARRIED * LBK_MAX_TEACHERS)
+#define MAX_INPUTS (INPUT_OTHERS + 3 + LBK_MAX_HOST_INPUTS + LBK_MAX_CARRIED * LBK_MAX_TEACHERS)
 
 static lbk_feed_target target_of(const lbk_plan *plan, const lbk_graph *graph, lbk_value value) {
     return (lbk_feed_target){lbk_plan_buffer(plan, value), lbk_tensor_bytes(lbk_graph_desc(graph, value))};
@@ -44,7 +45,7 @@ static lbk_feed_target train_target(const lbk_network *net, lbk_value value) {
 }
 
 static int first_host_input(const lbk_network *net) {
-    return INPUT_OTHERS + (net->samples != LBK_NONE);
+    return INPUT_OTHERS + (net->targets.share != LBK_NONE ? 2 : 0) + (net->samples != LBK_NONE);
 }
 
 static lbk_status open_student_feed(runner *r) {
@@ -52,7 +53,11 @@ static lbk_status open_student_feed(runner *r) {
     lbk_feed_target targets[MAX_INPUTS];
     int count = INPUT_OTHERS;
     targets[INPUT_X] = train_target(net, net->x);
-    targets[INPUT_LABELS] = train_target(net, net->labels);
+    targets[INPUT_LABELS] = train_target(net, net->targets.labels);
+    if (net->targets.share != LBK_NONE) {
+        targets[count++] = train_target(net, net->targets.partner_labels);
+        targets[count++] = train_target(net, net->targets.share);
+    }
     if (net->samples != LBK_NONE)
         targets[count++] = train_target(net, net->samples);
     for (int i = 0; i < net->loss.host_input_count; i++) {
@@ -83,7 +88,7 @@ static lbk_status open_teachers(runner *r) {
 
 static lbk_status open_runner(runner *r) {
     const lbk_phase *p = r->phase;
-    r->per_epoch = lbk_data_batches_per_epoch(p->data, LBK_PART_TRAIN);
+    r->per_epoch = lbk_data_batches_per_epoch(p->data, p->part);
     if (!r->per_epoch)
         return lbk_fail(LBK_ERR_INPUT, "the training part has no batch");
     r->total = r->per_epoch * p->epochs;
@@ -92,7 +97,7 @@ static lbk_status open_runner(runner *r) {
     LBK_TRY(lbk_calloc((size_t)r->slots, sizeof *r->flights, &r->flights));
     LBK_TRY(open_student_feed(r));
     LBK_TRY(open_teachers(r));
-    return lbk_loader_create(p->data, LBK_PART_TRAIN, (uint32_t)(p->first_step / r->per_epoch),
+    return lbk_loader_create(p->data, p->part, (uint32_t)(p->first_step / r->per_epoch),
                              (uint32_t)(p->first_step % r->per_epoch), (uint32_t)p->epochs, r->slots + 2, 1,
                              &r->loader);
 }
@@ -181,15 +186,20 @@ static lbk_status read_loss(runner *r, lbk_value value, float *host, cl_event *d
 
 static lbk_status feed_student(runner *r, flight *f, int slot) {
     const lbk_network *net = r->net;
-    const int32_t *labels = r->phase->hide_labels ? f->batch->seen_labels : f->batch->labels;
-    int input = first_host_input(net);
-    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_X, f->batch->pixels, NULL));
-    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, labels, NULL));
+    const lbk_batch *b = f->batch;
+    bool all = r->phase->part == LBK_PART_TEACHER;
+    int input = INPUT_OTHERS;
+    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_X, b->pixels, NULL));
+    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, all ? b->labels : b->seen_labels, NULL));
+    if (net->targets.share != LBK_NONE) {
+        LBK_TRY(lbk_feed_write(r->feed, slot, input++, all ? b->partner_labels : b->partner_seen_labels, NULL));
+        LBK_TRY(lbk_feed_write(r->feed, slot, input++, b->share, NULL));
+    }
     if (net->samples != LBK_NONE)
-        LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_OTHERS, f->batch->samples, NULL));
+        LBK_TRY(lbk_feed_write(r->feed, slot, input++, b->samples, NULL));
     for (int i = 0; i < net->loss.host_input_count; i++) {
         const lbk_host_input *host = &net->loss.host_input[i];
-        LBK_TRY(host->fill(host->context, f->batch, f->step, f->filled[i]));
+        LBK_TRY(host->fill(host->context, b, f->step, f->filled[i]));
         LBK_TRY(lbk_feed_write(r->feed, slot, input++, f->filled[i], NULL));
     }
     return LBK_OK;

@@ -31,7 +31,7 @@ typedef struct lbk_observer {
 typedef struct lbk_phase {
     lbk_network *network; /* its teachers (network.h) are compiled and have their weights */
     const lbk_data *data;
-    bool hide_labels; /* only the labels the student may see */
+    lbk_part part; /* TRAIN: only the labels the student may see; TEACHER: all that are known */
     lbk_timing timing;
     lbk_bridge_mode bridge;
     int slots;

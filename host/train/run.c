@@ -158,7 +158,7 @@ out:
     return status;
 }
 
-static lbk_status train(run *r, lbk_network *net, bool hide_labels, lbk_phase_result *result) {
+static lbk_status train(run *r, lbk_network *net, lbk_part part, lbk_phase_result *result) {
     const lbk_experiment *x = r->experiment;
     bool finished;
     int64_t first_step;
@@ -173,7 +173,7 @@ static lbk_status train(run *r, lbk_network *net, bool hide_labels, lbk_phase_re
     r->last_checkpoint_ns = lbk_clock_ns();
     lbk_phase phase = {.network = net,
                        .data = &x->data,
-                       .hide_labels = hide_labels,
+                       .part = part,
                        .timing = (lbk_timing)x->params.schedule,
                        .bridge = (lbk_bridge_mode)x->params.bridge,
                        .slots = x->params.slots,
@@ -182,7 +182,7 @@ static lbk_status train(run *r, lbk_network *net, bool hide_labels, lbk_phase_re
                        .max_steps = r->options->max_steps,
                        .observer = {r, on_step, on_epoch},
                        .stop = r->options->stop};
-    int64_t total = (int64_t)lbk_data_batches_per_epoch(&x->data, LBK_PART_TRAIN) * phase.epochs;
+    int64_t total = (int64_t)lbk_data_batches_per_epoch(&x->data, part) * phase.epochs;
     if (phase.max_steps && phase.max_steps < total)
         total = phase.max_steps;
     const lbk_run_watch *watch = &r->options->watch;
@@ -225,7 +225,7 @@ static lbk_status obtain_teacher(run *r, lbk_network *net, lbk_device *device, d
     lbk_phase_result phase;
     LBK_TRY(compile(r, net, device));
     if (!*weights) {
-        LBK_TRY(train(r, net, false, &phase));
+        LBK_TRY(train(r, net, LBK_PART_TEACHER, &phase));
         *train_s = phase.wall_s;
         return LBK_OK;
     }
@@ -324,7 +324,7 @@ static lbk_status train_learner(run *r, lbk_network *net) {
     lbk_phase_result phase;
     char *path = NULL;
     LBK_TRY(compile(r, net, s->devices[LBK_STUDENT_DEVICE]));
-    LBK_TRY(train(r, net, true, &phase));
+    LBK_TRY(train(r, net, LBK_PART_TRAIN, &phase));
     r->result->others[r->result->other_count++].train_s = phase.wall_s;
     LBK_TRY(weights_path(r->folder.path, "", net->label, "", &path));
     lbk_status status = lbk_network_move(net, s->devices[LBK_TEACHER_DEVICE], path);
@@ -336,7 +336,7 @@ static lbk_status train_student(run *r) {
     lbk_session *s = &r->session;
     lbk_run_result *out = r->result;
     LBK_TRY(compile(r, &s->student, s->devices[LBK_STUDENT_DEVICE]));
-    LBK_TRY(train(r, &s->student, true, &out->distillation));
+    LBK_TRY(train(r, &s->student, LBK_PART_TRAIN, &out->distillation));
     out->student.train_s = out->distillation.wall_s;
     out->overlap = lbk_phase_overlap(&out->distillation);
     return dump_weights(r, &s->student, "-gradients", true);
@@ -354,7 +354,7 @@ static lbk_status run_phases(run *r) {
         LBK_TRY(train_student(r));
     if (r->experiment->params.control) {
         LBK_TRY(compile(r, &s->control, device));
-        LBK_TRY(train(r, &s->control, true, &control));
+        LBK_TRY(train(r, &s->control, LBK_PART_TRAIN, &control));
         out->control.train_s = control.wall_s;
     }
     return measure(r);

@@ -96,8 +96,21 @@ class Step:
         return F.batch_norm(x, None, None, weight, bias, training=True)
 
     def hard(self):
+        if "share" in self.tensors:
+            return self.mixed_hard()
         seen = self.labels >= 0
         return F.cross_entropy(self.logits[seen], self.labels[seen])
+
+    def mixed_hard(self):
+        """mixup: each row's two cross entropies by their shares, over the labelled part of all rows."""
+        sum, mass = 0, 0
+        for labels, share in (
+            (self.labels, self.tensors["share"]),
+            (self.tensors["partner_labels"].long(), 1 - self.tensors["share"]),
+        ):
+            losses = F.cross_entropy(self.logits, labels, ignore_index=-1, reduction="none")
+            sum, mass = sum + (losses * share).sum(), mass + (share * (labels >= 0)).sum()
+        return sum / mass
 
     def module(self, name):
         return self.modules[name]
@@ -282,6 +295,11 @@ def wsld(s):
     soft = -(F.softmax(teacher / 3, 1) * F.log_softmax(student / 3, 1)).sum(1)
     ratio = F.cross_entropy(student, labels, reduction="none") / F.cross_entropy(teacher, labels, reduction="none")
     return (9 * (1 - torch.exp(-ratio.detach())) * soft).mean()
+
+
+@case("kd/mixed", "data.mix=mixup", "mix.mixup.alpha=0.8", hard=0.6)
+def kd_mixed(s):
+    return kl(s.logits, s.teacher_logits, 4)
 
 
 @case("fitnet", "distill.fitnet.layers=stages")

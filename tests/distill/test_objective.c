@@ -57,7 +57,7 @@ static void build(rig *r, const char *text) {
     const lbk_site site = {.graph = r->graph,
                            .student = &built,
                            .x = LBK_NONE,
-                           .labels = label,
+                           .targets = {label, LBK_NONE, LBK_NONE},
                            .samples = LBK_NONE,
                            .own = &own_bindings,
                            .teacher_count = 1,

@@ -64,7 +64,11 @@ static lbk_status put_all(output *o) {
     const lbk_network *net = &o->r->student;
     const lbk_loss *loss = &net->loss;
     LBK_TRY(put(o, "", "x", net->x, LBK_LAYOUT_SAME));
-    LBK_TRY(put(o, "", "labels", net->labels, LBK_LAYOUT_SAME));
+    LBK_TRY(put(o, "", "labels", net->targets.labels, LBK_LAYOUT_SAME));
+    if (net->targets.share != LBK_NONE) {
+        LBK_TRY(put(o, "", "partner_labels", net->targets.partner_labels, LBK_LAYOUT_SAME));
+        LBK_TRY(put(o, "", "share", net->targets.share, LBK_LAYOUT_SAME));
+    }
     if (net->samples != LBK_NONE)
         LBK_TRY(put(o, "", "samples", net->samples, LBK_LAYOUT_SAME));
     for (int i = 0; i < loss->host_input_count; i++)

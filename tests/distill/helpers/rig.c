@@ -104,7 +104,11 @@ static lbk_status set_ints(rig *r, const lbk_graph *graph, lbk_value value, doub
 static lbk_status fill_inputs(rig *r) {
     const lbk_network *net = &r->student;
     LBK_TRY(set_floats(r, net->train, net->x, r->memory, r->batch->pixels));
-    LBK_TRY(set_ints(r, net->train, net->labels, r->memory, r->batch->seen_labels));
+    LBK_TRY(set_ints(r, net->train, net->targets.labels, r->memory, r->batch->seen_labels));
+    if (net->targets.share != LBK_NONE) {
+        LBK_TRY(set_ints(r, net->train, net->targets.partner_labels, r->memory, r->batch->partner_seen_labels));
+        LBK_TRY(set_floats(r, net->train, net->targets.share, r->memory, r->batch->share));
+    }
     if (net->samples != LBK_NONE)
         LBK_TRY(set_ints(r, net->train, net->samples, r->memory, (const int32_t *)r->batch->samples));
     for (int i = 0; i < net->loss.host_input_count; i++) {
