@@ -96,8 +96,16 @@ void lbk_data_release(lbk_data *data) {
     *data = (lbk_data){0};
 }
 
+static bool chain_varies(const lbk_data *data, const lbk_chain *chain) {
+    for (int i = 0; i < chain->count; i++)
+        if (!data->augmentation[chain->items[i]]->fixed)
+            return true;
+    return false;
+}
+
 bool lbk_data_views_vary(const lbk_data *data) {
-    return data->augmentation_count > 0 || data->mix;
+    const lbk_own_view *teacher = &data->own[LBK_VIEWER_TEACHER];
+    return data->mix || (!teacher->plain && data->augment.count > 0) || chain_varies(data, &teacher->chain);
 }
 
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part) {

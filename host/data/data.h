@@ -83,7 +83,7 @@ lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *ou
 /* Samples, and their indices [count] within the dataset's train part; NULL for the test part, which is whole. */
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part);
 const uint32_t *lbk_data_samples(const lbk_data *data, lbk_part part);
-/* Whether a training sample looks different from epoch to epoch. */
+/* Whether a training sample looks different to the teacher from epoch to epoch. */
 bool lbk_data_views_vary(const lbk_data *data);
 
 /* A batch on the host. Rows beyond `valid` are zero pixels with label -1. */

@@ -208,6 +208,29 @@ Test(views, are_normalised) {
     close_first(&first);
 }
 
+/* What a cache of the teacher's outputs goes by. */
+Test(views, the_teachers_vary_or_not) {
+    static const struct {
+        const char *text;
+        bool vary;
+    } cases[] = {
+        {SET, false},
+        {AUGMENTED, true},
+        {AUGMENTED "teacher_view = plain\n", false},
+        {AUGMENTED "teacher_view = plain, edges\n", false},
+        {AUGMENTED "teacher_view = plain, cutout\n", true},
+        {AUGMENTED "student_view = plain\n", true},
+        {SET "student_view = cutout\n", false},
+        {SET "mix = mixup\n", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        box_data box;
+        box_open_ok(&box, cases[i].text, 7);
+        cr_assert(lbk_data_views_vary(&box.data) == cases[i].vary, "%s", cases[i].text);
+        box_close(&box);
+    }
+}
+
 Test(views, refuse_wrong_lists) {
     box_expect_error(SET "teacher_view = egdes\n", LBK_ERR_INPUT,
                      "@/x.ini:10: [data] teacher_view: unknown augmentation \"egdes\"; did you mean \"edges\"?");
