@@ -113,9 +113,9 @@ Test(preset, faults_name_its_file_and_line) {
         {"[studnt]\nlr = 1\n",
          "p.ini:10: [distill] preset: ./bad.ini:3: a preset has no section [studnt]; did you mean "
          "[student]?"},
-        {"[distill.kdd]\nweight = 1\n",
-         "p.ini:10: [distill] preset: ./bad.ini:3: a preset has no section [distill.kdd]; "
-         "did you mean [distill.kd]?"},
+        {"[distill.fitnt]\nweight = 1\n",
+         "p.ini:10: [distill] preset: ./bad.ini:3: a preset has no section [distill.fitnt]; "
+         "did you mean [distill.fitnet]?"},
         {"[experiment]\nseed = 2\n", "p.ini:10: [distill] preset: ./bad.ini:3: a preset has no section [experiment]"},
         {"[distill]\npreset = repdistiller\n",
          "p.ini:10: [distill] preset: ./bad.ini:4: [distill] preset: a preset names another one as [preset] base"},
@@ -162,8 +162,8 @@ Test(preset, stands_on_another) {
 /* The user's own section without effect stays an error. */
 Test(preset, does_not_excuse_the_experiment) {
     little_write("mine.ini", mine);
-    expect_refused(USE "[distill.kdd]\nweight = 1\n",
-                   "p.ini:11: [distill.kdd]: unknown method \"kdd\"; did you mean \"kd\"?");
+    expect_refused(USE "[distill.fitnt]\nweight = 1\n",
+                   "p.ini:11: [distill.fitnt]: unknown method \"fitnt\"; did you mean \"fitnet\"?");
     expect_refused("optimizer = adam\nmomentum = 0.9\n" USE, "p.ini:10: [student] momentum: unknown key");
 }
 
