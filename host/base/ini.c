@@ -177,13 +177,12 @@ lbk_status lbk_ini_override(lbk_ini *ini, const char *assignment) {
 /* ---- Defaults from another file ---- */
 
 lbk_status lbk_ini_underlay(lbk_ini *ini, const lbk_ini *below) {
-    const char *path;
-    LBK_TRY(lbk_arena_strdup(&ini->arena, below->path, &path));
     for (size_t i = 0; i < below->section_count; i++) {
-        if (section_of(ini, below->sections[i].name))
+        const lbk_ini_section *section = &below->sections[i];
+        if (section_of(ini, section->name))
             continue;
-        LBK_TRY(lbk_ini_section_add(ini, below->sections[i].name, below->sections[i].line));
-        ini->sections[ini->section_count - 1].path = path;
+        LBK_TRY(lbk_ini_section_add(ini, section->name, section->line));
+        LBK_TRY(lbk_arena_strdup(&ini->arena, section->path, &ini->sections[ini->section_count - 1].path));
         ini->sections[ini->section_count - 1].below = true;
     }
     for (size_t i = 0; i < below->entry_count; i++) {
@@ -191,7 +190,7 @@ lbk_status lbk_ini_underlay(lbk_ini *ini, const lbk_ini *below) {
         if (entry_of(ini, entry->section, entry->key))
             continue;
         LBK_TRY(lbk_ini_entry_add(ini, entry->section, entry->key, entry->value, entry->line));
-        ini->entries[ini->entry_count - 1].path = path;
+        LBK_TRY(lbk_arena_strdup(&ini->arena, entry->path, &ini->entries[ini->entry_count - 1].path));
         ini->entries[ini->entry_count - 1].below = true;
     }
     return LBK_OK;

@@ -194,7 +194,7 @@ static lbk_status check_cache(lbk_ini *ini, const lbk_role *role) {
     static const char *const keys[] = {"cache_file", "cache_type", "cache_top"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys && role->params.cache == LBK_CACHE_OFF; i++) {
         const lbk_ini_entry *entry = lbk_ini_find(ini, role->name, keys[i]);
-        if (entry)
+        if (entry && !entry->below)
             return lbk_ini_fail(ini, entry, "has no effect with cache = off");
     }
     return LBK_OK;

@@ -10,9 +10,11 @@ const lbk_shipped_kind lbk_preset_kind = {"experiments/presets", "preset"};
 static const lbk_param header[] = {
     LBK_PARAM_TEXT(lbk_preset, summary, NULL, "what it is", NULL),
     LBK_PARAM_TEXT(lbk_preset, source, "", "where its numbers are from", NULL),
+    LBK_PARAM_TEXT(lbk_preset, base, "", "preset that it stands on", NULL),
     LBK_PARAM_END,
 };
 
+#define MAX_BASES 4
 #define MAX_TABLES 64
 
 /* The tables of all keys that a section may hold, whatever else is chosen. */
@@ -87,10 +89,29 @@ static lbk_status check_names(lbk_ini *ini) {
         LBK_TRY(lbk_ini_check_section(ini, ini->sections[i].name, tables.items, tables.count));
     }
     const lbk_ini_entry *nested = lbk_ini_find(ini, "distill", "preset");
-    return nested ? lbk_ini_fail(ini, nested, "a preset does not stand on another one") : LBK_OK;
+    return nested ? lbk_ini_fail(ini, nested, "a preset names another one as [preset] base") : LBK_OK;
 }
 
-lbk_status lbk_preset_load(lbk_preset *preset, const char *name, const char *folder) {
+static lbk_status load(lbk_preset *preset, const char *name, const char *folder, int depth);
+
+static lbk_status lay_base(lbk_preset *preset, int depth) {
+    const lbk_ini_entry *entry = lbk_ini_find(&preset->ini, "preset", "base");
+    const char *slash = strrchr(preset->ini.path, '/');
+    lbk_preset base = {0};
+    char *folder = NULL;
+    if (depth == MAX_BASES)
+        return lbk_ini_fail(&preset->ini, entry, "more than %d presets stand on each other", MAX_BASES);
+    LBK_TRY(lbk_strdup(preset->ini.path, &folder));
+    folder[slash ? slash - preset->ini.path : 0] = '\0';
+    lbk_status status = lbk_ini_context(load(&base, preset->base, folder, depth + 1), entry);
+    if (status == LBK_OK)
+        status = lbk_ini_underlay(&preset->ini, &base.ini);
+    lbk_preset_release(&base);
+    free(folder);
+    return status;
+}
+
+static lbk_status load(lbk_preset *preset, const char *name, const char *folder, int depth) {
     char *path = NULL;
     memset(preset, 0, sizeof *preset);
     LBK_TRY(lbk_shipped_find(&lbk_preset_kind, name, folder, &path));
@@ -98,7 +119,12 @@ lbk_status lbk_preset_load(lbk_preset *preset, const char *name, const char *fol
     free(path);
     LBK_TRY(status);
     LBK_TRY(lbk_ini_read(&preset->ini, "preset", header, preset, NULL));
-    return check_names(&preset->ini);
+    LBK_TRY(check_names(&preset->ini));
+    return *preset->base ? lay_base(preset, depth) : LBK_OK;
+}
+
+lbk_status lbk_preset_load(lbk_preset *preset, const char *name, const char *folder) {
+    return load(preset, name, folder, 1);
 }
 
 void lbk_preset_release(lbk_preset *preset) {

@@ -6,6 +6,7 @@
  *     [preset]
  *     summary = one line
  *     source  = paper, or program and file
+ *     base    = repdistiller   ; another preset, beneath this one; may be left out
  *     [distill]            ; then any keys of [data], [augment.NAME], [teacher], [student], [distill] and [distill.METHOD]
  *     methods = kd
  *
@@ -20,8 +21,8 @@
 extern const lbk_shipped_kind lbk_preset_kind;
 
 typedef struct lbk_preset {
-    const char *summary, *source; /* in ini.arena */
-    lbk_ini ini;
+    const char *summary, *source, *base; /* in ini.arena */
+    lbk_ini ini;                         /* with what its base says */
 } lbk_preset;
 
 /* Reads and checks the sections' and keys' names; values are read by the experiment. `folder`: where a path starts.

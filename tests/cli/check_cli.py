@@ -111,7 +111,7 @@ def check_lists():
         need(part in text, f"describe preset repdistiller lacks '{part}': {text}")
     refused("there is no preset 'repdistilller', did you mean 'repdistiller'?; see `limbeck list presets`", "describe", "preset", "repdistilller")
     refused("nothing is listed as 'method5'; expected one of ops, methods,", "list", "method5")
-    refused("there is no method 'kdd', did you mean 'kd'?; see `limbeck list methods`", "describe", "method", "kdd")
+    refused("there is no method 'kdd', did you mean 'dkd'?; see `limbeck list methods`", "describe", "method", "kdd")
 
 
 def check_devices():

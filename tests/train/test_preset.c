@@ -113,12 +113,12 @@ Test(preset, faults_name_its_file_and_line) {
         {"[studnt]\nlr = 1\n",
          "p.ini:10: [distill] preset: ./bad.ini:3: a preset has no section [studnt]; did you mean "
          "[student]?"},
-        {"[distill.kdd]\nweight = 1\n",
-         "p.ini:10: [distill] preset: ./bad.ini:3: a preset has no section [distill.kdd]; "
-         "did you mean [distill.kd]?"},
+        {"[distill.fitnt]\nweight = 1\n",
+         "p.ini:10: [distill] preset: ./bad.ini:3: a preset has no section [distill.fitnt]; "
+         "did you mean [distill.fitnet]?"},
         {"[experiment]\nseed = 2\n", "p.ini:10: [distill] preset: ./bad.ini:3: a preset has no section [experiment]"},
         {"[distill]\npreset = repdistiller\n",
-         "p.ini:10: [distill] preset: ./bad.ini:4: [distill] preset: a preset does not stand on another one"},
+         "p.ini:10: [distill] preset: ./bad.ini:4: [distill] preset: a preset names another one as [preset] base"},
         {"[student]\nlr = fast\n", "./bad.ini:4: [student] lr: expected number in [0, 1000], got \"fast\""},
         {"[student]\nwarmup = 31\n", "./bad.ini:4: [student] warmup: must be at most epochs = 30"},
         {"[student]\n\noptimizer = sgdd\n",
@@ -137,11 +137,33 @@ Test(preset, faults_name_its_file_and_line) {
                    "p.ini:10: [distill] preset: there is no preset \"repdistilller\"; did you mean \"repdistiller\"?");
 }
 
+Test(preset, stands_on_another) {
+    lbk_experiment x;
+    lbk_text out = {0};
+    little_write("mine.ini", mine);
+    little_write("top.ini", "[preset]\nsummary = top\nbase = mine.ini\n[student]\nlr = 0.75\n");
+    cr_assert_eq(load(&x, "[distill]\npreset = top.ini\n", NULL), LBK_OK, "%s", lbk_error_message());
+    cr_assert_eq(lbk_experiment_print(&x, &out), LBK_OK);
+    expect_line(out.data, "[student]", "lr = 0.75\n");
+    expect_line(out.data, "[student]", "momentum = 0.5\n");
+    expect_line(out.data, "[distill]", "hard_weight = 0.75\n");
+    lbk_experiment_release(&x);
+    lbk_text_release(&out);
+    little_write("mine.ini", "[preset]\nsummary = s\n[student]\nlr = x\n");
+    little_write("top.ini", "[preset]\nsummary = top\nbase = mine.ini\n");
+    expect_refused("[distill]\npreset = top.ini\n",
+                   "./mine.ini:4: [student] lr: expected number in [0, 1000], got \"x\"");
+    little_write("top.ini", "[preset]\nsummary = top\nbase = top.ini\n");
+    cr_expect_eq(load(&x, "[distill]\npreset = top.ini\n", NULL), LBK_ERR_INPUT);
+    cr_expect(strstr(lbk_error_message(), "more than 4 presets stand on each other"), "%s", lbk_error_message());
+    lbk_experiment_release(&x);
+}
+
 /* The user's own section without effect stays an error. */
 Test(preset, does_not_excuse_the_experiment) {
     little_write("mine.ini", mine);
-    expect_refused(USE "[distill.kdd]\nweight = 1\n",
-                   "p.ini:11: [distill.kdd]: unknown method \"kdd\"; did you mean \"kd\"?");
+    expect_refused(USE "[distill.fitnt]\nweight = 1\n",
+                   "p.ini:11: [distill.fitnt]: unknown method \"fitnt\"; did you mean \"fitnet\"?");
     expect_refused("optimizer = adam\nmomentum = 0.9\n" USE, "p.ini:10: [student] momentum: unknown key");
 }
 
