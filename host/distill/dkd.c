@@ -10,8 +10,8 @@ typedef struct dkd_params {
 } dkd_params;
 
 static const lbk_param table[] = {
-    LBK_PARAM_SCHEDULE(dkd_params, weight, "1", 0, 1e6, NULL, "factor of this loss in the objective",
-                       "mdistiller: 1, reached over 20 epochs"),
+    LBK_PARAM_SCHEDULE(dkd_params, weight, "1 warmup 20", 0, 1e6, NULL, "factor of this loss in the objective",
+                       "mdistiller: 1, warm-up of 20 epochs; of 1 epoch on ImageNet"),
     LBK_PARAM_SCHEDULE(dkd_params, alpha, "1", 0, 1e6, NULL, "factor of the target class's part (TCKD)", "paper: 1"),
     LBK_PARAM_SCHEDULE(dkd_params, beta, "8", 0, 1e6, NULL, "factor of the other classes' part (NCKD)",
                        "mdistiller: 8; 6 for WRN-40-2 and VGG13, 2 for ResNet56 and ResNet110, 0.5 on ImageNet"),

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-enum { B = 6, K = 5, MAX_VALUES = 128 };
+enum { B = 6, K = 5, MAX_VALUES = 128, EPOCHS = 40 };
 
 static const double student[B][K] = {{0.3, -1.2, 2.0, 0.1, -0.4}, {1.5, 1.4, -0.3, 0.0, 0.2},
                                      {-2.0, 0.5, 0.7, 1.1, -0.9}, {0.0, 0.0, 0.0, 0.0, 0.0},
@@ -67,12 +67,12 @@ static void build(rig *r, const char *text) {
     cr_assert_leq(r->graph->value_count, MAX_VALUES);
 }
 
-/* Computes everything at `progress` of the run. */
+/* Computes everything at `progress` of a run of EPOCHS. */
 static void compute(rig *r, double progress) {
     for (int i = 0; i < r->loss.scheduled_count; i++) {
         const lbk_scheduled *scheduled = &r->loss.scheduled[i];
         must(lbk_arena_alloc(&r->arena, sizeof(double), &r->memory[scheduled->scalar]));
-        *r->memory[scheduled->scalar] = lbk_ramp_at(scheduled->ramp, progress, 0);
+        *r->memory[scheduled->scalar] = lbk_ramp_at(scheduled->ramp, progress, EPOCHS * progress);
     }
     must(lbk_graph_interpret(r->graph, r->memory, &r->arena));
 }
@@ -233,12 +233,12 @@ Test(objective, a_batch_without_rows_that_count_adds_nothing) {
                  strcmp(methods[m], "pseudo") == 0 ? "[distill.pseudo]\nthreshold = 1\n" : "");
         build(&r, text);
         double *label = r.memory[lbk_graph_find(r.graph, "labels")];
-        compute(&r, 0);
+        compute(&r, 1);
         cr_expect_eq(*r.memory[r.loss.total] > 0, strcmp(methods[m], "pseudo") != 0, "%s: %g", methods[m],
                      *r.memory[r.loss.total]);
         for (int i = 0; i < B; i++)
             label[i] = -1;
-        compute(&r, 0);
+        compute(&r, 1);
         cr_expect_eq(*r.memory[r.loss.total], 0, "%s: %g", methods[m], *r.memory[r.loss.total]);
         for (int i = 0; i < B * K; i++)
             cr_expect_eq(r.memory[r.gradient][i], 0, "%s", methods[m]);

@@ -163,7 +163,8 @@ lbk_status rig_step(rig *r, double progress) {
     for (int i = 0; i < net->loss.scheduled_count; i++) {
         const lbk_scheduled *scheduled = &net->loss.scheduled[i];
         LBK_TRY(place(r, net->train, scheduled->scalar, r->memory));
-        *r->memory[scheduled->scalar] = lbk_ramp_at(scheduled->ramp, progress, 0);
+        *r->memory[scheduled->scalar] =
+            lbk_ramp_at(scheduled->ramp, progress, progress * r->experiment.student.params.epochs);
     }
     return lbk_graph_interpret(net->train, r->memory, &r->arena);
 }
