@@ -39,8 +39,9 @@ typedef struct lbk_needs {
 } lbk_needs;
 
 /* Adds the pairs that `layers` (a parameter of the method) names: "stages", all pairs of stages (lbk_model_stages()), the last ones
- * matched and so on forwards; "spread", the shorter network's stages with those at the same share of the other's depth; "last", the last of them; "2", the second; "feature", what the classifiers read; "a:b", the student's
- * node a and the teacher's b; "a", of both. */
+ * matched and so on forwards; "spread", the shorter network's stages with those at the same share of the other's depth; "last",
+ * the last of them; "2", the second; "feature", what the classifiers read; "a:b", the student's node a and the teacher's b; "a",
+ * of both. */
 #define LBK_LAYERS_MEANING                                                                                             \
     "layers to compare: stages, spread, last, feature, a stage's number, a node of both, or student_node:teacher_node"
 lbk_status lbk_needs_layers(lbk_needs *needs, const lbk_words *layers, const lbk_side *student,
