@@ -24,8 +24,8 @@ typedef struct lbk_side {
     const lbk_model_built *built;
 } lbk_side;
 
-/* Two layers that belong together. In `needs` each value is one of its own side's graph, to which nodes may be added; when the loss is built, both are
- * values of the student's graph: there the teacher's is an input that the bridge fills. */
+/* Two layers that belong together. In `needs` each value is one of its own side's graph, to which nodes may be added; when the
+ * loss is built, both are values of the student's graph: there the teacher's is an input that the bridge fills. */
 typedef struct lbk_pair {
     lbk_tap student, teacher;
 } lbk_pair;
