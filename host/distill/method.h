@@ -24,8 +24,8 @@ typedef struct lbk_side {
     const lbk_model_built *built;
 } lbk_side;
 
-/* Two layers that belong together. In `needs` each value is one of its own side's graph; when the loss is built, both are
- * values of the student's graph: there the teacher's is an input that the bridge fills. */
+/* Two layers that belong together. In `needs` each value is one of its own side's graph, to which nodes may be added; when the
+ * loss is built, both are values of the student's graph: there the teacher's is an input that the bridge fills. */
 typedef struct lbk_pair {
     lbk_tap student, teacher;
 } lbk_pair;
@@ -39,10 +39,11 @@ typedef struct lbk_needs {
 } lbk_needs;
 
 /* Adds the pairs that `layers` (a parameter of the method) names: "stages", all pairs of stages (lbk_model_stages()), the last ones
- * matched and so on forwards; "last", the last of them; "2", the second; "feature", what the classifiers read; "a:b", the student's
- * node a and the teacher's b; "a", of both. */
+ * matched and so on forwards; "spread", the shorter network's stages with those at the same share of the other's depth; "last",
+ * the last of them; "2", the second; "feature", what the classifiers read; "a:b", the student's node a and the teacher's b; "a",
+ * of both. */
 #define LBK_LAYERS_MEANING                                                                                             \
-    "layers to compare: stages, last, feature, a stage's number, a node of both, or student_node:teacher_node"
+    "layers to compare: stages, spread, last, feature, a stage's number, a node of both, or student_node:teacher_node"
 lbk_status lbk_needs_layers(lbk_needs *needs, const lbk_words *layers, const lbk_side *student,
                             const lbk_side *teacher);
 /* Moves every pair to what its activation reads, where there is one. */
@@ -114,12 +115,15 @@ typedef struct lbk_method {
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
     bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
-    const char
-        *example; /* "key=value" under which tests see the method act on untrained networks; NULL: no key need be set */
     /* NULL: logits only. `teacher` is NULL for a teacherless method. */
     lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);
     lbk_status (*build)(lbk_method_context *context);
+    /* NULL: it acts between small untrained ResNets. Else settings, "section.key=value", NULL-terminated, under which it does. */
+    const char *const *example;
 } lbk_method;
+
+/* Between vision transformers, for methods that compare sequences. */
+extern const char *const lbk_method_example_sequences[];
 
 const lbk_method *const *lbk_method_all(void); /* NULL-terminated */
 const lbk_method *lbk_method_find(const char *name);
@@ -168,6 +172,9 @@ lbk_status lbk_method_op(lbk_method_context *c, const char *op, lbk_value *out, 
 lbk_status lbk_method_add(lbk_method_context *c, lbk_value *sum, lbk_value term);
 /* factor * x */
 lbk_status lbk_method_scale(lbk_method_context *c, lbk_value x, double factor, lbk_value *out);
+/* A pair of sequences [B,T,C] of one length; where the widths differ, the student's goes through a dense layer called `name`. */
+lbk_status lbk_method_sequences(lbk_method_context *c, const char *name, lbk_value student, lbk_value teacher,
+                                lbk_value *out);
 /* Images [B,H,W,C] at the smaller of both sizes, by adaptive average pooling. */
 lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *student_out,
                                 lbk_value *teacher_out);

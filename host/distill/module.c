@@ -7,6 +7,10 @@
 
 #define PARAMS_TEXT 256
 
+const char *const lbk_method_example_sequences[] = {
+    "teacher.model=vit", "teacher.parameters=patch=4 width=8 depth=4 heads=2", "student.model=vit",
+    "student.parameters=patch=4 width=6 depth=2 heads=2", NULL};
+
 lbk_status lbk_method_op(lbk_method_context *c, const char *name, lbk_value *out, const char *params, int input_count,
                          ...) {
     const lbk_op *op = lbk_op_find(name);
@@ -149,6 +153,18 @@ lbk_status lbk_method_scale(lbk_method_context *c, lbk_value x, double factor, l
     char params[48];
     snprintf(params, sizeof params, "factor=%.17g", factor);
     return lbk_method_op(c, "scale", out, params, 1, x);
+}
+
+lbk_status lbk_method_sequences(lbk_method_context *c, const char *name, lbk_value student, lbk_value teacher,
+                                lbk_value *out) {
+    const lbk_shape a = *lbk_method_shape(c, student), b = *lbk_method_shape(c, teacher);
+    *out = student;
+    if (a.rank != 3 || b.rank != 3)
+        return lbk_fail(LBK_ERR_INPUT, "layers: expected sequences [B,T,C], found rank %d and %d", a.rank, b.rank);
+    if (a.dim[1] != b.dim[1])
+        return lbk_fail(LBK_ERR_INPUT, "layers: expected sequences of one length, found %lld steps and %lld",
+                        (long long)a.dim[1], (long long)b.dim[1]);
+    return a.dim[2] == b.dim[2] ? LBK_OK : lbk_method_regressor(c, name, student, teacher, false, out);
 }
 
 lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *student_out,

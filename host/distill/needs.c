@@ -75,25 +75,34 @@ static lbk_status add_stage(lbk_needs *needs, const both_stages *s, int i) {
     return add(needs, s->student[s->student_count - s->count + i], s->teacher[s->teacher_count - s->count + i]);
 }
 
+/* All stages of the shorter network, each with that at the same share of the other's depth. */
+static lbk_status add_spread(lbk_needs *needs, const both_stages *s) {
+    for (int i = 1; i <= s->count; i++)
+        LBK_TRY(add(needs, s->student[i * s->student_count / s->count - 1],
+                    s->teacher[i * s->teacher_count / s->count - 1]));
+    return LBK_OK;
+}
+
 static lbk_status add_word(lbk_needs *needs, const char *word, const lbk_side *student, const lbk_side *teacher) {
     both_stages s;
     long long number;
-    bool all = strcmp(word, "stages") == 0, last = strcmp(word, "last") == 0, counted = lbk_parse_int(word, &number);
+    bool all = strcmp(word, "stages") == 0, last = strcmp(word, "last") == 0, spread = strcmp(word, "spread") == 0;
+    bool counted = lbk_parse_int(word, &number);
     if (strcmp(word, "feature") == 0) {
         lbk_tap a, b;
         LBK_TRY(feature_of(student, &a));
         LBK_TRY(feature_of(teacher, &b));
         return add(needs, a, b);
     }
-    if (!all && !last && !counted)
+    if (!all && !last && !spread && !counted)
         return add_named(needs, word, student, teacher);
     LBK_TRY(find_stages(student, teacher, &s));
     if (counted && (number < 1 || number > s.count))
         return lbk_fail(LBK_ERR_INPUT, "layers: there is no stage %lld, only 1 to %d", number, s.count);
-    for (int i = 0; i < s.count; i++)
+    for (int i = 0; i < s.count && !spread; i++)
         if (all || (last ? i == s.count - 1 : i == number - 1))
             LBK_TRY(add_stage(needs, &s, i));
-    return LBK_OK;
+    return spread ? add_spread(needs, &s) : LBK_OK;
 }
 
 lbk_status lbk_needs_layers(lbk_needs *needs, const lbk_words *layers, const lbk_side *student,

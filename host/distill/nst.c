@@ -43,7 +43,7 @@ static lbk_status discrepancy(lbk_method_context *c, lbk_value student, lbk_valu
     LBK_TRY(kernel_mean(c, teacher, teacher, &tt));
     LBK_TRY(kernel_mean(c, student, student, &ss));
     LBK_TRY(kernel_mean(c, student, teacher, &st));
-    LBK_TRY(lbk_method_op(c, "scale", &st, "factor=-2", 1, st));
+    LBK_TRY(lbk_method_scale(c, st, -2, &st));
     return lbk_method_op(c, "add", loss, "", 3, tt, ss, st);
 }
 

@@ -61,13 +61,16 @@ static lbk_status build(lbk_method_context *c) {
     return lbk_method_finish(c, loss);
 }
 
+/* Untrained networks are sure of little. */
+static const char *const example[] = {"distill.pseudo.threshold=0.2", NULL};
+
 const lbk_method lbk_method_pseudo = {
     .name = "pseudo",
     .summary = "pseudo-labels: the teacher's answers as labels, where it is sure of them; no labels are needed",
     .formula = "mean of -ln softmax(z_s)_y, y = argmax z_t, over the rows with max softmax(z_t) > threshold; 0 when "
                "there is none",
     .source = "Lee 2013; Sohn et al. 2020",
-    .example = "threshold=0.2",
+    .example = example,
     .params = table,
     .params_size = sizeof(pseudo_params),
     .build = build,

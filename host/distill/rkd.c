@@ -70,11 +70,9 @@ static lbk_status relate(lbk_method_context *c, lbk_value x, relations *out) {
 
 /* *sum += factor * the mean of Huber's loss */
 static lbk_status compare(lbk_method_context *c, lbk_value student, lbk_value teacher, double factor, lbk_value *sum) {
-    char text[48];
     lbk_value loss;
-    snprintf(text, sizeof text, "factor=%.17g", factor);
     LBK_TRY(lbk_method_op(c, "smooth_l1_loss", &loss, "", 2, student, teacher));
-    LBK_TRY(lbk_method_op(c, "scale", &loss, text, 1, loss));
+    LBK_TRY(lbk_method_scale(c, loss, factor, &loss));
     return lbk_method_add(c, sum, loss);
 }
 

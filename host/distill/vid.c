@@ -63,7 +63,7 @@ static lbk_status surprise(lbk_method_context *c, lbk_value mean, lbk_value teac
     LBK_TRY(lbk_method_op(c, "log", &spread, "", 1, variance));
     LBK_TRY(lbk_method_op(c, "mean", &spread, "", 1, spread));
     LBK_TRY(lbk_method_op(c, "add", loss, "", 2, square, spread));
-    return lbk_method_op(c, "scale", loss, "factor=0.5", 1, *loss);
+    return lbk_method_scale(c, *loss, 0.5, loss);
 }
 
 static lbk_status build(lbk_method_context *c) {

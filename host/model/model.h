@@ -164,9 +164,9 @@ lbk_status lbk_model_build(const lbk_model *model, lbk_graph *graph, const lbk_v
                            lbk_model_built *out);
 #define LBK_MODEL_STAGES 32
 
-/* Where methods that compare inner layers look when nobody says more: of an image network the last outer tap at each
- * resolution above 1x1, of a sequence network (B,T,C) every repetition of its outer blocks, of a perceptron every hidden
- * layer. In order; stages[LBK_MODEL_STAGES] gets *count of them. The graph as built, before lbk_graph_fuse(). */
+/* Where methods that compare inner layers look when nobody says more: of a network with blocks that repeat on sequences
+ * [B,T,C] every repetition of the outer ones, of another image network the last outer tap at each resolution above 1x1, of a
+ * perceptron every hidden layer. In order; stages[LBK_MODEL_STAGES] gets *count of them. The graph as built, before lbk_graph_fuse(). */
 lbk_status lbk_model_stages(const lbk_graph *graph, const lbk_model_built *built, lbk_tap *stages, int *count);
 /* What the classifier, a dense layer that computes the logits, reads; value LBK_NONE: the network ends otherwise. */
 lbk_tap lbk_model_feature(const lbk_graph *graph, const lbk_model_built *built);
@@ -174,6 +174,8 @@ lbk_tap lbk_model_feature(const lbk_graph *graph, const lbk_model_built *built);
 void lbk_model_classifier(const lbk_graph *graph, const lbk_model_built *built, lbk_value *weight, lbk_value *bias);
 /* What an activation that makes `value` reads; `value` itself where none does. */
 lbk_value lbk_model_before_activation(const lbk_graph *graph, lbk_value value);
+/* The last attention on the way to `value`, that of its block; NULL: there is none. */
+const lbk_node *lbk_model_attention(const lbk_graph *graph, lbk_value value);
 
 /* LBK_NONE when absent; on failure suggest with lbk_nearest(). */
 lbk_value lbk_model_tap(const lbk_model_built *built, const char *name);

@@ -64,9 +64,9 @@ static lbk_status hidden_stages(const lbk_graph *graph, const lbk_model_built *b
 
 lbk_status lbk_model_stages(const lbk_graph *graph, const lbk_model_built *built, lbk_tap *stages, int *count) {
     *count = 0;
-    LBK_TRY(image_stages(graph, built, stages, count));
-    if (!*count)
-        LBK_TRY(sequence_stages(graph, built, stages, count));
+    LBK_TRY(sequence_stages(graph, built, stages, count));
+    if (!*count) /* a vision transformer begins with an image, too */
+        LBK_TRY(image_stages(graph, built, stages, count));
     return *count ? LBK_OK : hidden_stages(graph, built, stages, count);
 }
 
@@ -98,4 +98,12 @@ lbk_value lbk_model_before_activation(const lbk_graph *graph, lbk_value value) {
         if (strcmp(node->op->name, activations[i]) == 0)
             return node->input[0];
     return value;
+}
+
+const lbk_node *lbk_model_attention(const lbk_graph *graph, lbk_value value) {
+    for (int i = lbk_graph_info(graph, value)->node; i >= 0; i--)
+        if (strcmp(graph->nodes[i].op->name, "self_attention") == 0 ||
+            strcmp(graph->nodes[i].op->name, "attention") == 0)
+            return &graph->nodes[i];
+    return NULL;
 }

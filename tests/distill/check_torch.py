@@ -49,6 +49,50 @@ class Student(resnet.ResNet):
         return self.fc(t["feature"])
 
 
+class Layer(nn.Module):
+    """Of a vision transformer. Leaves the scores of its attention before the softmax, [B,heads,T,T]."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.ln_1, self.ln_2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
+        self.self_attention = nn.MultiheadAttention(width, heads, batch_first=True)  # for its parameters
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Identity(), nn.Linear(4 * width, width))
+
+    def forward(self, x):
+        own = self.self_attention
+        parts = F.linear(self.ln_1(x), own.in_proj_weight, own.in_proj_bias).chunk(3, dim=2)
+        q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts)
+        self.scores = q @ k.transpose(2, 3) / q.shape[3] ** 0.5
+        x = x + own.out_proj((self.scores.softmax(3) @ v).transpose(1, 2).flatten(2))
+        return x + self.mlp(self.ln_2(x))
+
+
+class Transformer(nn.Module):
+    """The student of lbk_method_example_sequences, named as in models/vit.ini."""
+
+    def __init__(self, width=6, depth=2, heads=2):
+        super().__init__()
+        self.conv_proj = nn.Conv2d(1, width, 4, 4)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.encoder = nn.Module()
+        self.encoder.pos_embedding = nn.Parameter(torch.zeros(1, 5, width))
+        layers = {f"encoder_layer_{i}": Layer(width, heads) for i in range(depth)}
+        self.encoder.layers = nn.ModuleDict(layers)
+        self.encoder.ln = nn.LayerNorm(width, eps=1e-6)
+        self.heads = nn.ModuleDict({"head": nn.Linear(width, 10)})
+        self.taps = {"stages": [], "scores": []}
+
+    def forward(self, x):
+        squares = self.conv_proj(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_token.expand(len(x), -1, -1), squares], dim=1) + self.encoder.pos_embedding
+        for layer in self.encoder.layers.values():
+            x = layer(x)
+            self.taps["stages"].append(x)
+            self.taps["scores"].append(layer.scores)
+        return self.heads["head"](self.encoder.ln(x)[:, 0])
+
+
 class Step:
     """What tool_method wrote, as a method's formula wants it: images channels first."""
 
@@ -57,7 +101,7 @@ class Step:
         self.labels = self.tensors["labels"].long()
         self.x = self.image(self.tensors["x"])
         self.teacher_logits = self.tensors.get("teacher.0.0.logits")
-        self.student = Student().double()
+        self.student = (Transformer() if "student.class_token" in tensors else Student()).double()
         own, self.modules = {}, {}
         for name, value in self.tensors.items():
             if name.startswith("student.distill."):
@@ -73,9 +117,13 @@ class Step:
     def image(x):
         return x.permute(0, 3, 1, 2)
 
+    def sent(self, pair, method=0):
+        """The teacher's side of a pair as it comes."""
+        return self.tensors[f"pair.{method}.{pair}.teacher"]
+
     def teacher(self, pair, method=0):
-        """The teacher's side of a pair, channels first."""
-        value = self.tensors[f"pair.{method}.{pair}.teacher"]
+        """The same, channels first."""
+        value = self.sent(pair, method)
         return self.image(value) if value.dim() == 4 else value
 
     def extra(self, name):
@@ -264,7 +312,7 @@ def pseudo_unlabelled(s):
     return F.cross_entropy(s.logits[used], label[used])
 
 
-@case("pseudo/unsure")
+@case("pseudo/unsure", "distill.pseudo.threshold=0.95")
 def pseudo_unsure(s):
     assert F.softmax(s.teacher_logits, 1).max() < 0.95
     return 0 * s.logits.sum()
@@ -524,6 +572,72 @@ def ft_default(s):
 @case("ft/other", *(f"distill.ft.{x}" for x in ("p1=3", "p2=2", "rate=0.3", "reconstruction=0.7")))
 def ft_other(s):
     return ft(s, 3, 2, 0.3, 0.7)
+
+
+# The teacher of lbk_method_example_sequences has four layers of width 8, the student two of width 6.
+
+
+@case("hidden")
+def hidden(s):
+    return sum(
+        F.mse_loss(s.regressor("hidden", i, x, s.teacher(i), False), s.teacher(i))
+        for i, x in enumerate(s.taps["stages"])
+    )
+
+
+@case("hidden/equal", "distill.hidden.layers=last", "teacher.parameters=patch=4 width=6 depth=3 heads=3")
+def hidden_equal(s):
+    assert not s.modules
+    return F.mse_loss(s.taps["stages"][1], s.teacher(0))
+
+
+@case("cosine", "distill.cosine.layers=layers.1:layers.0", hard=0.1)
+def cosine(s):
+    x, target = s.regressor("cosine", 0, s.taps["stages"][1], s.teacher(0), False), s.teacher(0)
+    ones = torch.ones(x.shape[0] * x.shape[1])
+    return F.cosine_embedding_loss(x.flatten(0, 1), target.flatten(0, 1), ones)
+
+
+def patience(s, layers):
+    student = [s.regressor("pkd", i, s.taps["stages"][i][:, 0], s.teacher(i)[:, 0], False) for i in range(layers)]
+    teacher = [s.teacher(i)[:, 0] for i in range(layers)]
+    return F.mse_loss(F.normalize(torch.stack(student, 1), dim=2), F.normalize(torch.stack(teacher, 1), dim=2))
+
+
+@case("pkd", weight=100)
+def pkd(s):
+    return patience(s, 1)
+
+
+@case("attention_map", weight=5)
+def attention_map(s):
+    return sum(F.mse_loss(a, s.sent(i)) for i, a in enumerate(s.taps["scores"]))
+
+
+@case("attention_map/kl", "distill.attention_map.loss=kl", weight=100)
+def attention_map_kl(s):
+    def divergence(student, teacher):
+        teacher = teacher.softmax(-1)
+        return (teacher * (teacher.log() - student.log_softmax(-1))).sum(-1).mean()
+
+    return sum(divergence(a, s.sent(i)) for i, a in enumerate(s.taps["scores"]))
+
+
+MEANS = ("distill.attention_map.heads=mean", "teacher.parameters=patch=4 width=8 depth=4 heads=4")
+
+
+@case("attention_map/mean", *MEANS, weight=5)
+def attention_map_mean(s):
+    return sum(F.mse_loss(a.mean(1), s.sent(i).mean(1)) for i, a in enumerate(s.taps["scores"]))
+
+
+@case("attention_map/mean_kl", *MEANS, "distill.attention_map.loss=kl", weight=100)
+def attention_map_mean_kl(s):
+    def divergence(student, teacher):
+        student, teacher = student.softmax(-1).mean(1), teacher.softmax(-1).mean(1)
+        return F.kl_div(student.log(), teacher, reduction="sum") / teacher[..., 0].numel()
+
+    return sum(divergence(a, s.sent(i)) for i, a in enumerate(s.taps["scores"]))
 
 
 # ---- The comparison ----

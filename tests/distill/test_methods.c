@@ -14,17 +14,12 @@ static void must(lbk_status status, const char *what) {
     cr_assert_eq(status, LBK_OK, "%s: %s", what, lbk_error_message());
 }
 
-/* methods = names, what `shown` (NULL: none) needs in order to act, and one more setting unless NULL. */
-static void build(rig *r, const char *names, const lbk_method *shown, bool teacherless, const char *more,
-                  uint64_t seed) {
-    char methods[512], example[128];
-    const char *sets[5] = {methods};
+/* methods = names, and one more setting unless NULL. */
+static void build(rig *r, const char *names, bool teacherless, const char *more, uint64_t seed) {
+    char methods[512];
+    const char *sets[4] = {methods};
     int count = 1;
     snprintf(methods, sizeof methods, "distill.methods=%s", names);
-    if (shown && shown->example) {
-        snprintf(example, sizeof example, "distill.%s.%s", shown->name, shown->example);
-        sets[count++] = example;
-    }
     if (more)
         sets[count++] = more;
     if (teacherless)
@@ -71,7 +66,7 @@ static void check_gradient(const lbk_method *method) {
     rig r;
     double squares = 0;
     int64_t elements = 0;
-    build(&r, method->name, method, method->teacherless, NULL, 11);
+    build(&r, method->name, method->teacherless, NULL, 11);
     must(rig_step(&r, 0.5), method->name);
     const lbk_graph *graph = r.student.train;
     double *gradient[4096] = {0};
@@ -110,13 +105,20 @@ static void check_sum(rig *r, const char *what) {
     cr_expect(near(rig_total(r), sum), "%s: total %.12g, the parts make %.12g", what, rig_total(r), sum);
 }
 
+/* Some experiment has both: their examples are one, or a method takes any network. */
+static bool can_meet(const lbk_method *a, const lbk_method *b) {
+    return a->example == b->example || !a->needs || !b->needs;
+}
+
 Test(methods, pairs_work_together, .timeout = 300) {
     for (const lbk_method *const *a = lbk_method_all(); *a; a++)
         for (const lbk_method *const *b = a; *b; b++) {
             char names[128];
             rig r;
+            if (!can_meet(*a, *b))
+                continue;
             snprintf(names, sizeof names, *a == *b ? "%s" : "%s, %s", (*a)->name, (*b)->name);
-            build(&r, names, *a == *b ? *a : NULL, (*a)->teacherless && (*b)->teacherless, NULL, 5);
+            build(&r, names, (*a)->teacherless && (*b)->teacherless, NULL, 5);
             must(rig_step(&r, 0.5), names);
             check_sum(&r, names);
             rig_release(&r);
@@ -165,7 +167,7 @@ static bool other_value(const lbk_method *method, const lbk_param *p, char *out,
 /* The loss, after two steps, so that what acts on states shows too; and a checksum of the gradients. */
 static void outcome(const lbk_method *method, const char *set, double *total, double *gradients) {
     rig r;
-    build(&r, method->name, method, method->teacherless, set, 7);
+    build(&r, method->name, method->teacherless, set, 7);
     must(rig_step(&r, 0.25), set);
     must(rig_step(&r, 0.5), set);
     *total = rig_total(&r);

@@ -4,10 +4,35 @@
 #include "base/rng.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_SETS 32
+
+typedef struct settings {
+    const char *item[MAX_SETS];
+    size_t count;
+} settings;
+
+static lbk_status add_set(settings *all, const char *set) {
+    LBK_ENSURE(all->count < MAX_SETS);
+    all->item[all->count++] = set;
+    return LBK_OK;
+}
+
+/* What the methods' examples say. `names`: "kd, at". */
+static lbk_status add_examples(settings *all, const char *names) {
+    char name[64];
+    int read;
+    for (; sscanf(names, "%63[a-z_0-9]%n", name, &read) == 1; names += strspn(names, ", ")) {
+        const lbk_method *method = lbk_method_find(name);
+        for (size_t i = 0; method && method->example && method->example[i]; i++)
+            LBK_TRY(add_set(all, method->example[i]));
+        names += read;
+    }
+    return LBK_OK;
+}
 
 static lbk_status load(rig *r, const char *const *sets) {
     static const char *const own[] = {"data.dataset=digits",   "data.batch=6",
@@ -15,20 +40,21 @@ static lbk_status load(rig *r, const char *const *sets) {
                                       "teacher.model=resnet8", "teacher.parameters=width=4",
                                       "student.model=resnet8", "student.parameters=width=3",
                                       "teacher.epochs=1",      "student.epochs=10"};
-    const char *all[MAX_SETS];
-    size_t count = 0;
+    static const char methods[] = "distill.methods=";
+    settings all = {.count = 0};
     bool teacherless = false;
     for (size_t i = 0; sets[i]; i++)
         teacherless = teacherless || strcmp(sets[i], "teacherless") == 0;
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (!teacherless || strncmp(own[i], "teacher.", 8) != 0)
-            all[count++] = own[i];
-    for (size_t i = 0; sets[i]; i++) {
-        LBK_ENSURE(count < MAX_SETS);
+            LBK_TRY(add_set(&all, own[i]));
+    for (size_t i = 0; sets[i]; i++)
+        if (strncmp(sets[i], methods, strlen(methods)) == 0)
+            LBK_TRY(add_examples(&all, sets[i] + strlen(methods)));
+    for (size_t i = 0; sets[i]; i++)
         if (strcmp(sets[i], "teacherless") != 0)
-            all[count++] = sets[i];
-    }
-    LBK_TRY(lbk_experiment_load(&r->experiment, NULL, all, count));
+            LBK_TRY(add_set(&all, sets[i]));
+    LBK_TRY(lbk_experiment_load(&r->experiment, NULL, all.item, all.count));
     return lbk_data_open(&r->experiment.data, NULL);
 }
 

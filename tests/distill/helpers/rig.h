@@ -15,7 +15,8 @@ typedef struct rig {
     uint64_t seed;                     /* of weights */
 } rig;
 
-/* Small ResNets, batch 6, and whatever `sets` says ("section.key=value", NULL-terminated), methods among it. Release in every case. */
+/* Small ResNets, or what a method's example says, batch 6, and
+ * whatever `sets` says ("section.key=value", NULL-terminated), methods among it. Release in every case. */
 lbk_status rig_build(rig *r, const char *const *sets, uint64_t seed);
 void rig_release(rig *r);
 /* Runs the teacher, then the student's step at `progress` in [0, 1] of the run. States move, as in training. */
