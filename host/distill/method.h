@@ -109,8 +109,6 @@ typedef struct lbk_method_context {
 
 typedef struct lbk_method {
     const char *name, *summary, *formula, *source;
-    const char
-        *example; /* "key=value" under which tests see the method act on untrained networks; NULL: no key need be set */
     const lbk_param
         *params; /* keys of [distill.NAME]; every table has `weight` (a schedule) at offset 0 of its struct */
     size_t params_size;
