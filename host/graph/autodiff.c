@@ -162,11 +162,52 @@ out:
     return status;
 }
 
+/* Whether a node from `first` on reads v. */
+static bool is_read(const lbk_graph *graph, size_t first, lbk_value v) {
+    for (size_t n = first; n < graph->node_count; n++)
+        for (int i = 0; i < graph->nodes[n].input_count; i++)
+            if (graph->nodes[n].input[i] == v)
+                return true;
+    return false;
+}
+
+/* Whether a node of the forward pass, the first `forward` ones, could as well change its state later, and the backward pass reads the
+ * state as it was. */
+static bool is_early(const lbk_graph *graph, size_t forward, const lbk_node *node) {
+    bool early = false;
+    for (int i = 0; i < node->input_count && node->op->updates; i++)
+        early |= (node->op->updates >> i & 1u) && node->input[i] != LBK_NONE && is_read(graph, forward, node->input[i]);
+    for (int i = 0; i < node->output_count && early; i++)
+        early = !is_read(graph, 0, node->output[i]);
+    return early;
+}
+
+/* Moves such nodes (of a memory bank whose old rows a loss was computed with, say) behind the backward pass. */
+static void defer_updates(lbk_graph *graph, size_t forward) {
+    for (size_t n = 0, left = forward; left-- > 0;) {
+        lbk_node node = graph->nodes[n];
+        if (!is_early(graph, forward, &node)) {
+            n++;
+            continue;
+        }
+        node.backward = true;
+        forward--;
+        memmove(&graph->nodes[n], &graph->nodes[n + 1], (graph->node_count - n - 1) * sizeof node);
+        graph->nodes[graph->node_count - 1] = node;
+    }
+    for (size_t n = 0; n < graph->node_count; n++)
+        for (int i = 0; i < graph->nodes[n].output_count; i++)
+            graph->values[graph->nodes[n].output[i]].node = (int)n;
+}
+
 lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_value *wanted, size_t count,
                                    lbk_value *wanted_grad) {
+    size_t forward = graph->node_count;
     graph->in_backward = true;
     lbk_status status = differentiate(graph, true, loss, wanted, count, wanted_grad);
     graph->in_backward = false;
+    if (status == LBK_OK)
+        defer_updates(graph, forward);
     return status;
 }
 

@@ -638,6 +638,34 @@ def attention_map_mean_kl(s):
         return F.kl_div(student.log(), teacher, reduction="sum") / teacher[..., 0].numel()
 
     return sum(divergence(a, s.sent(i)) for i, a in enumerate(s.taps["scores"]))
+def crd(s, temperature, negatives, dim):
+    index = s.tensors["input.crd.index"].long()
+    assert index.shape[1] == negatives + 1
+    loss = 0
+    for own, other, x in (("student", "teacher", s.taps["feature"]), ("teacher", "student", s.teacher(0))):
+        v = F.normalize(F.linear(x, s.module(f"crd.embed_{own}.weight"), s.module(f"crd.embed_{own}.bias")))
+        bank = s.module(f"crd.bank_{other}").detach()
+        n, share = bank.shape[0], negatives / bank.shape[0]
+        assert v.shape[1] == dim
+        scores = torch.exp((bank[index] * v[:, None]).sum(2) / temperature)
+        z = s.module(f"crd.z_{own}").detach()
+        p = scores / (z if z > 0 else scores.detach().mean() * n)
+        told = (share / (p[:, 1:] + share + 1e-7)).log().sum() + (p[:, 0] / (p[:, 0] + share + 1e-7)).log().sum()
+        loss = loss - told / len(x)
+    return loss
+
+
+@case("crd", "distill.crd.negatives=16384")
+def crd_default(s):
+    assert all(s.tensors["input.crd.index"][:, 0] == s.tensors["samples"])
+    return crd(s, 0.07, 16384, 128)
+
+
+@case("crd/relax", *(f"distill.crd.{x}" for x in ("mode=relax", "temperature=0.3", "negatives=41", "dim=9")))
+def crd_relax(s):
+    positive = s.tensors["input.crd.index"][:, 0]
+    assert any(positive != s.tensors["samples"])
+    return crd(s, 0.3, 41, 9)
 
 
 # ---- The comparison ----

@@ -166,6 +166,27 @@ Test(views, detached) {
     chain_run(&c);
 }
 
+/* A bank's rows reach the backward pass as the loss saw them: it is updated behind all that reads it. */
+Test(views, bank_changes_last) {
+    chain c;
+    lbk_value samples, index, bank, scores, row;
+    const lbk_weight weight = {.kind = LBK_WEIGHT_STATE, .shape = lbk_shape_2(9, 15), .init = LBK_INIT_ONE};
+    chain_start(&c, lbk_shape_2(LITTLE_BATCH, 15));
+    must(lbk_graph_weight(c.net.graph, "bank", &weight, &bank));
+    must(lbk_graph_input(c.net.graph, "samples", LBK_I32, lbk_shape_1(LITTLE_BATCH), &samples));
+    must(lbk_graph_input(c.net.graph, "index", LBK_I32, lbk_shape_2(LITTLE_BATCH, 30), &index));
+    node(&c, "gather_dot", "", 3, (lbk_value[]){c.net.x, index, bank}, &scores);
+    node(&c, "bank_update", "", 3, (lbk_value[]){bank, samples, c.net.x}, &row);
+    size_t forward = c.net.graph->node_count;
+    chain_differentiate(&c, scores);
+    const lbk_graph *g = c.net.graph;
+    cr_expect_str_eq(g->nodes[g->node_count - 1].op->name, "bank_update");
+    cr_expect_eq((size_t)lbk_graph_info(g, row)->node, g->node_count - 1);
+    cr_expect_str_eq(g->nodes[forward - 1].op->name, "cross_entropy");
+    cr_expect_eq((size_t)lbk_graph_info(g, c.gradient)->node, g->node_count - 2);
+    lbk_graph_destroy(c.net.graph);
+}
+
 /* Every op that moves data, forward and backward; one part of the split has no gradient. */
 Test(views, among_all_ops_that_move) {
     chain c;

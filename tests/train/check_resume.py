@@ -15,7 +15,7 @@ import time
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 PHASES = ["teacher", "teacher.second", "assistant.ta", "student.1", "student", "control"]
 FILES = [phase + ".safetensors" for phase in PHASES] + ["metrics.jsonl"]
-# Two teachers, an assistant, two generations, a method with a module of its own: every kind of phase.
+# Two teachers, an assistant, two generations, methods with modules, memory banks and numbers of the host: every kind of phase.
 EXPERIMENT = """
 [experiment]
 name = resume
@@ -44,13 +44,16 @@ optimizer = adam
 lr = 0.005
 generations = 2
 [distill]
-methods = kd, fitnet
+methods = kd, fitnet, crd
 teacher_weights = learned
 [distill.kd]
 temperature = 8 -> 2
 [distill.fitnet]
 weight = 0.1
 layers = last
+[distill.crd]
+weight = 0.1
+negatives = 64
 """
 ROUNDS, KILLS = 4, 6
 
