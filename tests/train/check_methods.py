@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""All distillation methods at once on two devices: what must not move a bit of the student.
+
+usage: check_methods.py LIMBECK
+Every method of `limbeck list methods` stands in one of the experiments below, all of an experiment in one sum with small
+weights. Run concurrently on two sub-devices, they leave the same bytes when run one after the other through the host, when
+interrupted and resumed, and when the teacher's outputs come from its cache. Standard library only."""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+LIMBECK = os.path.abspath(sys.argv[1])
+FILES = ["student.safetensors", "metrics.jsonl"]
+IMAGES = """[experiment]
+name = methods
+seed = 4
+control = no
+checkpoint = 0
+[data]
+dataset = digits
+batch = 32
+labels = 0.5
+subset = 0.12
+[teacher]
+model = resnet8
+parameters = width=6
+epochs = 1
+[student]
+model = resnet8
+parameters = width=4
+epochs = 4
+lr = 0.02
+[distill]
+methods = {methods}
+hard_weight = 1
+{sections}"""
+# What the two networks must be for methods that no pair of ResNets can have; {name: lines of [teacher], [student]}
+SEQUENCES = {"hidden", "cosine", "pkd", "attention_map"}
+TRANSFORMER = "model = vit\nparameters = patch=4 width={width} depth=2 heads=2"
+KEYS = {"crd": "negatives = 64\n"}
+
+
+def fail(text):
+    print("FAILED:", text)
+    sys.exit(1)
+
+
+def run(out, *sets, wait=True):
+    arguments = [LIMBECK, "run", "methods.ini", "--out", out, "--quiet"]
+    process = subprocess.Popen(arguments + list(sets), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if not wait:
+        return process
+    output, errors = process.communicate(timeout=500)
+    if process.returncode:
+        fail(f"{out}: exit status {process.returncode}: {output}{errors}")
+    return process
+
+
+def content(out, name):
+    with open(os.path.join(out, name), "rb") as file:
+        return file.read()
+
+
+def same(out):
+    for name in FILES:
+        if content(out, name) != content("concurrent", name):
+            fail(f"{out}/{name} differs from that of the concurrent run")
+
+
+def interrupted(out):
+    process = run(out, wait=False)
+    path = os.path.join(out, "metrics.jsonl")
+    while process.poll() is None and not (os.path.exists(path) and content(out, "metrics.jsonl").count(b'"phase":"student"') > 4):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    if process.returncode != 130:
+        fail(f"{out}: exit status {process.returncode} when interrupted")
+    run(out, "--resume")
+
+
+def check(methods, text):
+    sections = "".join(f"[distill.{m}]\nweight = 0.001\n{KEYS.get(m, '')}" for m in methods)
+    with open("methods.ini", "w") as file:
+        file.write(text.format(methods=", ".join(methods), sections=sections))
+    cache = ["--set", "teacher.cache=taps", "--set", "teacher.cache_file=outputs"]
+    run("concurrent")
+    run("serial", "--set", "experiment.schedule=serial", "--set", "experiment.bridge=host")
+    same("serial")
+    interrupted("resumed")
+    same("resumed")
+    run("filled", *cache)
+    same("filled")
+    run("found", *cache)
+    same("found")
+    print(f"{len(methods)} methods: serial, resumed and cached runs leave the same bytes")
+
+
+def main():
+    listed = subprocess.run([LIMBECK, "list", "methods"], capture_output=True, text=True, check=True).stdout.splitlines()
+    names = [line.split()[0] for line in listed]
+    transformers = IMAGES
+    for role, old, width in (("teacher", "width=6", 12), ("student", "width=4", 8)):
+        transformers = transformers.replace(f"model = resnet8\nparameters = {old}", TRANSFORMER.format(width=width))
+    for methods, text in (
+        ([name for name in names if name not in SEQUENCES], IMAGES),
+        (["kd"] + [name for name in names if name in SEQUENCES], transformers),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            check(methods, text)
+            os.chdir("/")
+
+
+if __name__ == "__main__":
+    main()
