@@ -1,7 +1,8 @@
 /* Tian, Krishnan, Isola, "Contrastive representation distillation", ICLR 2020, equations 10, 18 and 19: student's and teacher's embeddings of
  * one image are to be told from those of others, which two memory banks hold. As in the authors' code, but for this: all samples of a batch
  * take their negatives from one shuffled order of the training part, each from a place of its own on, without repetition as long as
- * there are enough; and a sample whose label the student may not see has all others as negatives. */
+ * there are enough; and a sample whose label the student may not see has all others as negatives. Each bank holds `dim` numbers for every sample of
+ * the dataset's training part. */
 #include "base/hash.h"
 #include "distill/method.h"
 

@@ -1,6 +1,6 @@
 /* Chen, Liu, Zhao, Jia, "Distilling knowledge via knowledge review", CVPR 2021: residual learning from the deepest layer to the first,
- * attention based fusion and hierarchical context loss, as in the authors' code. Their warm-up over 20 epochs is a schedule of
- * `weight`. */
+ * attention based fusion and hierarchical context loss, as in the authors' code. Their warm-up is a schedule of `weight`:
+ * "5 warmup 20". */
 #include "distill/method.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@ typedef struct reviewkd_params {
 
 static const lbk_param table[] = {
     LBK_PARAM_SCHEDULE(reviewkd_params, weight, "1", 0, 1e6, NULL, "factor of this loss in the objective",
-                       "authors' code: 0.6 to 8, by pair of networks"),
+                       "authors' code: 0.6 to 8, by pair of networks, and a warmup of 20"),
     LBK_PARAM_WORDS(reviewkd_params, layers, "stages, feature", LBK_LAYERS_MEANING, "authors' code: the same"),
     LBK_PARAM_INTS(reviewkd_params, levels, "4, 2, 1", 1, 1024, "pixels",
                    "sizes to which maps are pooled and compared, with weights 1/2, 1/4, ...", "authors' code: 4, 2, 1"),

@@ -101,7 +101,8 @@ void lbk_graph_node_descs(const lbk_graph *graph, const lbk_node *node, lbk_tens
 
 /* Emits dL/d(value) for everything that leads from `loss` (shape {1}) to the trained parameters (and to wanted[count], whose gradients
  * go to wanted_grad[]). Gradients of parameters are marked by param_of_gradient and kept. A parameter the loss does not reach is an
- * LBK_ERR_INPUT that names it. loss is differentiated with seed 1. */
+ * LBK_ERR_INPUT that names it. loss is differentiated with seed 1. A node that changes a state which the backward pass reads, and
+ * whose output nobody does, moves behind the backward pass. */
 lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_value *wanted, size_t count,
                                    lbk_value *wanted_grad);
 /* dL/d(wanted[i]) as part of the forward pass, from which a loss may be made that is differentiated in turn: a penalty on the
