@@ -42,8 +42,10 @@ const lbk_param lbk_experiment_table[] = {
         LBK_PARAM_TEXT(lbk_role_params, device, "auto",                                                                \
                        "auto, cpu, gpu, accelerator, P.D, P.D/K of N (sub-device), or part of a device's name", NULL)
 #define ROLE_TAIL                                                                                                      \
-    LBK_PARAM_TEXT(lbk_role_params, init, "", "a .safetensors file that replaces initial weights of the same name",    \
-                   NULL),                                                                                              \
+    LBK_PARAM_TEXT(                                                                                                    \
+        lbk_role_params, init, "",                                                                                     \
+        "a .safetensors file that replaces initial weights of the same name; teacher: what [teacher] ended with",      \
+        NULL),                                                                                                         \
         LBK_PARAM_WORDS(lbk_role_params, init_map, "",                                                                 \
                         "from:to, ...: only what lies under `from` in the file, as what lies under `to` here", NULL),  \
         LBK_PARAM_WORDS(lbk_role_params, init_except, "", "layers that keep their own initial weights: fc, ...",       \
@@ -183,6 +185,9 @@ static lbk_status check_init(lbk_ini *ini, const lbk_role *role) {
         if (!colon || strchr(colon + 1, ':'))
             return lbk_ini_fail(ini, map, "expected from:to, found \"%s\"", p->init_map.items[i]);
     }
+    bool teacher = strcmp(p->init, "teacher") == 0;
+    if (teacher && (strncmp(role->name, "teacher", 7) == 0 || !lbk_ini_section_find(ini, "teacher")))
+        return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "init"), "there is no teacher to begin from");
     if (!*p->init && p->init_map.count)
         return lbk_ini_fail(ini, map, "has no effect without init");
     if (!*p->init && p->init_except.count)
@@ -420,7 +425,7 @@ static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, cons
     lbk_role_params params = role->params;
     LBK_TRY(absolute(x, arena, &params.model, true));
     LBK_TRY(absolute(x, arena, &params.weights, false));
-    LBK_TRY(absolute(x, arena, &params.init, false));
+    LBK_TRY(absolute(x, arena, &params.init, strcmp(params.init, "teacher") == 0));
     LBK_TRY(absolute(x, arena, &params.cache_file, false));
     LBK_TRY(lbk_text_printf(out, "\n[%s]\n", role->name));
     for (const lbk_param *p = own; p->name; p++)

@@ -37,7 +37,7 @@ static lbk_status classifier_check(const lbk_network *net, const lbk_graph *grap
                     lbk_shape_print(&want, want_text));
 }
 
-static lbk_status build_model(lbk_network *net, lbk_graph *graph, lbk_value x, lbk_value step, bool training,
+static lbk_status build_model(const lbk_network *net, lbk_graph *graph, lbk_value x, lbk_value step, bool training,
                               lbk_model_built *built) {
     lbk_model_use use = model_use(net, training, step);
     LBK_TRY(role_context(net, lbk_model_build(&net->role->model, graph, &x, &use, built)));
@@ -142,8 +142,46 @@ static lbk_status build_objective(lbk_network *net, const lbk_objective *objecti
     return lbk_objective_build(objective, &site, &net->loss);
 }
 
+static bool begins_as_teacher(const lbk_network *net) {
+    return strcmp(net->role->params.init, "teacher") == 0;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const lbk_st_entry *)a)->name, ((const lbk_st_entry *)b)->name);
+}
+
+/* What the file of [teacher]'s weights will hold, without their numbers: it is trained later. */
+static lbk_status list_teacher(const lbk_network *net, lbk_st_file *file) {
+    const lbk_network teacher = {
+        .role = &net->experiment->teacher, .experiment = net->experiment, .batch = net->batch, .classes = net->classes};
+    lbk_graph *graph = NULL;
+    lbk_value x;
+    lbk_model_built built;
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_graph_create(&graph));
+    LBK_GOTO(declare_image(&teacher, graph, &x));
+    LBK_GOTO(build_model(&teacher, graph, x, LBK_NONE, false, &built));
+    LBK_GOTO(lbk_strdup("the teacher", &file->path));
+    LBK_GOTO(lbk_calloc(graph->value_count, sizeof *file->entries, &file->entries));
+    for (size_t v = 0; v < graph->value_count; v++) {
+        const lbk_value_info *info = &graph->values[v];
+        lbk_st_entry *entry = &file->entries[file->count];
+        if (!lbk_graph_is_weight(graph, (lbk_value)v))
+            continue;
+        LBK_GOTO(lbk_arena_strdup(&file->arena, info->name, &entry->name));
+        entry->shape = lbk_layout_file_shape(info->layout, &info->desc.shape);
+        file->count++;
+    }
+    qsort(file->entries, file->count, sizeof *file->entries, by_name);
+out:
+    lbk_graph_destroy(graph);
+    return status;
+}
+
 static lbk_status open_init(const lbk_network *net, lbk_st_file *file) {
     char *path = NULL;
+    if (begins_as_teacher(net))
+        return net->teacher_file ? lbk_st_open(file, net->teacher_file) : list_teacher(net, file);
     LBK_TRY(lbk_path_join(net->experiment->folder, net->role->params.init, &path));
     lbk_status status = lbk_st_open(file, path);
     free(path);
@@ -263,7 +301,7 @@ lbk_status lbk_network_compile(lbk_network *net, lbk_device *device) {
 lbk_status lbk_network_reset(lbk_network *net) {
     uint64_t seed = lbk_hash_text(LBK_HASH_START ^ (uint64_t)net->experiment->params.seed, net->start);
     LBK_TRY(lbk_weights_initialize(net->weights, seed));
-    if (net->train && *net->role->params.init)
+    if (net->train && *net->role->params.init && (!begins_as_teacher(net) || net->teacher_file))
         LBK_TRY(use_init(net, net->weights));
     for (int i = 0; i < LBK_OPTIMIZER_STATES; i++)
         if (net->optimizer_state[i])

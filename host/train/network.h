@@ -37,6 +37,8 @@ struct lbk_network {
     int64_t parameters;      /* numbers in it, running statistics not counted */
     int64_t frozen;          /* of which not trained */
     const char *init_report; /* what of [role] init is used, for the user; NULL: none. Lives in eval */
+    const char
+        *teacher_file; /* [role] init = teacher: set before compiling; NULL: there is none, own initial weights stay */
 
     /* On a device. */
     lbk_device *device;

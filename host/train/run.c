@@ -17,7 +17,7 @@ typedef struct run {
     lbk_run_result *result;
     lbk_run_folder folder;
     uint64_t last_checkpoint_ns;
-    const char *phase;
+    char *teacher_file; /* the run's teacher.safetensors */
 } run;
 
 static void note(const run *r, const char *text) {
@@ -206,6 +206,8 @@ static lbk_status train(run *r, lbk_network *net, lbk_part part, lbk_phase_resul
 
 static lbk_status compile(run *r, lbk_network *net, lbk_device *device) {
     char text[320];
+    if (strcmp(net->role->params.init, "teacher") == 0)
+        net->teacher_file = r->teacher_file;
     uint64_t start = lbk_clock_ns();
     snprintf(text, sizeof text, "%s: %s on %s %s", net->label, net->role->model.name, device->label, device->info.name);
     note(r, text);
@@ -411,6 +413,7 @@ static lbk_status run_all(run *r) {
     LBK_TRY(lbk_session_prepare(&r->session, r->experiment));
     LBK_TRY(open_folder(r));
     LBK_TRY(open_metrics(r));
+    LBK_TRY(weights_path(r->folder.path, "", "teacher", "", &r->teacher_file));
     LBK_TRY(lbk_session_open(&r->session));
     LBK_TRY(run_phases(r));
     count_builds(r);
@@ -432,6 +435,7 @@ lbk_status lbk_run(lbk_experiment *experiment, const lbk_run_options *options, l
     else
         lbk_run_folder_log(&r.folder, "stopped: %s", lbk_error_message());
     lbk_session_release(&r.session);
+    free(r.teacher_file);
     lbk_run_folder_close(&r.folder);
     result->total_s = lbk_clock_since(start);
     return status;

@@ -104,6 +104,15 @@ def freezing(teacher):
         fail(f"log.txt does not say what was loaded: {log}")
 
 
+def from_the_runs_teacher():
+    """[student] init = teacher: what the same run's teacher ended with; the check before knows its shapes."""
+    refused("tensor 'fc1.weight' is F32 256x64, expected F32 8x64", init="teacher")
+    run("grown", model="mlp-wide", init="teacher", init_except="fc3")
+    teacher, start = tensors("grown/teacher.safetensors"), tensors("grown-dump/student-initial.safetensors")
+    expect_same("grown", start, teacher, own("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"))
+    limbeck("check", "finetune.ini", "--set", "teacher.init=teacher", expected=2)
+
+
 def evaluating():
     """The same numbers whether the frozen weights are a student's in training or were read from its file."""
     with open("frozen/result.json", encoding="utf-8") as file:
@@ -153,6 +162,7 @@ def main():
     run("first")
     teacher = tensors("first/teacher.safetensors")
     freezing(teacher)
+    from_the_runs_teacher()
     evaluating()
     renaming(teacher)
     refusals()
