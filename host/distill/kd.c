@@ -18,6 +18,11 @@ static lbk_status build(lbk_method_context *c) {
     const kd_params *p = c->params;
     lbk_value temperature;
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &temperature));
+    if (c->labels == LBK_NONE) {
+        lbk_value loss;
+        LBK_TRY(lbk_method_op(c, "kl_div", &loss, "", 3, c->student_logits, c->teacher_logits, temperature));
+        return lbk_method_finish(c, loss);
+    }
     if (c->hard_weight == LBK_NONE) /* another method computes the hard loss */
         LBK_TRY(lbk_method_scheduled(c, "hard_weight", (lbk_ramp){0}, &c->hard_weight));
     lbk_value inputs[] = {c->student_logits, c->teacher_logits, c->labels, c->hard_weight, c->weight, temperature};

@@ -59,6 +59,8 @@ lbk_status lbk_method_labelled(lbk_method_context *c, lbk_rows *out) {
     lbk_value mask;
     snprintf(classes, sizeof classes, "classes=%lld",
              (long long)lbk_shape_last(lbk_method_shape(c, c->student_logits)));
+    if (c->labels == LBK_NONE)
+        return lbk_fail(LBK_ERR_INPUT, "needs labels, and the output that is taught has other classes than the data");
     LBK_TRY(lbk_method_op(c, "one_hot", &out->one_hot, classes, 1, c->labels));
     LBK_TRY(lbk_method_op(c, "sum", &mask, "axes=1 keepdims=yes", 1, out->one_hot));
     return lbk_method_mask(c, mask, out);

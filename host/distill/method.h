@@ -86,8 +86,9 @@ typedef struct lbk_method_context {
     const void *params;
     uint64_t seed;
     const lbk_data *data;
-    lbk_value x;                          /* [B,H,W,C]: what the student reads */
-    lbk_value labels;                     /* [B]:i32, -1 where the student has no label */
+    lbk_value x; /* [B,H,W,C]: what the student reads */
+    lbk_value
+        labels; /* [B]:i32, -1 where the student has no label; LBK_NONE for an output that is about other classes */
     lbk_value samples;                    /* [B]:i32, index in the dataset's training part; LBK_NONE unless needed */
     lbk_value student_logits;             /* [B,K] */
     lbk_value teacher_logits;             /* [B,K], an input of the graph; LBK_NONE without a teacher */

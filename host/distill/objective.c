@@ -10,6 +10,8 @@ const lbk_param lbk_objective_table[] = {
     LBK_PARAM_WORDS(lbk_objective_params, methods, "kd", "distillation losses to add up; `limbeck list methods`", NULL),
     LBK_PARAM_SCHEDULE(lbk_objective_params, hard_weight, "0.1", 0, 1e6, NULL,
                        "factor of the cross entropy with the labels", "RepDistiller: gamma = 0.1 for kd"),
+    LBK_PARAM_TEXT(lbk_objective_params, head, "",
+                   "of a student with several outputs: the one that the labels are about; empty: the first", NULL),
     LBK_PARAM_CHOICE(
         lbk_objective_params, teacher_weights, "share", teacher_weights,
         "how several teachers' losses are weighed: each by its `share`, or also by exp(-s), s trained (+ s)",
@@ -238,16 +240,39 @@ static lbk_status place_needs(const lbk_needs *needs, const lbk_teaching *teache
     return LBK_OK;
 }
 
-static lbk_method_context context_of(const lbk_site *site, const char *name, int t, lbk_loss *loss) {
+/* The student's output of that name; "": the first. */
+static lbk_status find_head(const lbk_site *site, const char *head, lbk_value *out) {
+    const lbk_model_built *student = site->student;
+    const char *names[LBK_MODEL_OUTPUTS];
+    *out = student->logits;
+    if (!*head)
+        return LBK_OK;
+    for (int i = 0; i < student->output_count; i++) {
+        names[i] = student->outputs[i].name;
+        *out = student->outputs[i].value;
+        if (strcmp(names[i], head) == 0)
+            return LBK_OK;
+    }
+    const char *near = lbk_nearest(head, names, (size_t)student->output_count);
+    return lbk_fail(LBK_ERR_INPUT, "head: the student has no output \"%s\"%s%s%s", head,
+                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+/* A head with as many classes as the data is taken to be about the same ones. */
+static bool labels_fit(const lbk_site *site, lbk_value logits) {
+    const lbk_shape *own = &lbk_graph_desc(site->graph, logits)->shape;
+    return own->rank == 2 && (!site->data || lbk_shape_last(own) == site->data->source.classes);
+}
+
+static lbk_status context_of(const lbk_site *site, const char *name, int t, lbk_loss *loss, lbk_method_context *out) {
     const lbk_teaching *teacher = t < 0 ? NULL : &site->teacher[t];
-    return (lbk_method_context){.graph = site->graph,
+    *out = (lbk_method_context){.graph = site->graph,
                                 .name = name,
                                 .seed = site->seed,
                                 .data = site->data,
                                 .x = site->x,
                                 .labels = site->targets.labels,
                                 .samples = site->samples,
-                                .student_logits = site->student->logits,
                                 .teacher_logits = teacher ? teacher->carried[0] : LBK_NONE,
                                 .student = site->student,
                                 .student_network = site->student_network,
@@ -256,6 +281,10 @@ static lbk_method_context context_of(const lbk_site *site, const char *name, int
                                 .teacher_name = teacher ? teacher->name : "",
                                 .hard_weight = LBK_NONE,
                                 .loss = loss};
+    LBK_TRY(find_head(site, teacher ? teacher->head : "", &out->student_logits));
+    if (!labels_fit(site, out->student_logits))
+        out->labels = LBK_NONE;
+    return LBK_OK;
 }
 
 /* All terms' totals summed; the sum's incoming gradient 1 reaches each of them unchanged. */
@@ -266,8 +295,14 @@ static lbk_status sum_terms(lbk_graph *graph, const lbk_value *terms, int count,
     return LBK_OK;
 }
 
-static lbk_status build_hard_term(const lbk_site *site, lbk_value weight, lbk_loss *out, lbk_value *term) {
-    LBK_TRY(hard_loss(site->graph, site->student->logits, &site->targets, &out->hard));
+static lbk_status build_hard_term(const lbk_site *site, const char *head, lbk_value weight, lbk_loss *out,
+                                  lbk_value *term) {
+    lbk_value logits;
+    LBK_TRY(find_head(site, head, &logits));
+    if (!labels_fit(site, logits))
+        return lbk_fail(LBK_ERR_INPUT, "head: the output \"%s\" is not [batch, %d], as the labels want it", head,
+                        site->data->source.classes);
+    LBK_TRY(hard_loss(site->graph, logits, &site->targets, &out->hard));
     return lbk_graph_apply(site->graph, "weighted_sum", NULL, 2, (lbk_value[]){out->hard, weight}, term);
 }
 
@@ -294,13 +329,15 @@ static lbk_status build_method(building *b, int i, int t) {
     const lbk_teaching *teacher = t < 0 ? NULL : &b->site->teacher[t];
     lbk_loss *loss = b->loss;
     const char *name = method->name;
-    bool plain = b->site->teacher_count <= 1 && b->site->targets.share == LBK_NONE;
+    bool heads = *b->objective->params.head || (teacher && *teacher->head);
+    bool plain = b->site->teacher_count <= 1 && b->site->targets.share == LBK_NONE && !heads;
     bool absorb = method->absorbs_hard && loss->hard == LBK_NONE && plain;
     if (loss->report_count == LBK_MAX_METHODS)
         return lbk_fail(LBK_ERR_INPUT, "more than %d losses: methods times teachers", LBK_MAX_METHODS);
     if (teacher && *teacher->name)
         LBK_TRY(lbk_arena_printf(&b->site->graph->arena, &name, "%s.%s", method->name, teacher->name));
-    lbk_method_context c = context_of(b->site, name, t, loss);
+    lbk_method_context c;
+    LBK_TRY(context_of(b->site, name, t, loss, &c));
     c.params = b->objective->method_params[i];
     c.hard_weight = absorb ? b->hard_weight : LBK_NONE;
     LBK_TRY(place_needs(teacher ? &teacher->bindings->needs[i] : &b->site->own->needs[i], teacher, &c));
@@ -347,13 +384,14 @@ static lbk_status build_for(building *b, int t) {
 static lbk_status build_terms(building *b) {
     lbk_loss *out = b->loss;
     lbk_graph *graph = b->site->graph;
-    lbk_method_context hard = context_of(b->site, "hard", -1, out);
+    lbk_method_context hard;
+    LBK_TRY(context_of(b->site, "hard", -1, out, &hard));
     LBK_TRY(lbk_method_scheduled(&hard, "weight", b->objective->params.hard_weight, &b->hard_weight));
     for (int t = 0; t < b->site->teacher_count; t++)
         LBK_TRY(build_for(b, t));
     LBK_TRY(build_for(b, -1));
     if (out->hard == LBK_NONE)
-        LBK_TRY(build_hard_term(b->site, b->hard_weight, out, &b->term[b->count++]));
+        LBK_TRY(build_hard_term(b->site, b->objective->params.head, b->hard_weight, out, &b->term[b->count++]));
     LBK_TRY(lbk_graph_keep(graph, out->hard));
     LBK_TRY(sum_terms(graph, b->term, b->count, &out->total));
     return lbk_graph_keep(graph, out->total);

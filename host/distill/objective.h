@@ -14,6 +14,7 @@
 typedef struct lbk_objective_params {
     lbk_words methods;
     lbk_ramp hard_weight;
+    const char *head;    /* the student's output that the labels are about; "": the first */
     int teacher_weights; /* lbk_teacher_weights */
     const char *preset;  /* train/preset.h */
 } lbk_objective_params;
@@ -75,6 +76,7 @@ lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, const lbk_tar
 /* A teacher, where an objective is built. */
 typedef struct lbk_teaching {
     const char *name; /* "" for [teacher], NAME for [teacher.NAME]: keeps losses and scalars of several apart */
+    const char *head; /* the student's output that it teaches; "": the first */
     double share;     /* factor of its terms */
     const lbk_bindings *bindings;
     const lbk_value *carried; /* inputs of the student's graph, in the order of bindings->carried */

@@ -222,3 +222,35 @@ lbk_value lbk_graph_gradient(const lbk_graph *graph, lbk_value param) {
             return (lbk_value)v;
     return LBK_NONE;
 }
+
+/* Marks everything that leads to the values marked in `leads`. */
+static void mark_ancestors(const lbk_graph *graph, bool *leads) {
+    for (size_t n = graph->node_count; n-- > 0;) {
+        const lbk_node *node = &graph->nodes[n];
+        bool any = false;
+        for (int i = 0; i < node->output_count; i++)
+            any |= leads[node->output[i]];
+        for (int i = 0; any && i < node->input_count; i++)
+            if (node->input[i] != LBK_NONE)
+                leads[node->input[i]] = true;
+    }
+}
+
+lbk_status lbk_graph_freeze_unreached(lbk_graph *graph, lbk_value loss, const lbk_value *outputs, size_t count) {
+    bool *to_loss = NULL, *to_outputs = NULL;
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_calloc(graph->value_count, sizeof *to_loss, &to_loss));
+    LBK_GOTO(lbk_calloc(graph->value_count, sizeof *to_outputs, &to_outputs));
+    to_loss[loss] = true;
+    for (size_t i = 0; i < count; i++)
+        to_outputs[outputs[i]] = true;
+    mark_ancestors(graph, to_loss);
+    mark_ancestors(graph, to_outputs);
+    for (size_t v = 0; v < graph->value_count; v++)
+        if (graph->values[v].kind == LBK_VALUE_PARAM && to_outputs[v] && !to_loss[v])
+            graph->values[v].kind = LBK_VALUE_STATE;
+out:
+    free(to_loss);
+    free(to_outputs);
+    return status;
+}

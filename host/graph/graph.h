@@ -117,6 +117,8 @@ lbk_value lbk_graph_gradient(const lbk_graph *graph, lbk_value param);
  * "relu"). Call it before differentiate (merged forward nodes have derivatives of their own) and again after it (for
  * the backward nodes). Then prunes. */
 lbk_status lbk_graph_fuse(lbk_graph *graph);
+/* Parameters that lead to one of outputs[count] but not to the loss become states: heads that nobody trains. */
+lbk_status lbk_graph_freeze_unreached(lbk_graph *graph, lbk_value loss, const lbk_value *outputs, size_t count);
 /* Drops nodes whose outputs nobody uses or keeps and that update nothing. */
 lbk_status lbk_graph_prune(lbk_graph *graph);
 

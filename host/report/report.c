@@ -122,8 +122,9 @@ lbk_status lbk_report_table(const lbk_run_result *r, lbk_text *out) {
     LBK_TRY(comparison(r, out));
     LBK_TRY(lbk_text_printf(out, "\n"));
     for (int i = 0; i < r->other_count; i++)
-        LBK_TRY(lbk_text_printf(out, "%s: test accuracy %.2f %%, %s parameters\n", r->others[i].label,
-                                100 * r->others[i].accuracy, lbk_report_si((double)r->others[i].parameters, wall)));
+        if (r->others[i].present)
+            LBK_TRY(lbk_text_printf(out, "%s: test accuracy %.2f %%, %s parameters\n", r->others[i].label,
+                                    100 * r->others[i].accuracy, lbk_report_si((double)r->others[i].parameters, wall)));
     if (r->teacher.present)
         LBK_TRY(lbk_text_printf(out, "teacher on %s\n", r->teacher.device));
     if (*student_device(r))
@@ -180,7 +181,8 @@ lbk_status lbk_report_json(const lbk_run_result *r, json_t **out) {
         failed |= json_object_set_new(root, "overlap", overlap_json(r)) != 0;
     }
     for (int i = 0; i < r->other_count; i++)
-        failed |= json_object_set_new(root, r->others[i].label, model_json(&r->others[i])) != 0;
+        if (r->others[i].present)
+            failed |= json_object_set_new(root, r->others[i].label, model_json(&r->others[i])) != 0;
     if (r->control.present)
         failed |= json_object_set_new(root, "control", control_json(r)) != 0;
     *out = root;

@@ -67,6 +67,10 @@ const lbk_param lbk_teacher_table[] = {
     LBK_PARAM_TEXT(lbk_role_params, weights, "", "a .safetensors file instead of training", NULL),
     LBK_PARAM_FLOAT(lbk_role_params, share, "1", 0, 1e6, NULL, "of several teachers: factor of what this one teaches",
                     NULL),
+    LBK_PARAM_TEXT(lbk_role_params, head, "",
+                   "of a student with several outputs: the one that this teacher teaches; empty: the first", NULL),
+    LBK_PARAM_INT(lbk_role_params, classes, "0", 0, 1000000, "classes",
+                  "what a loaded teacher of another output tells apart; 0: the data's classes", NULL),
     LBK_PARAM_CHOICE(lbk_role_params, cache, "off", cache_contents,
                      "keep the teacher's outputs on disk for later epochs and runs: logits alone, or taps, all that "
                      "the methods read",
@@ -132,7 +136,8 @@ static lbk_status refuse_training_keys(lbk_ini *ini, const char *section) {
         if (e->below || strcmp(e->section, section) != 0)
             continue;
         if (strcmp(e->key, "model") && strcmp(e->key, "parameters") && strcmp(e->key, "device") &&
-            strcmp(e->key, "weights") && strcmp(e->key, "share") && strncmp(e->key, "cache", 5))
+            strcmp(e->key, "weights") && strcmp(e->key, "share") && strcmp(e->key, "head") &&
+            strcmp(e->key, "classes") && strncmp(e->key, "cache", 5))
             return lbk_ini_fail(ini, e, "has no effect: with `weights` the %s is loaded, not trained", section);
     }
     return LBK_OK;
@@ -205,6 +210,14 @@ static lbk_status check_cache(lbk_ini *ini, const lbk_role *role) {
     return LBK_OK;
 }
 
+static lbk_status check_classes(lbk_ini *ini, const lbk_role *role) {
+    const lbk_role_params *p = &role->params;
+    if (p->classes && (!*p->head || !*p->weights))
+        return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "classes"),
+                            "expected head and weights beside it: labels of the data are of no use for other classes");
+    return LBK_OK;
+}
+
 static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name, const lbk_param *own) {
     role->name = name;
     const lbk_ini_section *section = lbk_ini_section_find(&x->ini, name);
@@ -214,11 +227,12 @@ static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name,
     role->params.weights = "";
     role->params.share = 1;
     role->params.generations = 1;
-    role->params.cache_file = "";
+    role->params.cache_file = role->params.head = "";
     LBK_TRY(lbk_ini_read_part(&x->ini, name, own, &role->params, NULL));
     LBK_TRY(read_training(x, role, own));
     LBK_TRY(check_init(&x->ini, role));
     LBK_TRY(check_cache(&x->ini, role));
+    LBK_TRY(check_classes(&x->ini, role));
     if (*role->params.weights)
         LBK_TRY(refuse_training_keys(&x->ini, name));
     lbk_status status = lbk_model_load(&role->model, role->params.model, x->folder);
@@ -409,11 +423,13 @@ static lbk_status absolute(const lbk_experiment *x, lbk_arena *arena, const char
 /* Keys without effect would be refused: `share` of an only teacher, where a cache that is off would be, how a network that is
  * loaded would be trained. */
 static bool role_key_acts(const lbk_experiment *x, const lbk_role_params *params, const char *key) {
-    static const char *const loaded[] = {"model", "parameters", "device", "weights"};
+    static const char *const loaded[] = {"model", "parameters", "device", "weights", "head", "classes"};
     if (strcmp(key, "share") == 0)
         return x->more_teacher_count > 0;
     if (strncmp(key, "cache", 5) == 0)
         return params->cache != LBK_CACHE_OFF || !key[5];
+    if (strcmp(key, "classes") == 0)
+        return params->classes > 0;
     for (size_t i = 0; i < sizeof loaded / sizeof *loaded; i++)
         if (strcmp(key, loaded[i]) == 0)
             return true;

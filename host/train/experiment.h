@@ -35,6 +35,8 @@ typedef struct lbk_role_params {
     const char *optimizer, *schedule;
     double lr;
     bool recompute;
+    const char *head;                 /* of a teacher: the student's output that it teaches */
+    int classes;                      /* of a teacher of another output; 0: the data's */
     double share;                     /* of a teacher among several */
     int generations;                  /* of the student: each is taught by the one before */
     int cache, cache_type, cache_top; /* of a teacher: train/teacher_cache.h */

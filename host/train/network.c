@@ -13,7 +13,7 @@ static lbk_model_use model_use(const lbk_network *net, bool training, lbk_value 
                            .height = source->height,
                            .width = source->width,
                            .channels = source->channels,
-                           .classes = source->classes,
+                           .classes = net->role->params.classes ? net->role->params.classes : source->classes,
                            .training = training,
                            .overrides = net->role->params.parameters,
                            .seed = (uint64_t)net->experiment->params.seed,
@@ -26,9 +26,10 @@ static lbk_status role_context(const lbk_network *net, lbk_status status) {
 }
 
 /* A classifier of images: one image in, logits out first. */
-static lbk_status classifier_check(const lbk_network *net, const lbk_graph *graph, const lbk_model_built *built) {
+static lbk_status classifier_check(const lbk_network *net, const lbk_graph *graph, const lbk_model_built *built,
+                                   int classes) {
     const lbk_shape *have = &lbk_graph_desc(graph, built->logits)->shape;
-    lbk_shape want = lbk_shape_2(net->batch, net->classes);
+    lbk_shape want = lbk_shape_2(net->batch, classes);
     char have_text[LBK_SHAPE_TEXT], want_text[LBK_SHAPE_TEXT];
     if (lbk_shape_equal(have, &want))
         return LBK_OK;
@@ -41,7 +42,7 @@ static lbk_status build_model(const lbk_network *net, lbk_graph *graph, lbk_valu
                               lbk_model_built *built) {
     lbk_model_use use = model_use(net, training, step);
     LBK_TRY(role_context(net, lbk_model_build(&net->role->model, graph, &x, &use, built)));
-    return role_context(net, classifier_check(net, graph, built));
+    return role_context(net, classifier_check(net, graph, built, use.classes));
 }
 
 /* The data has images; a network that reads something else has no use for them. */
@@ -64,6 +65,8 @@ static lbk_status build_eval(lbk_network *net) {
     LBK_TRY(declare_image(net, net->eval, &net->eval_x));
     LBK_TRY(build_model(net, net->eval, net->eval_x, LBK_NONE, false, &net->built));
     net->eval_logits = net->built.logits;
+    net->classes = (int)lbk_shape_last(&lbk_graph_desc(net->eval, net->eval_logits)->shape);
+    net->others = net->classes != net->experiment->data.source.classes;
     LBK_TRY(lbk_graph_keep(net->eval, net->eval_logits));
     net->flops = lbk_graph_cost(net->eval, false).flops / net->batch;
     net->parameters = lbk_graph_parameters(net->eval);
@@ -109,6 +112,7 @@ static lbk_status meet_teacher(lbk_network *net, int t, const lbk_objective *obj
     LBK_TRY(lbk_objective_bind(objective, student, &side, link->bindings));
     LBK_TRY(declare_carried(net, t));
     site->teacher[site->teacher_count++] = (lbk_teaching){.name = name_of_teacher(teacher),
+                                                          .head = teacher->role->params.head,
                                                           .share = teacher->role->params.share,
                                                           .bindings = link->bindings,
                                                           .carried = link->carried,
@@ -152,8 +156,7 @@ static int by_name(const void *a, const void *b) {
 
 /* What the file of [teacher]'s weights will hold, without their numbers: it is trained later. */
 static lbk_status list_teacher(const lbk_network *net, lbk_st_file *file) {
-    const lbk_network teacher = {
-        .role = &net->experiment->teacher, .experiment = net->experiment, .batch = net->batch, .classes = net->classes};
+    const lbk_network teacher = {.role = &net->experiment->teacher, .experiment = net->experiment, .batch = net->batch};
     lbk_graph *graph = NULL;
     lbk_value x;
     lbk_model_built built;
@@ -219,6 +222,14 @@ static lbk_status declare_targets(lbk_network *net, lbk_graph *graph) {
     return lbk_graph_input(graph, "share", LBK_F32, lbk_shape_1(net->batch), &targets->share);
 }
 
+/* The control learns from labels alone, so outputs that only a teacher teaches stay as they are. */
+static lbk_status freeze_other_heads(lbk_graph *graph, const lbk_model_built *built, lbk_value loss) {
+    lbk_value outputs[LBK_MODEL_OUTPUTS];
+    for (int i = 0; i < built->output_count; i++)
+        outputs[i] = built->outputs[i].value;
+    return lbk_graph_freeze_unreached(graph, loss, outputs, (size_t)built->output_count);
+}
+
 static lbk_status build_train(lbk_network *net, const lbk_objective *objective) {
     lbk_model_built built;
     LBK_TRY(lbk_graph_create(&net->train));
@@ -237,6 +248,7 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
         LBK_TRY(lbk_context(build_objective(net, objective, &built), "%s", net->experiment->ini.path));
     else
         LBK_TRY(lbk_loss_build_hard(graph, built.logits, &net->targets, &net->loss));
+    LBK_TRY(freeze_other_heads(graph, &built, net->loss.total));
     LBK_TRY(lbk_graph_fuse(graph));
     LBK_TRY(lbk_graph_differentiate(graph, net->loss.total, NULL, 0, NULL));
     LBK_TRY(lbk_graph_fuse(graph));
@@ -253,7 +265,6 @@ lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment,
     net->start = role->name;
     net->viewer = strncmp(role->name, "teacher", 7) == 0 ? LBK_VIEWER_TEACHER : LBK_VIEWER_STUDENT;
     net->batch = experiment->data.params.batch;
-    net->classes = experiment->data.source.classes;
     net->samples = LBK_NONE;
     net->teacher_count = teacher_count;
     for (int t = 0; t < teacher_count; t++)

@@ -22,6 +22,7 @@ struct lbk_network {
     lbk_viewer viewer; /* whose view of the samples it gets */
     const char *start; /* what its initial weights depend on, beside the seed */
     int batch, classes;
+    bool others; /* its classes are not the data's: it teaches another output, and has no accuracy */
 
     /* Graphs: host only. `train` is NULL for a loaded teacher. */
     lbk_graph *train, *eval;

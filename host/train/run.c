@@ -264,6 +264,10 @@ static void compare(const lbk_evaluation *teacher, const lbk_evaluation *learner
 
 static lbk_status measure_other(run *r, lbk_network *net, lbk_model_result *out) {
     lbk_evaluation e;
+    if (net->others) {
+        snprintf(out->label, sizeof out->label, "%s", net->label);
+        return LBK_OK;
+    }
     lbk_status status = lbk_evaluate(net, &r->experiment->data, LBK_PART_TEST, &e);
     if (status == LBK_OK)
         describe(out, net, &e);
@@ -287,7 +291,7 @@ static lbk_status measure(run *r) {
     lbk_run_result *out = r->result;
     lbk_status status = LBK_OK;
     note(r, "measuring on the test part");
-    if (s->teacher.eval) {
+    if (s->teacher.eval && !s->teacher.others) {
         LBK_GOTO(lbk_evaluate(&s->teacher, &r->experiment->data, LBK_PART_TEST, &teacher));
         describe(&out->teacher, &s->teacher, &teacher);
     }

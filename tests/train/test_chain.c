@@ -70,3 +70,34 @@ Test(chain, learned_weights_begin_at_the_shares) {
     cr_expect(fabs(learned[0] - fixed[0]) <= 1e-5 * fixed[0], "%.9g and %.9g", learned[0], fixed[0]);
     cr_expect(fabs(learned[STEPS - 1] - fixed[STEPS - 1]) > 1e-4);
 }
+
+static const char two_heads[] =
+    "[model]\nsummary = two heads on one trunk\noutputs = fc other\n[parameters]\nclasses = data\n"
+    "[network]\nflatten = flatten\nfc1 = dense out=16\nrelu1 = relu\n"
+    "fc = dense out=classes from=relu1\nother = dense out=10 from=relu1\n";
+static const char multi_task[] = "[experiment]\nname = tasks\nseed = 5\n[data]\ndataset = digits\nbatch = 128\n"
+                                 "[teacher]\nmodel = mlp-wide\nepochs = 1\n"
+                                 "[teacher.b]\nmodel = mlp-wide\nparameters = width=16\nepochs = 1\nhead = other\n"
+                                 "[student]\nmodel = two.ini\nepochs = 1\n"
+                                 "[distill]\nmethods = kd\nhard_weight = 0\n";
+
+/* Each teacher teaches its own output; labels are about the first; the control leaves the other as it began. */
+Test(chain, heads_have_teachers_of_their_own) {
+    double first[STEPS], second[STEPS], total[STEPS];
+    lbk_run_result result;
+    little_write("two.ini", two_heads);
+    little_write("tasks.ini", multi_task);
+    little_must_run("tasks.ini", NULL, "tasks", 0);
+    cr_assert_eq(little_metrics("tasks", "student", "kd", first, STEPS), STEPS);
+    cr_assert_eq(little_metrics("tasks", "student", "kd.b", second, STEPS), STEPS);
+    cr_assert_eq(little_metrics("tasks", "student", "total", total, STEPS), STEPS);
+    cr_expect_lt(second[STEPS - 1], second[0]);
+    cr_expect(fabs(total[3] - 0.9 * (first[3] + second[3])) <= 1e-5 * total[3]);
+    static const char *const nowhere[] = {"teacher.b.head=otter", NULL};
+    cr_expect_eq(little_run("tasks.ini", nowhere, "x", 0, &result), LBK_ERR_INPUT);
+    cr_expect_str_eq(lbk_error_message(),
+                     "tasks.ini: [distill.kd]: head: the student has no output \"otter\"; did you mean \"other\"?");
+    static const char *const classes[] = {"teacher.b.classes=3", NULL};
+    cr_expect_eq(little_run("tasks.ini", classes, "x", 0, &result), LBK_ERR_INPUT);
+    cr_expect_not_null(strstr(lbk_error_message(), "expected head and weights beside it"), "%s", lbk_error_message());
+}
