@@ -61,7 +61,7 @@ static void build(rig *r, const char *text) {
                            .samples = LBK_NONE,
                            .own = &own_bindings,
                            .teacher_count = 1,
-                           .teacher = {{.name = "", .share = 1, .bindings = &bindings, .carried = &target}}};
+                           .teacher = {{.name = "", .head = "", .share = 1, .bindings = &bindings, .carried = &target}}};
     must(lbk_objective_build(&r->objective, &site, &r->loss));
     must(lbk_graph_differentiate(r->graph, r->loss.total, &r->student, 1, &r->gradient));
     cr_assert_leq(r->graph->value_count, MAX_VALUES);
