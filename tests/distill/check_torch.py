@@ -17,6 +17,7 @@ try:
     import torch
     import torch.nn as nn
     import torch.nn.functional as F
+    from torch.nn.utils.stateless import functional_call
 except ImportError:
     print("skipped: PyTorch is not installed")
     sys.exit(77)
@@ -112,6 +113,7 @@ class Step:
         assert not unexpected and all("num_batches" in name for name in missing), (missing, unexpected)
         self.logits = self.student(self.x)
         self.taps = self.student.taps
+        self.own = 0  # what a method's own networks learn by
 
     @staticmethod
     def image(x):
@@ -159,6 +161,12 @@ class Step:
             losses = F.cross_entropy(self.logits, labels, ignore_index=-1, reduction="none")
             sum, mass = sum + (losses * share).sum(), mass + (share * (labels >= 0)).sum()
         return sum / mass
+
+    def run(self, path, x, width=3):
+        """Logits of a network of the student's kind, in training mode, whose weights are the method's, below `path`."""
+        below = {name[len(path) + 1 :]: w for name, w in self.modules.items() if name.startswith(path + ".")}
+        weights = {name: w.detach() if "running" in name else w for name, w in below.items()}
+        return functional_call(Student(width).double(), weights, (x,))
 
     def module(self, name):
         return self.modules[name]
@@ -666,6 +674,25 @@ def crd_relax(s):
     positive = s.tensors["input.crd.index"][:, 0]
     assert any(positive != s.tensors["samples"])
     return crd(s, 0.3, 41, 9)
+def mutual(s, weight, logits):
+    def agreement(k):
+        return sum(kl(logits[k], z.detach(), 1) for l, z in enumerate(logits) if l != k) / (len(logits) - 1)
+
+    seen = s.labels >= 0
+    s.own = sum(
+        F.cross_entropy(logits[k][seen], s.labels[seen]) + weight * agreement(k) for k in range(1, len(logits))
+    )
+    return agreement(0)
+
+
+@case("dml", "distill.dml.peers=2", "teacherless", weight=0.7)
+def dml(s):
+    return mutual(s, 0.7, [s.logits, s.run("dml.peer1", s.x), s.run("dml.peer2", s.x)])
+
+
+@case("dml/resnet8", "distill.dml.peer_model=resnet8", "teacherless")
+def dml_resnet8(s):
+    return mutual(s, 1, [s.logits, s.run("dml.peer1", s.x, width=16)])
 
 
 # ---- The comparison ----
@@ -699,7 +726,7 @@ def check(tool, name, methods, sets, weight, hard, function, folder):
     if step is None:
         return False
     loss = function(step)
-    total = weight * loss + hard * step.hard()
+    total = weight * loss + hard * step.hard() + step.own
     total.backward()
     report = sum(step.tensors[f"report.{m}"] for m in methods.split(","))
     good = True
