@@ -38,6 +38,35 @@ lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const char *
     return companion_build(c, c->student_network.model, &use, x, out);
 }
 
+/* State "<prefix><name>" follows the student's weight `from`. */
+static lbk_status follow(lbk_method_context *c, lbk_value from, const char *prefix, lbk_value decay) {
+    const lbk_value_info own = *lbk_graph_info(c->graph, from);
+    const lbk_weight weight = {.suffix = "", .kind = LBK_WEIGHT_STATE, .shape = own.desc.shape, .layout = own.layout};
+    const char *name;
+    lbk_value state, out;
+    LBK_TRY(lbk_arena_printf(&c->graph->arena, &name, "%s%s", prefix, own.name));
+    LBK_TRY(lbk_graph_weight(c->graph, name, &weight, &state));
+    return lbk_method_op(c, "ema_update", &out, "", 3, state, from, decay);
+}
+
+lbk_status lbk_method_average(lbk_method_context *c, const char *name, lbk_value decay, lbk_value x,
+                              lbk_model_built *out) {
+    lbk_model_use use = c->student_network.use;
+    size_t count = c->graph->value_count;
+    LBK_TRY(lbk_arena_printf(&c->graph->arena, &use.prefix, "distill.%s.%s.", c->name, name));
+    for (size_t v = 0; v < count; v++) {
+        const lbk_value_info *info = lbk_graph_info(c->graph, (lbk_value)v);
+        bool wanted =
+            info->kind == LBK_VALUE_PARAM || (info->kind == LBK_VALUE_STATE && lbk_model_is_frozen(&use, info->name));
+        if (wanted && !info->auxiliary)
+            LBK_TRY(follow(c, (lbk_value)v, use.prefix, decay));
+    }
+    use.freeze = (lbk_words){0, NULL};
+    use.frozen = true;
+    use.shared = true; /* what follows the student is there already, running statistics are not */
+    return companion_build(c, c->student_network.model, &use, x, out);
+}
+
 lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out) {
     LBK_ENSURE(c->teacher_network);
     lbk_model_use use = c->teacher_network->use;

@@ -148,6 +148,14 @@ lbk_status lbk_method_hard(lbk_method_context *context, lbk_value logits, lbk_va
 /* Most methods' last line: total = weight * loss, report = loss. */
 lbk_status lbk_method_finish(lbk_method_context *context, lbk_value loss);
 
+/* Which training sample (an index in the dataset's train part) is to stand in row `row`, below batch->valid; a function of its
+ * arguments. */
+typedef uint32_t (*lbk_pick)(const void *context, const lbk_batch *batch, int row);
+/* An input "<method>.<name>" [B,H,W,C] of samples that `pick` names, as the student sees them, in another random view than they have
+ * in this epoch's batches. Refused where batches are mixed. `context` as above. */
+lbk_status lbk_method_images(lbk_method_context *c, const char *name, lbk_pick pick, const void *context,
+                             lbk_value *out);
+
 /* ---- Modules: layers and networks of the method's own ---- */
 
 /* A layer op with weights of its own, "distill.<method>.<name>.weight", ...; params as in a model file, after formatting: "out=64
@@ -171,6 +179,11 @@ lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, lbk_model_buil
  * training mode, with noise of its own. */
 lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const char *model, bool frozen, lbk_value x,
                            lbk_model_built *out);
+/* The moving average of the student, in training mode, with noise of its own: at the start of every step each of its weights becomes
+ * decay[0] * itself + (1 - decay[0]) * the student's, as states that start anywhere (let the first decay be 0). Batch norm
+ * has its own running statistics. One small launch for each weight. */
+lbk_status lbk_method_average(lbk_method_context *c, const char *name, lbk_value decay, lbk_value x,
+                              lbk_model_built *out);
 /* A frozen copy of the teacher on the student's device, in eval mode, on any input of the teacher's shape: gradients flow through it
  * to the input. */
 lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out);

@@ -695,6 +695,26 @@ def dml_resnet8(s):
     return mutual(s, 1, [s.logits, s.run("dml.peer1", s.x, width=16)])
 
 
+def mean_teacher(s, x):
+    """The average after its step: at step 3 of the run min(1 - 1/4, decay) of it stays."""
+    for name, w in s.student.named_parameters():
+        average = s.modules[f"ema.average.{name}"]
+        s.modules[f"ema.average.{name}"] = (0.75 * average + 0.25 * w).detach()
+    return s.run("ema.average", x).detach()
+
+
+@case("ema", "teacherless", "distill.ema.weight=1")
+def ema(s):
+    assert not torch.equal(s.tensors["input.ema.images"], s.tensors["x"])
+    average = mean_teacher(s, s.image(s.tensors["input.ema.images"]))
+    return F.mse_loss(F.softmax(s.logits, 1), F.softmax(average, 1))
+
+
+@case("ema/kl", "teacherless", "distill.ema.weight=1", "distill.ema.loss=kl", "distill.ema.view=same")
+def ema_kl(s):
+    return kl(s.logits, mean_teacher(s, s.x), 1)
+
+
 # ---- The comparison ----
 
 

@@ -38,6 +38,7 @@ static lbk_status add_examples(settings *all, const char *names) {
 static lbk_status load(rig *r, const char *const *sets) {
     static const char *const own[] = {"data.dataset=digits",   "data.batch=6",
                                       "data.labels=0.7",       "experiment.control=no",
+                                      "data.augment=crop",     "augment.crop.padding=1",
                                       "teacher.model=resnet8", "teacher.parameters=width=4",
                                       "student.model=resnet8", "student.parameters=width=3",
                                       "teacher.epochs=1",      "student.epochs=10"};
