@@ -715,6 +715,29 @@ def ema_kl(s):
     return kl(s.logits, mean_teacher(s, s.x), 1)
 
 
+@case("cs_kd", "teacherless", "distill.cs_kd.temperature=3")
+def cs_kd(s):
+    assert not torch.equal(s.tensors["input.cs_kd.images"], s.tensors["x"])
+    seen, other = s.labels >= 0, s.student(s.image(s.tensors["input.cs_kd.images"])).detach()
+    return kl(s.logits[seen], other[seen], 3)
+
+
+@case("byot", "teacherless", "distill.byot.temperature=2", "distill.byot.alpha=0.3", "distill.byot.beta=0.2")
+def byot(s):
+    loss, seen, feature = 0, s.labels >= 0, s.taps["feature"].detach()
+    for i, layers in enumerate((2, 1)):
+        x = s.taps["stages"][i]
+        for k in range(layers):
+            x = F.conv2d(x, s.module(f"byot.exit{i}.conv{k}.weight"), stride=2, padding=1)
+            weight, bias = s.module(f"byot.exit{i}.bn{k}.weight"), s.module(f"byot.exit{i}.bn{k}.bias")
+            x = F.relu(F.batch_norm(x, None, None, weight, bias, training=True))
+        own = x.mean((2, 3))
+        z = F.linear(own, s.module(f"byot.exit{i}.classifier.weight"), s.module(f"byot.exit{i}.classifier.bias"))
+        loss = loss + 0.7 * F.cross_entropy(z[seen], s.labels[seen]) + 0.3 * kl(z, s.logits.detach(), 2)
+        loss = loss + 0.2 * (own - feature).pow(2).sum(1).mean()
+    return loss
+
+
 # ---- The comparison ----
 
 
