@@ -156,6 +156,10 @@ typedef uint32_t (*lbk_pick)(const void *context, const lbk_batch *batch, int ro
 lbk_status lbk_method_images(lbk_method_context *c, const char *name, lbk_pick pick, const void *context,
                              lbk_value *out);
 
+/* Numbers of a distribution's own, drawn anew in every step by (seed, step). */
+typedef enum lbk_noise { LBK_NOISE_NORMAL, LBK_NOISE_UNIFORM } lbk_noise; /* N(0, 1), or uniform in [-1, 1) */
+lbk_status lbk_method_noise(lbk_method_context *c, const char *name, lbk_noise kind, lbk_shape shape, lbk_value *out);
+
 /* ---- Modules: layers and networks of the method's own ---- */
 
 /* A layer op with weights of its own, "distill.<method>.<name>.weight", ...; params as in a model file, after formatting: "out=64
@@ -208,6 +212,13 @@ lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_va
 static inline const lbk_shape *lbk_method_shape(const lbk_method_context *c, lbk_value value) {
     return &lbk_graph_desc(c->graph, value)->shape;
 }
+
+/* [B,...]: dL/dx as values of the graph, which a loss may be made of and differentiated again; `loss` {1} depends on x. */
+lbk_status lbk_method_derivative(lbk_method_context *c, lbk_value loss, lbk_value x, lbk_value *out);
+/* [B,...] -> [B,1]: the sum of each row's squares. */
+lbk_status lbk_method_squares_of_rows(lbk_method_context *c, lbk_value x, lbk_value *out);
+/* x itself, whose derivative is -factor: what is behind it learns the contrary (Ganin and Lempitsky 2015, gradient reversal). */
+lbk_status lbk_method_reverse(lbk_method_context *c, lbk_value x, double factor, lbk_value *out);
 
 /* ---- What losses on logits share ---- */
 

@@ -183,3 +183,26 @@ lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_va
         LBK_TRY(lbk_method_op(c, "adaptive_avg_pool2d", teacher_out, size, 1, teacher));
     return LBK_OK;
 }
+
+lbk_status lbk_method_derivative(lbk_method_context *c, lbk_value loss, lbk_value x, lbk_value *out) {
+    LBK_TRY(lbk_graph_derivative(c->graph, loss, &x, 1, out));
+    LBK_ENSURE(*out >= 0);
+    return LBK_OK;
+}
+
+lbk_status lbk_method_squares_of_rows(lbk_method_context *c, lbk_value x, lbk_value *out) {
+    lbk_value squares;
+    if (lbk_method_shape(c, x)->rank > 2)
+        LBK_TRY(lbk_method_op(c, "flatten", &x, "", 1, x));
+    LBK_TRY(lbk_method_op(c, "square", &squares, "", 1, x));
+    return lbk_method_op(c, "sum", out, "axes=1 keepdims=yes", 1, squares);
+}
+
+/* (1 + factor) * detach(x) - factor * x */
+lbk_status lbk_method_reverse(lbk_method_context *c, lbk_value x, double factor, lbk_value *out) {
+    lbk_value still, moving;
+    LBK_TRY(lbk_method_op(c, "detach", &still, "", 1, x));
+    LBK_TRY(lbk_method_scale(c, still, 1 + factor, &still));
+    LBK_TRY(lbk_method_scale(c, x, factor, &moving));
+    return lbk_method_op(c, "sub", out, "", 2, still, moving);
+}

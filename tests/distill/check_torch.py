@@ -100,7 +100,7 @@ class Step:
     def __init__(self, tensors):
         self.tensors = {name: torch.tensor(value).double() for name, value in tensors.items()}
         self.labels = self.tensors["labels"].long()
-        self.x = self.image(self.tensors["x"])
+        self.x = self.image(self.tensors["x"]).requires_grad_()
         self.teacher_logits = self.tensors.get("teacher.0.0.logits")
         self.student = (Transformer() if "student.class_token" in tensors else Student()).double()
         own, self.modules = {}, {}
@@ -162,11 +162,15 @@ class Step:
             sum, mass = sum + (losses * share).sum(), mass + (share * (labels >= 0)).sum()
         return sum / mass
 
-    def run(self, path, x, width=3):
-        """Logits of a network of the student's kind, in training mode, whose weights are the method's, below `path`."""
+    def teacher_copy(self, x):
+        """Logits of the copy on the student's device, in evaluation mode."""
+        return self.run("teacher", x, width=4, training=False)
+
+    def run(self, path, x, width=3, training=True):
+        """Logits of a network of the student's kind whose weights are the method's, below `path`."""
         below = {name[len(path) + 1 :]: w for name, w in self.modules.items() if name.startswith(path + ".")}
         weights = {name: w.detach() if "running" in name else w for name, w in below.items()}
-        return functional_call(Student(width).double(), weights, (x,))
+        return functional_call(Student(width).double().train(training), weights, (x,))
 
     def module(self, name):
         return self.modules[name]
@@ -736,6 +740,34 @@ def byot(s):
         loss = loss + 0.7 * F.cross_entropy(z[seen], s.labels[seen]) + 0.3 * kl(z, s.logits.detach(), 2)
         loss = loss + 0.2 * (own - feature).pow(2).sum(1).mean()
     return loss
+
+
+def input_gradient(s, loss):
+    return torch.autograd.grad(loss, s.x, create_graph=True)[0]
+
+
+@case("gradient_penalty", "teacherless", weight=0.3)
+def gradient_penalty(s):
+    seen = s.labels >= 0
+    gradient = input_gradient(s, F.cross_entropy(s.logits[seen], s.labels[seen], reduction="sum"))
+    return gradient.pow(2).sum() / seen.sum()
+
+
+@case("sobolev", weight=0.3)
+def sobolev(s):
+    v = F.normalize(s.tensors["input.sobolev.v"])
+    a, b = (input_gradient(s, (v * F.log_softmax(z, 1)).sum()) for z in (s.logits, s.teacher_copy(s.x)))
+    return (a - b.detach()).pow(2).sum((1, 2, 3)).mean()
+
+
+@case("sobolev/hard", "distill.sobolev.of=hard", weight=0.3)
+def sobolev_hard(s):
+    seen = s.labels >= 0
+    a, b = (
+        input_gradient(s, F.cross_entropy(z[seen], s.labels[seen], reduction="sum"))
+        for z in (s.logits, s.teacher_copy(s.x))
+    )
+    return (a - b.detach()).pow(2).sum() / seen.sum()
 
 
 # ---- The comparison ----
