@@ -10,8 +10,9 @@ static lbk_status companion_build(lbk_method_context *c, const lbk_model *model,
     return lbk_model_build(model, c->graph, &x, use, out);
 }
 
-lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, lbk_model_built *out) {
+lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, bool training, lbk_model_built *out) {
     lbk_model_use use = c->student_network.use;
+    use.training = training;
     use.shared = true;
     return companion_build(c, c->student_network.model, &use, x, out);
 }

@@ -80,7 +80,7 @@ static lbk_status build(lbk_method_context *c) {
     LBK_TRY(group(c->data, &c->graph->arena, all));
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
     LBK_TRY(lbk_method_images(c, "images", of_same_class, all, &x));
-    LBK_TRY(lbk_method_student(c, x, &second));
+    LBK_TRY(lbk_method_student(c, x, true, &second));
     LBK_TRY(lbk_method_op(c, "detach", &other, "", 1, second.logits));
     LBK_TRY(lbk_method_labelled(c, &rows));
     LBK_TRY(lbk_method_masked_kl(c, &rows, c->student_logits, other, t, &loss));

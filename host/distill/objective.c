@@ -151,7 +151,8 @@ lbk_status lbk_method_host_input(lbk_method_context *c, const char *name, lbk_dt
                                  lbk_fill fill, const void *context, lbk_value *out) {
     const char *full;
     lbk_loss *loss = c->loss;
-    LBK_ENSURE(loss->host_input_count < LBK_MAX_HOST_INPUTS);
+    if (loss->host_input_count == LBK_MAX_HOST_INPUTS)
+        return lbk_fail(LBK_ERR_INPUT, "the methods ask for more than %d inputs of their own", LBK_MAX_HOST_INPUTS);
     LBK_TRY(lbk_arena_printf(&c->graph->arena, &full, "%s.%s", c->name, name));
     LBK_TRY(lbk_graph_input(c->graph, full, dtype, shape, out));
     loss->host_input[loss->host_input_count++] = (lbk_host_input){*out, fill, context};

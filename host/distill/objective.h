@@ -9,7 +9,7 @@
 #define LBK_MAX_METHODS 64 /* losses, of which several teachers have each their own */
 #define LBK_MAX_CARRIED 64
 #define LBK_MAX_TEACHERS 8
-#define LBK_MAX_HOST_INPUTS 8
+#define LBK_MAX_HOST_INPUTS 32
 
 typedef struct lbk_objective_params {
     lbk_words methods;

@@ -770,6 +770,62 @@ def sobolev_hard(s):
     return (a - b.detach()).pow(2).sum() / seen.sum()
 
 
+def adversarial(s, steps, size, delta, attacked, target, temperature):
+    """PGD on pixels in 0 to 1; `delta` to start with."""
+    eps, mean, deviation = 0.05, s.tensors["input.adversarial.mean"], s.tensors["input.adversarial.deviation"]
+    clean = (s.x * deviation.view(1, -1, 1, 1) + mean.view(1, -1, 1, 1)).detach()
+
+    def moved(delta):
+        return ((clean + delta - mean.view(1, -1, 1, 1)) / deviation.view(1, -1, 1, 1)).detach().requires_grad_()
+
+    def project(delta):
+        return (clean + delta.clamp(-eps, eps)).clamp(0, 1) - clean
+
+    delta = project(delta)
+    for _ in range(steps):
+        x = moved(delta)
+        s.student.eval()
+        delta = project(delta + size * torch.autograd.grad(attacked(x), x)[0].sign())
+        s.student.train()
+    return kl(s.student(moved(delta)), target(moved(delta)).detach(), temperature)
+
+
+@case("adversarial", "distill.adversarial.eps=0.05", "distill.adversarial.steps=2", "distill.adversarial.step_size=0.02")
+def rslad(s):
+    start = 0.05 * s.image(s.tensors["input.adversarial.start"])
+    return adversarial(
+        s, 2, 0.02, start, lambda x: kl(s.student(x), s.teacher_logits, 1), lambda x: s.teacher_logits, 1
+    )
+
+
+@case(
+    "adversarial/of_teacher",
+    *(
+        f"distill.adversarial.{x}"
+        for x in ("eps=0.05", "of=teacher", "against=labels", "target=adversarial", "random_start=no", "temperature=3")
+    ),
+)
+def adversarial_of_teacher(s):
+    seen = s.labels >= 0
+    return adversarial(
+        s, 1, 0.0392, torch.zeros_like(s.x),
+        lambda x: F.cross_entropy(s.teacher_copy(x)[seen], s.labels[seen]), s.teacher_copy, 3,
+    )  # fmt: skip
+
+
+@case("discriminator", "distill.discriminator.width=5", "distill.discriminator.reversal=0.4")
+def discriminator(s):
+    """The student's gradient is -0.4 times that of the loss: r(f_s) where it stands plus -0.4 times what is new."""
+    weight, bias = (s.module(f"discriminator.regressor0.fc.{x}") for x in ("weight", "bias"))
+    student = F.linear(s.taps["feature"], weight, bias)
+    x = torch.cat([s.teacher(0), 1.4 * student.detach() - 0.4 * student])
+    for i in range(4):
+        path = f"discriminator.judge0.fc{i}"
+        x = F.linear(F.relu(x) if i else x, s.module(f"{path}.weight"), s.module(f"{path}.bias"))
+    half = x.shape[0] // 2
+    return -(F.logsigmoid(x[:half]).mean() + F.logsigmoid(-x[half:]).mean()) / 2
+
+
 # ---- The comparison ----
 
 
