@@ -72,6 +72,12 @@ typedef struct lbk_host_input {
     const void *context;
 } lbk_host_input;
 
+/* What a batch says is right: labels [B]:i32, -1 unknown. Where batches are mixed, row i shows share[i] of its own sample and
+ * 1 - share[i] of another, whose label is partner_labels[i]; else both are LBK_NONE. */
+typedef struct lbk_targets {
+    lbk_value labels, partner_labels, share;
+} lbk_targets;
+
 /* A network that a loss runs besides the student: its peers, another view of itself, a copy of the teacher. */
 typedef struct lbk_companion {
     const lbk_model *model;
@@ -85,11 +91,12 @@ typedef struct lbk_method_context {
     const char *name; /* the method's; prefix of its scalars and of its weights */
     const void *params;
     uint64_t seed;
+    const char *folder; /* the experiment's: relative paths start here; NULL for the current one */
     const lbk_data *data;
-    lbk_value x; /* [B,H,W,C]: what the student reads */
-    lbk_value
-        labels; /* [B]:i32, -1 where the student has no label; LBK_NONE for an output that is about other classes */
-    lbk_value samples;                    /* [B]:i32, index in the dataset's training part; LBK_NONE unless needed */
+    lbk_value x;         /* [B,H,W,C]: what the student reads */
+    lbk_value labels;    /* [B]:i32, -1 where the student has no label; LBK_NONE for an output about other classes */
+    lbk_targets targets; /* the same, and what is mixed into it */
+    lbk_value samples;   /* [B]:i32, index in the dataset's training part; LBK_NONE unless needed */
     lbk_value student_logits;             /* [B,K] */
     lbk_value teacher_logits;             /* [B,K], an input of the graph; LBK_NONE without a teacher */
     int pair_count, extra_count;          /* as needed, in order */
@@ -107,6 +114,8 @@ typedef struct lbk_method_context {
     lbk_value total;  /* {1}: weight * loss (+ hard_weight * hard loss when asked to); differentiable */
     lbk_value report; /* {1}: the unweighted loss, for metrics.jsonl */
     lbk_value hard;   /* {1}: the unweighted hard loss, when asked for it */
+    lbk_value own;    /* {1}: what networks of the method's own learn by, whatever its weight; leads to no weight of the
+                       * student. LBK_NONE: nothing but `total` */
 } lbk_method_context;
 
 typedef struct lbk_method {
@@ -134,8 +143,22 @@ lbk_status lbk_method_scheduled(lbk_method_context *context, const char *name, l
 /* An input "<method>.<name>" of the graph. `context` must live as long as the graph (in its arena, say). */
 lbk_status lbk_method_host_input(lbk_method_context *c, const char *name, lbk_dtype dtype, lbk_shape shape,
                                  lbk_fill fill, const void *context, lbk_value *out);
+/* The objective's hard loss of any logits [B,K]: their cross entropy with the labels. */
+lbk_status lbk_method_hard(lbk_method_context *context, lbk_value logits, lbk_value *out);
 /* Most methods' last line: total = weight * loss, report = loss. */
 lbk_status lbk_method_finish(lbk_method_context *context, lbk_value loss);
+
+/* Which training sample (an index in the dataset's train part) is to stand in row `row`, below batch->valid; a function of its
+ * arguments. */
+typedef uint32_t (*lbk_pick)(const void *context, const lbk_batch *batch, int row);
+/* An input "<method>.<name>" [B,H,W,C] of samples that `pick` names, as the student sees them, in another random view than they have
+ * in this epoch's batches. Refused where batches are mixed. `context` as above. */
+lbk_status lbk_method_images(lbk_method_context *c, const char *name, lbk_pick pick, const void *context,
+                             lbk_value *out);
+
+/* Numbers of a distribution's own, drawn anew in every step by (seed, step). */
+typedef enum lbk_noise { LBK_NOISE_NORMAL, LBK_NOISE_UNIFORM } lbk_noise; /* N(0, 1), or uniform in [-1, 1) */
+lbk_status lbk_method_noise(lbk_method_context *c, const char *name, lbk_noise kind, lbk_shape shape, lbk_value *out);
 
 /* ---- Modules: layers and networks of the method's own ---- */
 
@@ -152,12 +175,19 @@ lbk_status lbk_method_regressor(lbk_method_context *c, const char *name, lbk_val
 lbk_status lbk_method_connector(lbk_method_context *c, const char *name, lbk_value x, int64_t channels, lbk_value *out);
 /* What the classifier that lbk_needs_classifier() brought as extras `first` and following makes of x[B,D]. */
 lbk_status lbk_method_classify(lbk_method_context *c, int first, lbk_value x, lbk_value *out);
-/* The student once more, same weights, on another input of the same shape. */
-lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, lbk_model_built *out);
-/* Another network of the student's model (model NULL) or of `model`, with weights of its own below "distill.<method>.<name>."; trained,
- * or frozen at its initial values. */
-lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const lbk_model *model, bool frozen, lbk_value x,
+/* The student once more, same weights, on another input of the same shape. Training: with noise (dropout) of its own, and batch norm's
+ * running statistics count this batch too; else as evaluated, but with gradients. */
+lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, bool training, lbk_model_built *out);
+/* Another network of the student's model (model "" or NULL) or of the one called `model` (model/model.h), with weights of its own below
+ * "distill.<method>.<name>.", which start from other values than the student's; trained, or states that only the method changes. In
+ * training mode, with noise of its own. */
+lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const char *model, bool frozen, lbk_value x,
                            lbk_model_built *out);
+/* The moving average of the student, in training mode, with noise of its own: at the start of every step each of its weights becomes
+ * decay[0] * itself + (1 - decay[0]) * the student's, as states that start anywhere (let the first decay be 0). Batch norm
+ * has its own running statistics. One small launch for each weight. */
+lbk_status lbk_method_average(lbk_method_context *c, const char *name, lbk_value decay, lbk_value x,
+                              lbk_model_built *out);
 /* A frozen copy of the teacher on the student's device, in eval mode, on any input of the teacher's shape: gradients flow through it
  * to the input. */
 lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out);
@@ -182,6 +212,13 @@ lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_va
 static inline const lbk_shape *lbk_method_shape(const lbk_method_context *c, lbk_value value) {
     return &lbk_graph_desc(c->graph, value)->shape;
 }
+
+/* [B,...]: dL/dx as values of the graph, which a loss may be made of and differentiated again; `loss` {1} depends on x. */
+lbk_status lbk_method_derivative(lbk_method_context *c, lbk_value loss, lbk_value x, lbk_value *out);
+/* [B,...] -> [B,1]: the sum of each row's squares. */
+lbk_status lbk_method_squares_of_rows(lbk_method_context *c, lbk_value x, lbk_value *out);
+/* x itself, whose derivative is -factor: what is behind it learns the contrary (Ganin and Lempitsky 2015, gradient reversal). */
+lbk_status lbk_method_reverse(lbk_method_context *c, lbk_value x, double factor, lbk_value *out);
 
 /* ---- What losses on logits share ---- */
 

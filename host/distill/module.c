@@ -184,40 +184,25 @@ lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_va
     return LBK_OK;
 }
 
-static lbk_status companion_build(lbk_method_context *c, const lbk_model *model, const lbk_model_use *use, lbk_value x,
-                                  lbk_model_built *out) {
-    return lbk_model_build(model, c->graph, &x, use, out);
+lbk_status lbk_method_derivative(lbk_method_context *c, lbk_value loss, lbk_value x, lbk_value *out) {
+    LBK_TRY(lbk_graph_derivative(c->graph, loss, &x, 1, out));
+    LBK_ENSURE(*out >= 0);
+    return LBK_OK;
 }
 
-lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, lbk_model_built *out) {
-    lbk_model_use use = c->student_network.use;
-    use.shared = true;
-    return companion_build(c, c->student_network.model, &use, x, out);
+lbk_status lbk_method_squares_of_rows(lbk_method_context *c, lbk_value x, lbk_value *out) {
+    lbk_value squares;
+    if (lbk_method_shape(c, x)->rank > 2)
+        LBK_TRY(lbk_method_op(c, "flatten", &x, "", 1, x));
+    LBK_TRY(lbk_method_op(c, "square", &squares, "", 1, x));
+    return lbk_method_op(c, "sum", out, "axes=1 keepdims=yes", 1, squares);
 }
 
-lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const lbk_model *model, bool frozen, lbk_value x,
-                           lbk_model_built *out) {
-    lbk_model_use use = c->student_network.use;
-    use.freeze = (lbk_words){0, NULL};
-    use.frozen = frozen;
-    if (model)
-        use.overrides = NULL;
-    LBK_TRY(lbk_arena_printf(&c->graph->arena, &use.prefix, "distill.%s.%s.", c->name, name));
-    return companion_build(c, model ? model : c->student_network.model, &use, x, out);
-}
-
-lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out) {
-    LBK_ENSURE(c->teacher_network);
-    lbk_model_use use = c->teacher_network->use;
-    const char **prefix = &c->loss->copy_prefix[c->teacher];
-    use.training = false;
-    use.step = LBK_NONE;
-    use.freeze = (lbk_words){0, NULL};
-    use.frozen = true;
-    use.shared = *prefix; /* one copy, however many inputs */
-    if (!*prefix)
-        LBK_TRY(lbk_arena_printf(&c->graph->arena, prefix, LBK_TEACHER_COPY "%s%s.", *c->teacher_name ? "-" : "",
-                                 c->teacher_name));
-    use.prefix = *prefix;
-    return companion_build(c, c->teacher_network->model, &use, x, out);
+/* (1 + factor) * detach(x) - factor * x */
+lbk_status lbk_method_reverse(lbk_method_context *c, lbk_value x, double factor, lbk_value *out) {
+    lbk_value still, moving;
+    LBK_TRY(lbk_method_op(c, "detach", &still, "", 1, x));
+    LBK_TRY(lbk_method_scale(c, still, 1 + factor, &still));
+    LBK_TRY(lbk_method_scale(c, x, factor, &moving));
+    return lbk_method_op(c, "sub", out, "", 2, still, moving);
 }

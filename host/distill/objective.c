@@ -153,7 +153,8 @@ lbk_status lbk_method_host_input(lbk_method_context *c, const char *name, lbk_dt
                                  lbk_fill fill, const void *context, lbk_value *out) {
     const char *full;
     lbk_loss *loss = c->loss;
-    LBK_ENSURE(loss->host_input_count < LBK_MAX_HOST_INPUTS);
+    if (loss->host_input_count == LBK_MAX_HOST_INPUTS)
+        return lbk_fail(LBK_ERR_INPUT, "the methods ask for more than %d inputs of their own", LBK_MAX_HOST_INPUTS);
     LBK_TRY(lbk_arena_printf(&c->graph->arena, &full, "%s.%s", c->name, name));
     LBK_TRY(lbk_graph_input(c->graph, full, dtype, shape, out));
     loss->host_input[loss->host_input_count++] = (lbk_host_input){*out, fill, context};
@@ -205,8 +206,13 @@ static lbk_status hard_loss(lbk_graph *graph, lbk_value logits, const lbk_target
     return lbk_graph_apply(graph, "cross_entropy", NULL, 2, (lbk_value[]){logits, targets->labels}, out);
 }
 
+lbk_status lbk_method_hard(lbk_method_context *c, lbk_value logits, lbk_value *out) {
+    return hard_loss(c->graph, logits, &c->targets, out);
+}
+
 lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_loss *out) {
     memset(out, 0, sizeof *out);
+    out->own = LBK_NONE;
     LBK_TRY(hard_loss(graph, logits, targets, &out->total));
     out->hard = out->total;
     return lbk_graph_keep(graph, out->total);
@@ -269,9 +275,11 @@ static lbk_status context_of(const lbk_site *site, const char *name, int t, lbk_
     *out = (lbk_method_context){.graph = site->graph,
                                 .name = name,
                                 .seed = site->seed,
+                                .folder = site->folder,
                                 .data = site->data,
                                 .x = site->x,
                                 .labels = site->targets.labels,
+                                .targets = site->targets,
                                 .samples = site->samples,
                                 .teacher_logits = teacher ? teacher->carried[0] : LBK_NONE,
                                 .student = site->student,
@@ -280,6 +288,7 @@ static lbk_status context_of(const lbk_site *site, const char *name, int t, lbk_
                                 .teacher = t < 0 ? 0 : t,
                                 .teacher_name = teacher ? teacher->name : "",
                                 .hard_weight = LBK_NONE,
+                                .own = LBK_NONE,
                                 .loss = loss};
     LBK_TRY(find_head(site, teacher ? teacher->head : "", &out->student_logits));
     if (!labels_fit(site, out->student_logits))
@@ -312,7 +321,7 @@ typedef struct building {
     const lbk_site *site;
     lbk_loss *loss;
     lbk_value hard_weight;
-    lbk_value term[LBK_MAX_METHODS + 1];
+    lbk_value term[LBK_MAX_METHODS + 2];
     int count;
 } building;
 
@@ -345,6 +354,8 @@ static lbk_status build_method(building *b, int i, int t) {
     LBK_TRY(lbk_method_scheduled(&c, "weight", weight, &c.weight));
     LBK_TRY(method->build(&c));
     b->term[b->count++] = c.total;
+    if (c.own != LBK_NONE)
+        LBK_TRY(lbk_method_add(&c, &loss->own, c.own));
     if (absorb)
         loss->hard = c.hard;
     loss->report[loss->report_count] = c.report;
@@ -392,6 +403,8 @@ static lbk_status build_terms(building *b) {
     LBK_TRY(build_for(b, -1));
     if (out->hard == LBK_NONE)
         LBK_TRY(build_hard_term(b->site, b->objective->params.head, b->hard_weight, out, &b->term[b->count++]));
+    if (out->own != LBK_NONE)
+        b->term[b->count++] = out->own;
     LBK_TRY(lbk_graph_keep(graph, out->hard));
     LBK_TRY(sum_terms(graph, b->term, b->count, &out->total));
     return lbk_graph_keep(graph, out->total);
@@ -400,7 +413,7 @@ static lbk_status build_terms(building *b) {
 lbk_status lbk_objective_build(const lbk_objective *o, const lbk_site *site, lbk_loss *out) {
     building b = {.objective = o, .site = site, .loss = out};
     memset(out, 0, sizeof *out);
-    out->hard = LBK_NONE;
+    out->hard = out->own = LBK_NONE;
     site->graph->auxiliary = true;
     lbk_status status = build_terms(&b);
     site->graph->auxiliary = false;

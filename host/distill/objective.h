@@ -9,7 +9,7 @@
 #define LBK_MAX_METHODS 64 /* losses, of which several teachers have each their own */
 #define LBK_MAX_CARRIED 64
 #define LBK_MAX_TEACHERS 8
-#define LBK_MAX_HOST_INPUTS 8
+#define LBK_MAX_HOST_INPUTS 32
 
 typedef struct lbk_objective_params {
     lbk_words methods;
@@ -55,6 +55,8 @@ typedef struct lbk_loss {
     lbk_value report[LBK_MAX_METHODS]; /* {1}: unweighted, per method */
     const char *report_name[LBK_MAX_METHODS];
     int report_count;
+    lbk_value own; /* {1}: sum of what methods' networks learn by, part of the total; LBK_NONE: nothing */
+    int companion_count;
     lbk_scheduled scheduled[2 * LBK_MAX_METHODS + 2];
     int scheduled_count;
     lbk_host_input host_input[LBK_MAX_HOST_INPUTS];
@@ -62,12 +64,6 @@ typedef struct lbk_loss {
     /* By teacher: its copy's weights, below this prefix, want its values before training starts. NULL: no copy. */
     const char *copy_prefix[LBK_MAX_TEACHERS];
 } lbk_loss;
-
-/* What a batch says is right: labels [B]:i32, -1 unknown. Where batches are mixed, row i shows share[i] of its own sample and
- * 1 - share[i] of another, whose label is partner_labels[i]; else both are LBK_NONE. */
-typedef struct lbk_targets {
-    lbk_value labels, partner_labels, share;
-} lbk_targets;
 
 /* Cross entropy alone (teacher, control): mean over labelled rows; of mixed rows -sum t ln p / sum t, t = share * onehot(label)
  * + (1 - share) * onehot(partner's). Zhang et al. 2018 (mixup), equation 1. */
@@ -86,6 +82,7 @@ typedef struct lbk_teaching {
 typedef struct lbk_site {
     lbk_graph *graph;
     uint64_t seed;
+    const char *folder; /* where relative paths start; NULL for the current one */
     const lbk_data *data;
     const lbk_model_built *student;
     lbk_value x, samples;

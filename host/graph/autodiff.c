@@ -79,7 +79,7 @@ static void mark_needed(pass *p, const lbk_value *wanted, size_t count) {
         for (int i = 0; i < node->input_count; i++)
             any |= input_needed(p, node, i);
         for (int i = 0; i < node->output_count; i++)
-            p->needed[node->output[i]] = any;
+            p->needed[node->output[i]] |= any; /* a wanted value may be computed of what is not */
     }
 }
 

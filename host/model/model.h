@@ -131,6 +131,9 @@ typedef struct lbk_model_use {
     bool shared;      /* weights that the graph has already are used again: the same network on another input */
 } lbk_model_use;
 
+/* Whether a parameter called `name`, without the prefix, is not trained. */
+bool lbk_model_is_frozen(const lbk_model_use *use, const char *name);
+
 typedef struct lbk_model_input {
     const char *name; /* lives as long as the model */
     lbk_tensor_desc desc;

@@ -82,13 +82,11 @@ lbk_status lbk_build_weight_name(lbk_builder *b, const lbk_naming *at, const cha
     return lbk_arena_printf(&b->graph->arena, out, "%s%s%s%s", base, text, suffix[0] ? "." : "", suffix);
 }
 
-static bool is_frozen(const lbk_builder *b, const char *name) {
-    if (b->use->frozen)
-        return true;
-    for (int i = 0; i < b->use->freeze.count; i++)
-        if (lbk_name_under(name + strlen(b->prefix), b->use->freeze.items[i]))
+bool lbk_model_is_frozen(const lbk_model_use *use, const char *name) {
+    for (int i = 0; i < use->freeze.count; i++)
+        if (lbk_name_under(name, use->freeze.items[i]))
             return true;
-    return false;
+    return use->frozen;
 }
 
 static bool counter_is_known(const lbk_graph *graph, const char *name) {
@@ -114,7 +112,7 @@ static lbk_status same_weight_check(const lbk_graph *graph, lbk_value value, con
 
 /* Declares a weight, or finds it where it may be shared. LBK_NONE for a counter. */
 static lbk_status weight_get(lbk_builder *b, const char *name, lbk_weight weight, bool shared, lbk_value *out) {
-    if (weight.kind == LBK_WEIGHT_PARAM && is_frozen(b, name))
+    if (weight.kind == LBK_WEIGHT_PARAM && lbk_model_is_frozen(b->use, name + strlen(b->prefix)))
         weight.kind = LBK_WEIGHT_STATE; /* saved, and nothing else */
     *out = shared ? lbk_graph_find(b->graph, name) : LBK_NONE;
     if (*out != LBK_NONE)

@@ -127,6 +127,7 @@ static lbk_status build_objective(lbk_network *net, const lbk_objective *objecti
     lbk_bindings *own = NULL;
     lbk_site site = {.graph = graph,
                      .seed = (uint64_t)net->experiment->params.seed,
+                     .folder = net->experiment->folder,
                      .data = &net->experiment->data,
                      .student = built,
                      .x = net->x,

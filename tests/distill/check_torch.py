@@ -17,6 +17,7 @@ try:
     import torch
     import torch.nn as nn
     import torch.nn.functional as F
+    from torch.nn.utils.stateless import functional_call
 except ImportError:
     print("skipped: PyTorch is not installed")
     sys.exit(77)
@@ -99,7 +100,7 @@ class Step:
     def __init__(self, tensors):
         self.tensors = {name: torch.tensor(value).double() for name, value in tensors.items()}
         self.labels = self.tensors["labels"].long()
-        self.x = self.image(self.tensors["x"])
+        self.x = self.image(self.tensors["x"]).requires_grad_()
         self.teacher_logits = self.tensors.get("teacher.0.0.logits")
         self.student = (Transformer() if "student.class_token" in tensors else Student()).double()
         own, self.modules = {}, {}
@@ -112,6 +113,7 @@ class Step:
         assert not unexpected and all("num_batches" in name for name in missing), (missing, unexpected)
         self.logits = self.student(self.x)
         self.taps = self.student.taps
+        self.own = 0  # what a method's own networks learn by
 
     @staticmethod
     def image(x):
@@ -159,6 +161,16 @@ class Step:
             losses = F.cross_entropy(self.logits, labels, ignore_index=-1, reduction="none")
             sum, mass = sum + (losses * share).sum(), mass + (share * (labels >= 0)).sum()
         return sum / mass
+
+    def teacher_copy(self, x):
+        """Logits of the copy on the student's device, in evaluation mode."""
+        return self.run("teacher", x, width=4, training=False)
+
+    def run(self, path, x, width=3, training=True):
+        """Logits of a network of the student's kind whose weights are the method's, below `path`."""
+        below = {name[len(path) + 1 :]: w for name, w in self.modules.items() if name.startswith(path + ".")}
+        weights = {name: w.detach() if "running" in name else w for name, w in below.items()}
+        return functional_call(Student(width).double().train(training), weights, (x,))
 
     def module(self, name):
         return self.modules[name]
@@ -666,6 +678,152 @@ def crd_relax(s):
     positive = s.tensors["input.crd.index"][:, 0]
     assert any(positive != s.tensors["samples"])
     return crd(s, 0.3, 41, 9)
+def mutual(s, weight, logits):
+    def agreement(k):
+        return sum(kl(logits[k], z.detach(), 1) for l, z in enumerate(logits) if l != k) / (len(logits) - 1)
+
+    seen = s.labels >= 0
+    s.own = sum(
+        F.cross_entropy(logits[k][seen], s.labels[seen]) + weight * agreement(k) for k in range(1, len(logits))
+    )
+    return agreement(0)
+
+
+@case("dml", "distill.dml.peers=2", "teacherless", weight=0.7)
+def dml(s):
+    return mutual(s, 0.7, [s.logits, s.run("dml.peer1", s.x), s.run("dml.peer2", s.x)])
+
+
+@case("dml/resnet8", "distill.dml.peer_model=resnet8", "teacherless")
+def dml_resnet8(s):
+    return mutual(s, 1, [s.logits, s.run("dml.peer1", s.x, width=16)])
+
+
+def mean_teacher(s, x):
+    """The average after its step: at step 3 of the run min(1 - 1/4, decay) of it stays."""
+    for name, w in s.student.named_parameters():
+        average = s.modules[f"ema.average.{name}"]
+        s.modules[f"ema.average.{name}"] = (0.75 * average + 0.25 * w).detach()
+    return s.run("ema.average", x).detach()
+
+
+@case("ema", "teacherless", "distill.ema.weight=1")
+def ema(s):
+    assert not torch.equal(s.tensors["input.ema.images"], s.tensors["x"])
+    average = mean_teacher(s, s.image(s.tensors["input.ema.images"]))
+    return F.mse_loss(F.softmax(s.logits, 1), F.softmax(average, 1))
+
+
+@case("ema/kl", "teacherless", "distill.ema.weight=1", "distill.ema.loss=kl", "distill.ema.view=same")
+def ema_kl(s):
+    return kl(s.logits, mean_teacher(s, s.x), 1)
+
+
+@case("cs_kd", "teacherless", "distill.cs_kd.temperature=3")
+def cs_kd(s):
+    assert not torch.equal(s.tensors["input.cs_kd.images"], s.tensors["x"])
+    seen, other = s.labels >= 0, s.student(s.image(s.tensors["input.cs_kd.images"])).detach()
+    return kl(s.logits[seen], other[seen], 3)
+
+
+@case("byot", "teacherless", "distill.byot.temperature=2", "distill.byot.alpha=0.3", "distill.byot.beta=0.2")
+def byot(s):
+    loss, seen, feature = 0, s.labels >= 0, s.taps["feature"].detach()
+    for i, layers in enumerate((2, 1)):
+        x = s.taps["stages"][i]
+        for k in range(layers):
+            x = F.conv2d(x, s.module(f"byot.exit{i}.conv{k}.weight"), stride=2, padding=1)
+            weight, bias = s.module(f"byot.exit{i}.bn{k}.weight"), s.module(f"byot.exit{i}.bn{k}.bias")
+            x = F.relu(F.batch_norm(x, None, None, weight, bias, training=True))
+        own = x.mean((2, 3))
+        z = F.linear(own, s.module(f"byot.exit{i}.classifier.weight"), s.module(f"byot.exit{i}.classifier.bias"))
+        loss = loss + 0.7 * F.cross_entropy(z[seen], s.labels[seen]) + 0.3 * kl(z, s.logits.detach(), 2)
+        loss = loss + 0.2 * (own - feature).pow(2).sum(1).mean()
+    return loss
+
+
+def input_gradient(s, loss):
+    return torch.autograd.grad(loss, s.x, create_graph=True)[0]
+
+
+@case("gradient_penalty", "teacherless", weight=0.3)
+def gradient_penalty(s):
+    seen = s.labels >= 0
+    gradient = input_gradient(s, F.cross_entropy(s.logits[seen], s.labels[seen], reduction="sum"))
+    return gradient.pow(2).sum() / seen.sum()
+
+
+@case("sobolev", weight=0.3)
+def sobolev(s):
+    v = F.normalize(s.tensors["input.sobolev.v"])
+    a, b = (input_gradient(s, (v * F.log_softmax(z, 1)).sum()) for z in (s.logits, s.teacher_copy(s.x)))
+    return (a - b.detach()).pow(2).sum((1, 2, 3)).mean()
+
+
+@case("sobolev/hard", "distill.sobolev.of=hard", weight=0.3)
+def sobolev_hard(s):
+    seen = s.labels >= 0
+    a, b = (
+        input_gradient(s, F.cross_entropy(z[seen], s.labels[seen], reduction="sum"))
+        for z in (s.logits, s.teacher_copy(s.x))
+    )
+    return (a - b.detach()).pow(2).sum() / seen.sum()
+
+
+def adversarial(s, steps, size, delta, attacked, target, temperature):
+    """PGD on pixels in 0 to 1; `delta` to start with."""
+    eps, mean, deviation = 0.05, s.tensors["input.adversarial.mean"], s.tensors["input.adversarial.deviation"]
+    clean = (s.x * deviation.view(1, -1, 1, 1) + mean.view(1, -1, 1, 1)).detach()
+
+    def moved(delta):
+        return ((clean + delta - mean.view(1, -1, 1, 1)) / deviation.view(1, -1, 1, 1)).detach().requires_grad_()
+
+    def project(delta):
+        return (clean + delta.clamp(-eps, eps)).clamp(0, 1) - clean
+
+    delta = project(delta)
+    for _ in range(steps):
+        x = moved(delta)
+        s.student.eval()
+        delta = project(delta + size * torch.autograd.grad(attacked(x), x)[0].sign())
+        s.student.train()
+    return kl(s.student(moved(delta)), target(moved(delta)).detach(), temperature)
+
+
+@case("adversarial", "distill.adversarial.eps=0.05", "distill.adversarial.steps=2", "distill.adversarial.step_size=0.02")
+def rslad(s):
+    start = 0.05 * s.image(s.tensors["input.adversarial.start"])
+    return adversarial(
+        s, 2, 0.02, start, lambda x: kl(s.student(x), s.teacher_logits, 1), lambda x: s.teacher_logits, 1
+    )
+
+
+@case(
+    "adversarial/of_teacher",
+    *(
+        f"distill.adversarial.{x}"
+        for x in ("eps=0.05", "of=teacher", "against=labels", "target=adversarial", "random_start=no", "temperature=3")
+    ),
+)
+def adversarial_of_teacher(s):
+    seen = s.labels >= 0
+    return adversarial(
+        s, 1, 0.0392, torch.zeros_like(s.x),
+        lambda x: F.cross_entropy(s.teacher_copy(x)[seen], s.labels[seen]), s.teacher_copy, 3,
+    )  # fmt: skip
+
+
+@case("discriminator", "distill.discriminator.width=5", "distill.discriminator.reversal=0.4")
+def discriminator(s):
+    """The student's gradient is -0.4 times that of the loss: r(f_s) where it stands plus -0.4 times what is new."""
+    weight, bias = (s.module(f"discriminator.regressor0.fc.{x}") for x in ("weight", "bias"))
+    student = F.linear(s.taps["feature"], weight, bias)
+    x = torch.cat([s.teacher(0), 1.4 * student.detach() - 0.4 * student])
+    for i in range(4):
+        path = f"discriminator.judge0.fc{i}"
+        x = F.linear(F.relu(x) if i else x, s.module(f"{path}.weight"), s.module(f"{path}.bias"))
+    half = x.shape[0] // 2
+    return -(F.logsigmoid(x[:half]).mean() + F.logsigmoid(-x[half:]).mean()) / 2
 
 
 # ---- The comparison ----
@@ -699,7 +857,7 @@ def check(tool, name, methods, sets, weight, hard, function, folder):
     if step is None:
         return False
     loss = function(step)
-    total = weight * loss + hard * step.hard()
+    total = weight * loss + hard * step.hard() + step.own
     total.backward()
     report = sum(step.tensors[f"report.{m}"] for m in methods.split(","))
     good = True

@@ -93,7 +93,7 @@ static bool near(double a, double b) {
     return fabs(a - b) <= 1e-9 * fmax(1, fmax(fabs(a), fabs(b)));
 }
 
-/* total = hard_weight * hard + sum of weight * report, whatever the weights. */
+/* total = hard_weight * hard + sum of weight * report + what methods' networks learn by, whatever the weights. */
 static void check_sum(rig *r, const char *what) {
     const lbk_loss *loss = &r->student.loss;
     double sum = *r->memory[loss->scheduled[0].scalar] * *r->memory[loss->hard];
@@ -102,6 +102,8 @@ static void check_sum(rig *r, const char *what) {
         snprintf(name, sizeof name, "%s.weight", loss->report_name[i]);
         sum += *r->memory[lbk_graph_find(r->student.train, name)] * rig_report(r, i);
     }
+    if (loss->own != LBK_NONE)
+        sum += *r->memory[loss->own];
     cr_expect(near(rig_total(r), sum), "%s: total %.12g, the parts make %.12g", what, rig_total(r), sum);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_SETS 32
+#define STEP 3 /* of the run, from 0: what starts as a copy of the student has moved away from it */
 
 typedef struct settings {
     const char *item[MAX_SETS];
@@ -37,6 +38,7 @@ static lbk_status add_examples(settings *all, const char *names) {
 static lbk_status load(rig *r, const char *const *sets) {
     static const char *const own[] = {"data.dataset=digits",   "data.batch=6",
                                       "data.labels=0.7",       "experiment.control=no",
+                                      "data.augment=crop",     "augment.crop.padding=1",
                                       "teacher.model=resnet8", "teacher.parameters=width=4",
                                       "student.model=resnet8", "student.parameters=width=3",
                                       "teacher.epochs=1",      "student.epochs=10"};
@@ -142,7 +144,7 @@ static lbk_status fill_inputs(rig *r) {
         const lbk_tensor_desc *desc = lbk_graph_desc(net->train, host->value);
         void *memory = NULL;
         LBK_TRY(lbk_arena_alloc(&r->arena, lbk_tensor_bytes(desc), &memory));
-        LBK_TRY(host->fill(host->context, r->batch, 0, memory));
+        LBK_TRY(host->fill(host->context, r->batch, STEP, memory));
         LBK_TRY(desc->dtype == LBK_I32 ? set_ints(r, net->train, host->value, r->memory, memory)
                                        : set_floats(r, net->train, host->value, r->memory, memory));
     }
@@ -185,7 +187,7 @@ lbk_status rig_step(rig *r, double progress) {
     }
     LBK_TRY(place(r, net->train, net->lr, r->memory));
     LBK_TRY(place(r, net->train, net->step, r->memory));
-    *r->memory[net->step] = 1;
+    *r->memory[net->step] = STEP + 1;
     for (int i = 0; i < net->loss.scheduled_count; i++) {
         const lbk_scheduled *scheduled = &net->loss.scheduled[i];
         LBK_TRY(place(r, net->train, scheduled->scalar, r->memory));
