@@ -77,16 +77,12 @@ static void geometry_init(geometry *g, const lbk_shape *const operand[2], const 
     }
 }
 
-/* Floats of a vector. On GPUs rows must begin at a multiple of it, on CPUs a short row's last vector should be full. */
+/* Floats of a vector. On GPUs rows must begin at a multiple of it. On CPUs what is left of a row goes one by one: a width for
+ * each length of rows would be a program of each function. */
 static int choose_width(const lbk_emit *e, lbk_class cls, int64_t length) {
-    if (cls != LBK_CLASS_CPU)
-        return cls == LBK_CLASS_GPU && length % 4 == 0 ? 4 : 1;
-    int widest = lbk_emit_vector_width(e), width = widest;
-    if (length >= 8 * widest)
-        return widest;
-    while (width >= 4 && length % width != 0)
-        width /= 2;
-    return width >= 4 ? width : length < widest ? 1 : widest;
+    if (cls == LBK_CLASS_CPU)
+        return lbk_emit_vector_width(e);
+    return cls == LBK_CLASS_GPU && length % 4 == 0 ? 4 : 1;
 }
 
 /* Work-items: (vectors of a row, rows, the rest). */

@@ -159,11 +159,9 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv);
 
 /* For conv_emit*.c and conv_winograd*.c. */
 
-/* Begins a call of a kernel that computes y or x: the epilogue's options, then output, input 0, scratch memory `weights` (-1:
- * input 1), and the epilogue's inputs. */
+/* Begins a call of a kernel that computes y or x: output, input 0, scratch memory `weights` (-1: input 1), and the epilogue. */
 lbk_status lbk_conv_begin(lbk_emit *e, const lbk_conv *conv, const char *file, const char *name, int weights,
                           lbk_call **call);
-lbk_status lbk_conv_epilogue_options(lbk_call *call, const lbk_conv *conv);
 /* Begins a call of a kernel that computes the weight in `parts` partial sums, and asks for scratch memory for them where
  * there is more than one; lbk_conv_reduce(), after the call is complete, adds them up in a fixed order with the kernel
  * conv2d_backward_weights_reduce of the same file. */

@@ -3,33 +3,29 @@
 
 #include <string.h>
 
+/* The bits are those of the kernels. They do not read a buffer whose bit is not set, so input 1 stands in for it: a program
+ * for every combination would be dozens of compilations for a network. */
+static void call_epilogue(lbk_call *call, const lbk_conv *conv) {
+    enum { BIAS = 1, SCALE = 2, ADDEND = 4, RELU = 8 };
+    bool bias = conv->bias >= 0, scale = conv->scale >= 0, addend = conv->addend >= 0;
+    lbk_call_input(call, bias ? conv->bias : 1);
+    lbk_call_input(call, scale ? conv->scale : 1);
+    lbk_call_input(call, scale ? conv->scale + 1 : 1);
+    lbk_call_input(call, addend ? conv->addend : 1);
+    lbk_call_int(call, (bias ? BIAS : 0) | (scale ? SCALE : 0) | (addend ? ADDEND : 0) | (conv->relu ? RELU : 0));
+}
+
 lbk_status lbk_conv_begin(lbk_emit *e, const lbk_conv *conv, const char *file, const char *name, int weights,
                           lbk_call **call) {
     LBK_TRY(lbk_emit_kernel(e, file, name, call));
-    LBK_TRY(lbk_conv_epilogue_options(*call, conv));
     lbk_call_output(*call, 0);
     lbk_call_input(*call, 0);
     if (weights >= 0)
         lbk_call_scratch(*call, weights);
     else
         lbk_call_input(*call, 1);
-    if (conv->bias >= 0)
-        lbk_call_input(*call, conv->bias);
-    for (int i = 0; i < 2 && conv->scale >= 0; i++)
-        lbk_call_input(*call, conv->scale + i);
-    if (conv->addend >= 0)
-        lbk_call_input(*call, conv->addend);
+    call_epilogue(*call, conv);
     return LBK_OK;
-}
-
-lbk_status lbk_conv_epilogue_options(lbk_call *call, const lbk_conv *conv) {
-    if (conv->bias >= 0)
-        LBK_TRY(lbk_call_option(call, "-DHAS_BIAS=1"));
-    if (conv->scale >= 0)
-        LBK_TRY(lbk_call_option(call, "-DHAS_SCALE=1"));
-    if (conv->addend >= 0)
-        LBK_TRY(lbk_call_option(call, "-DHAS_ADD=1"));
-    return conv->relu ? lbk_call_option(call, "-DHAS_RELU=1") : LBK_OK;
 }
 
 lbk_status lbk_conv_begin_weight(lbk_emit *e, const char *file, const char *name, int64_t parts, lbk_call **call) {

@@ -125,20 +125,19 @@ static bool choose_blocks(const lbk_emit *e, work *w) {
 
 /* As many sums as leave registers for the weights: of three taps at once, or of one. */
 static int segments(const work *w) {
-    bool three = !w->lanes && !w->merge && w->g.w.taps == 3 && w->g.w.gather == 1;
+    bool three = !w->lanes && !w->merge && w->g.w.taps == 3 && w->g.w.gather == 1 && w->g.w.divide == 1;
     if (w->width < 16) /* sixteen registers, not thirty-two */
         return 2 / w->tq;
     return w->tq == 2 ? 2 : three ? 4 : 6;
 }
 
-static lbk_status options(const lbk_emit *e, const lbk_conv *conv, const work *w, lbk_call *call) {
+/* The same for both kernels: one program. */
+static lbk_status options(const lbk_emit *e, const work *w, lbk_call *call) {
     LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DSEG=%d -DNSEG=%d -DPATCH_FLOATS=%d", w->width, w->tq, SEGMENT,
                             segments(w), (int)lbk_conv_local_floats(e)));
     if (w->lanes)
         LBK_TRY(lbk_call_option(call, "-DLANES=%d", (int)w->lanes));
-    if (w->merge)
-        LBK_TRY(lbk_call_option(call, "-DMERGE=1 -DSTEP=%d -DRB=%d", (int)w->step, (int)w->rows));
-    return conv->result == LBK_CONV_X ? lbk_call_option(call, "-DBACKWARD=1") : LBK_OK;
+    return w->merge ? lbk_call_option(call, "-DMERGE=1 -DSTEP=%d -DRB=%d", (int)w->step, (int)w->rows) : LBK_OK;
 }
 
 static void call_ints(lbk_call *call, const int64_t *values, size_t count) {
@@ -146,20 +145,19 @@ static void call_ints(lbk_call *call, const int64_t *values, size_t count) {
         lbk_call_int(call, values[i]);
 }
 
-/* The weights in the order of use, packed by a kernel of the main kernel's program. */
+/* The weights in the order of use. */
 static lbk_status emit_pack(lbk_emit *e, const lbk_conv *conv, const work *w, int scratch) {
     const lbk_conv_sizes *s = &conv->s;
     int64_t merged = w->merge ? w->g.w.taps : 1;
     lbk_call *call;
     LBK_TRY(lbk_emit_kernel(e, "cpu/conv2d", "conv2d_pack", &call));
-    LBK_TRY(lbk_conv_epilogue_options(call, conv));
-    LBK_TRY(options(e, conv, w, call));
+    LBK_TRY(options(e, w, call));
     lbk_call_scratch(call, scratch);
     lbk_call_input(call, 1);
-    call_ints(
-        call,
-        (int64_t[]){s->c / s->groups * merged, s->k, s->k / s->groups, w->g.c * merged, w->g.k, w->cg * merged, w->kg},
-        7);
+    call_ints(call,
+              (int64_t[]){s->c / s->groups * merged, s->k, s->k / s->groups, w->g.c * merged, w->g.k, w->cg * merged,
+                          w->kg, conv->result == LBK_CONV_X},
+              8);
     lbk_call_range_2d(call, (size_t)w->panels, (size_t)w->taps, 1, 1);
     return LBK_OK;
 }
@@ -176,7 +174,7 @@ lbk_status lbk_conv_emit_cpu(lbk_emit *e, const lbk_conv *conv, bool lanes) {
     LBK_TRY(emit_pack(e, conv, &w, panels));
     lbk_call *call;
     LBK_TRY(lbk_conv_begin(e, conv, "cpu/conv2d", "conv2d", panels, &call));
-    LBK_TRY(options(e, conv, &w, call));
+    LBK_TRY(options(e, &w, call));
     lbk_conv_call_gather(call, &w.g);
     call_ints(call, (int64_t[]){w.cg, w.kg, w.images, w.out_rows, w.out_cols, w.pass, w.held}, 7);
     lbk_call_range_2d(call, (size_t)w.work_groups, (size_t)w.splits, 1, 1);

@@ -75,6 +75,7 @@ static bool blocks_find(const lbk_emit *e, const lbk_conv_sizes *s, winograd *b)
     return true;
 }
 
+/* The same for both kernels: one program. */
 static lbk_status options(const winograd *b, lbk_call *call) {
     return lbk_call_option(call, "-DVW=%d -DTT=%d -DLOCAL_FLOATS=%d", b->width, b->step, (int)b->local);
 }
@@ -84,12 +85,11 @@ static lbk_status emit_weights(lbk_emit *e, const lbk_conv_sizes *s, const winog
     lbk_call *call;
     LBK_TRY(lbk_emit_kernel(e, "cpu/conv2d_winograd", "conv2d_winograd_weights", &call));
     LBK_TRY(options(b, call));
-    if (transposed)
-        LBK_TRY(lbk_call_option(call, "-DTRANSPOSED=1"));
     lbk_call_scratch(call, scratch);
     lbk_call_input(call, 1);
     lbk_call_int(call, s->c);
     lbk_call_int(call, s->k);
+    lbk_call_int(call, transposed);
     lbk_call_range_2d(call, (size_t)b->blocks, (size_t)(s->c / BLOCK), 1, 1);
     return LBK_OK;
 }

@@ -33,22 +33,21 @@ static bool suits(const lbk_conv_sizes *s, int tile) {
 }
 
 /* The same for both kernels: one program. */
-static lbk_status options(const lbk_emit *e, const lbk_conv *conv, lbk_call *call) {
-    LBK_TRY(lbk_call_option(call, "-DVW=%d -DR=%d -DLOCAL_FLOATS=%d", lbk_emit_vector_width(e), tile_rows(e),
-                            (int)lbk_conv_local_floats(e)));
-    return conv->result == LBK_CONV_X ? lbk_call_option(call, "-DTRANSPOSED=1") : LBK_OK;
+static lbk_status options(const lbk_emit *e, lbk_call *call) {
+    return lbk_call_option(call, "-DVW=%d -DR=%d -DLOCAL_FLOATS=%d", lbk_emit_vector_width(e), tile_rows(e),
+                           (int)lbk_conv_local_floats(e));
 }
 
 /* The transformed weights in scratch memory. */
-static lbk_status emit_weights(lbk_emit *e, const lbk_conv *conv, const lbk_conv_sizes *s, int scratch) {
+static lbk_status emit_weights(lbk_emit *e, const lbk_conv_sizes *s, bool transposed, int scratch) {
     lbk_call *call;
     LBK_TRY(lbk_emit_kernel(e, "cpu/conv2d_winograd_rows", "conv2d_winograd_rows_weights", &call));
-    LBK_TRY(lbk_conv_epilogue_options(call, conv));
-    LBK_TRY(options(e, conv, call));
+    LBK_TRY(options(e, call));
     lbk_call_scratch(call, scratch);
     lbk_call_input(call, 1);
     lbk_call_int(call, s->c);
     lbk_call_int(call, s->k);
+    lbk_call_int(call, transposed);
     lbk_call_range_2d(call, (size_t)(s->k / lbk_emit_vector_width(e)), (size_t)s->c, 1, 1);
     return LBK_OK;
 }
@@ -63,9 +62,9 @@ lbk_status lbk_conv_emit_winograd_rows(lbk_emit *e, const lbk_conv *conv) {
     int64_t rows = lbk_ceil_div(strips, lbk_clamp(parts, 1, strips)) * tile;
     int u = lbk_emit_scratch(e, sizeof(float) * (size_t)weight_count(&s));
     lbk_call *call;
-    LBK_TRY(emit_weights(e, conv, &s, u));
+    LBK_TRY(emit_weights(e, &s, conv->result == LBK_CONV_X, u));
     LBK_TRY(lbk_conv_begin(e, conv, "cpu/conv2d_winograd_rows", "conv2d_winograd_rows", u, &call));
-    LBK_TRY(options(e, conv, call));
+    LBK_TRY(options(e, call));
     const int64_t args[] = {s.n, s.h, s.w, s.c, s.oh, s.ow, s.k, s.ph, s.pw, rows};
     for (size_t i = 0; i < sizeof args / sizeof *args; i++)
         lbk_call_int(call, args[i]);

@@ -8,15 +8,17 @@
  *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,q,v,k]; negative -> 0 (NaN is kept)
  * Input channels g*cg.. meet output channels g*kg.. of the same group g only.
  *
- * Kernels (a parameter in brackets exists only when its macro is 1). Local size (1,1,1), no barriers.
- *   conv2d_pack(panels, w, int wc, wk, wkg, C, K, cg, kg)      must run first
+ * Kernels. Local size (1,1,1), no barriers.
+ *   conv2d_pack(panels, w, int wc, wk, wkg, C, K, cg, kg, backward)      must run first
  *       w[taps,wc,wk] as the op has it: wk output channels of the forward convolution in groups of wkg, wc input channels per
  *       group. cg, kg: groups as above, which may each hold several of w's (weights between those are 0).
- *       global size (ceil(C/cg) * ceil(kg/TN), taps)
+ *       backward: w is transposed, for backward data. Global size (ceil(C/cg) * ceil(kg/TN), taps).
  *       panels[group, ceil(kg/TN), rows per tap / RB, taps, RB, TN]: weights in the order of use
- *   conv2d(out[N,OH,OW,K], in[N,H,W,C], panels, [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
+ *   conv2d(out[N,OH,OW,K], in[N,H,W,C], panels, bias[K], scale[K], shift[K], addend[N,OH,OW,K], int epilogue,
  *          int N, H, W, C, OH, OW, K, KH, KW, GH, GW, TH, TW, FH, FW, DH, DW, cg, kg, images, rows, cols, pass, held)
  *       global size (ceil(N/images) * ceil(OH/rows) * ceil(OW/cols), splits), 1 <= splits <= panels
+ *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift; 4: addend; 8: negative -> 0. A buffer that is not there
+ *       is not read.
  *   Nothing may overlap out.
  *
  * Mapping: work-group (b, s) computes a block of `images` images x `rows` rows x `cols` columns of out, of the panels its
@@ -50,25 +52,8 @@
  *   NSEG     2  segments per tile; about NSEG*SEG*TQ + TQ + 1 vector registers are live
  *   LANES    0  channels per group: 1, 2, 4 or 8, below VW unless 1
  *   MERGE    0  1: STEP and RB are given too
- *   BACKWARD 0  1: conv2d_pack transposes, for backward data
- *   HAS_BIAS, HAS_SCALE, HAS_ADD, HAS_RELU  0  the epilogue
  *   PATCH_FLOATS 65536, MAX_TAPS 128
  */
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_SCALE
-#define HAS_SCALE 0
-#endif
-#ifndef HAS_RELU
-#define HAS_RELU 0
-#endif
-#ifndef HAS_ADD
-#define HAS_ADD 0
-#endif
-#ifndef BACKWARD
-#define BACKWARD 0
-#endif
 #ifndef LANES
 #define LANES 0
 #endif
@@ -196,7 +181,7 @@ INLINE int div_up(int a, int b)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_pack(__global float *restrict panels, const __global float *restrict w, int wc, int wk, int wkg,
-            int C, int K, int cg, int kg)
+            int C, int K, int cg, int kg, int backward)
 {
     const int each = div_up(kg, TN), panel = get_global_id(0), tap = get_global_id(1), taps = get_global_size(1);
     const int group = panel / each, blocks = LANES ? 1 : div_up(cg, RB);
@@ -204,31 +189,31 @@ conv2d_pack(__global float *restrict panels, const __global float *restrict w, i
     __global float *dst = panels + ((size_t)panel * blocks * taps + tap) * RB * TN;
     for (int block = 0; block < blocks; ++block, dst += taps * RB * TN) {
         const int c0 = group * cg + block * RB, cn = LANES ? RB : min(RB, min(C, (group + 1) * cg) - c0);
-#if !BACKWARD
-        for (int r = 0; r < cn; ++r) { /* a row of w; the columns of its group */
-            const int g = (c0 + r) / wc, begin = LANES ? k0 : max(g * wkg, k0);
-            const int end = LANES ? k0 + kn : min((g + 1) * wkg, k0 + kn);
-            const __global float *src = w + ((size_t)tap * wc + (LANES ? r : (c0 + r) % wc)) * wk + k0;
-            if (begin == k0 && end == k0 + TN) {
-                for (int n = 0; n < TN; n += VW) STORE(LOAD(src + n), dst + r * TN + n);
-            } else {
-                for (int n = 0; n < TN; ++n) dst[r * TN + n] = k0 + n >= begin && k0 + n < end ? src[n] : 0.0f;
+        if (!backward) {
+            for (int r = 0; r < cn; ++r) { /* a row of w; the columns of its group */
+                const int g = (c0 + r) / wc, begin = LANES ? k0 : max(g * wkg, k0);
+                const int end = LANES ? k0 + kn : min((g + 1) * wkg, k0 + kn);
+                const __global float *src = w + ((size_t)tap * wc + (LANES ? r : (c0 + r) % wc)) * wk + k0;
+                if (begin == k0 && end == k0 + TN) {
+                    for (int n = 0; n < TN; n += VW) STORE(LOAD(src + n), dst + r * TN + n);
+                } else {
+                    for (int n = 0; n < TN; ++n) dst[r * TN + n] = k0 + n >= begin && k0 + n < end ? src[n] : 0.0f;
+                }
+            }
+        } else {
+            for (int n = 0; n < TN; ++n) { /* a row of w turns into a column; of it, the part of its group */
+                const int g = (k0 + n) / wc, first = LANES ? g * wkg : c0;
+                const int begin = n < kn ? max(g * wkg - first, 0) : cn, end = min((g + 1) * wkg - first, cn);
+                const __global float *src = w + ((size_t)tap * wc + (k0 + n) % wc) * wk + first;
+                __global float *column = dst + n;
+                if (begin == 0 && end == RB) {
+                    #pragma unroll
+                    for (int r = 0; r < RB; ++r) column[r * TN] = src[r];
+                } else {
+                    for (int r = 0; r < cn; ++r) column[r * TN] = r >= begin && r < end ? src[r] : 0.0f;
+                }
             }
         }
-#else
-        for (int n = 0; n < TN; ++n) { /* a row of w turns into a column; of it, the part of its group */
-            const int g = (k0 + n) / wc, first = LANES ? g * wkg : c0;
-            const int begin = n < kn ? max(g * wkg - first, 0) : cn, end = min((g + 1) * wkg - first, cn);
-            const __global float *src = w + ((size_t)tap * wc + (k0 + n) % wc) * wk + first;
-            __global float *column = dst + n;
-            if (begin == 0 && end == RB) {
-                #pragma unroll
-                for (int r = 0; r < RB; ++r) column[r * TN] = src[r];
-            } else {
-                for (int r = 0; r < cn; ++r) column[r * TN] = r >= begin && r < end ? src[r] : 0.0f;
-            }
-        }
-#endif
     }
 }
 
@@ -425,32 +410,29 @@ INLINE void taps_accumulate(vec *acc, const __local float *block, const int *at,
 }
 #endif
 
-#if HAS_BIAS
-#define BIAS_PARAM const __global float *restrict bias,
-#define ADD_BIAS v += load_lanes(bias + k, n);
-#else
-#define BIAS_PARAM
-#define ADD_BIAS
-#endif
-#if HAS_SCALE
-#define SCALE_PARAM const __global float *restrict scale, const __global float *restrict shift,
-#define DO_SCALE v = v * load_lanes(scale + k, n) + load_lanes(shift + k, n);
-#else
-#define SCALE_PARAM
-#define DO_SCALE
-#endif
-#if HAS_ADD
-#define ADD_PARAM const __global float *restrict addend,
-#define DO_ADD v += load_lanes(addend + o, n);
-#else
-#define ADD_PARAM
-#define DO_ADD
-#endif
-#if HAS_RELU
-#define DO_RELU v = v < (vec)(0.0f) ? (vec)(0.0f) : v;
-#else
-#define DO_RELU
-#endif
+/* Bits of `epilogue`. */
+#define BIAS 1
+#define SCALE 2
+#define ADDEND 4
+#define RELU 8
+
+/* The epilogue of VW channels, less the addend: v * factor + offset, where that is below `least`, `least`. */
+typedef struct {
+    vec factor, offset, least;
+} affine;
+
+INLINE affine affine_of(const __global float *bias, const __global float *scale, const __global float *shift, int epilogue,
+                        int k, int n)
+{
+    affine a = {(vec)(1.0f), (vec)(0.0f), (vec)(epilogue & RELU ? 0.0f : -INFINITY)};
+    if (epilogue & SCALE) {
+        a.factor = load_lanes(scale + k, n);
+        a.offset = load_lanes(shift + k, n);
+    }
+    if (epilogue & BIAS) a.offset = fma(load_lanes(bias + k, n), a.factor, a.offset);
+    return a;
+}
+
 /* A segment's place in the block: image, row and number in the row, of a phase. */
 typedef struct {
     int image, row, seg;
@@ -470,22 +452,25 @@ INLINE place place_next(place p, int rows, int segs)
 
 #define OF(j) ((j) / TQ / SEG)    /* segment of accumulator j */
 #define PIXEL(j) ((j) / TQ % SEG) /* its pixel there */
-/* Adds `sum` to what earlier passes left of out[pixel + channel]..., n lanes; the epilogue with the last pass. */
-#define FINISH(sum, channel, pixel, lanes)                             \
-    {                                                                  \
-        const int k = (channel), n = (lanes);                          \
-        const size_t o = (pixel) + k;                                  \
-        vec v = (sum);                                                 \
-        if (b0 > 0) v += load_lanes(out + o, n);                       \
-        if (b1 == s.blocks) {                                          \
-            ADD_BIAS DO_SCALE DO_ADD DO_RELU                           \
-        }                                                              \
-        store_lanes(v, out + o, n);                                    \
+/* Adds `sum` to what earlier passes left of out[pixel + k0 + q * VW]..., n lanes; the epilogue with the last pass. */
+#define FINISH(sum, q, pixel, lanes)                                          \
+    {                                                                         \
+        const int n = (lanes);                                                \
+        const size_t o = (pixel) + k0 + (q) * VW;                             \
+        vec v = (sum);                                                        \
+        if (b0 > 0) v += load_lanes(out + o, n);                              \
+        if (last) {                                                           \
+            v = fma(v, ending[q].factor, ending[q].offset);                   \
+            if (epilogue & ADDEND) v += load_lanes(addend + o, n);            \
+            v = v < ending[q].least ? ending[q].least : v;                    \
+        }                                                                     \
+        store_lanes(v, out + o, n);                                           \
     }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d(__global float *restrict out, const __global float *restrict in, const __global float *restrict panels,
-       BIAS_PARAM SCALE_PARAM ADD_PARAM
+       const __global float *restrict bias, const __global float *restrict scale,
+       const __global float *restrict shift, const __global float *restrict addend, int epilogue,
        int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW, int GH, int GW, int TH, int TW,
        int FH, int FW, int DH, int DW, int cg, int kg, int images, int rows, int cols, int pass, int held)
 {
@@ -570,11 +555,16 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                             for (int tap = 0; tap < taps; ++tap)
                                 tap_accumulate(acc, from + tap_at[tap], at, wp + tap_index[tap] * RB * TN, used);
                         }
+                        const bool last = epilogue && b1 == s.blocks;
+                        affine ending[TQ];
+                        #pragma unroll
+                        for (int q = 0; q < TQ; ++q)
+                            if (last) ending[q] = affine_of(bias, scale, shift, epilogue, k0 + q * VW, kn - q * VW);
                         if (kn == TN) {
                             #pragma unroll
                             for (int j = 0; j < TM * TQ; ++j)
                                 if (PIXEL(j) < count[OF(j)])
-                                    FINISH(acc[j], k0 + j % TQ * VW, to[OF(j)] + (size_t)PIXEL(j) * TW * K, VW)
+                                    FINISH(acc[j], j % TQ, to[OF(j)] + (size_t)PIXEL(j) * TW * K, VW)
                             continue;
                         }
                         float sums[TM * TN];
@@ -582,7 +572,7 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                         for (int j = 0; j < TM * TQ; ++j) STORE(acc[j], sums + j * VW);
                         for (int j = 0; j < TM * TQ; ++j)
                             if (PIXEL(j) < count[OF(j)] && j % TQ * VW < kn)
-                                FINISH(LOAD(sums + j * VW), k0 + j % TQ * VW, to[OF(j)] + (size_t)PIXEL(j) * TW * K,
+                                FINISH(LOAD(sums + j * VW), j % TQ, to[OF(j)] + (size_t)PIXEL(j) * TW * K,
                                        min(VW, kn - j % TQ * VW))
                     }
                 }

@@ -11,12 +11,15 @@
  *
  * Its rounding error is 2 to 3 times that of cpu/conv2d.cl. An infinite input makes its tile's four outputs NaN.
  *
- * Kernels (a parameter in brackets exists only when its macro is 1):
- *   conv2d_winograd_weights(u[ceil(K/TN),16,C,TN], w, int C, K)   w[3,3,C,K], or, TRANSPOSED, w[3,3,K,C] turned by 180
- *       degrees: the weights of the convolution that backward data is. Global size (ceil(K/TN), C/CB).
- *   conv2d_winograd(y[N,OH,OW,K], x[N,H,W,C], u, [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
+ * Kernels:
+ *   conv2d_winograd_weights(u[ceil(K/TN),16,C,TN], w, int C, K, transposed)
+ *       w[3,3,C,K], or, transposed, w[3,3,K,C] turned by 180 degrees: the weights of the convolution that backward
+ *       data is. Global size (ceil(K/TN), C/CB).
+ *   conv2d_winograd(y[N,OH,OW,K], x[N,H,W,C], u, bias[K], scale[K], shift[K], addend[N,OH,OW,K], int epilogue,
  *                   int N, H, W, C, OH, OW, K, PH, PW, tiles)
  *       Global size (ceil(N*ceil(OH/2)*ceil(OW/2) / tiles), splits), 1 <= splits <= ceil(K/TN).
+ *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift; 4: addend; 8: negative -> 0. A buffer that is not there
+ *       is not read.
  *   Nothing may overlap y. Local size (1,1): one work-item per work-group, no barriers.
  *
  * Mapping: work-group (b, s) takes `tiles` 2x2 tiles of the batch, in the order of y, and the blocks of TN output
@@ -35,25 +38,8 @@
  * Macros
  *   VW  16  floats per vector: 4, 8 or 16
  *   TT  12  tiles per register tile; about TT*TQ + TQ + 1 vector registers are live
- *   TRANSPOSED  0  1: conv2d_winograd_weights turns and transposes
- *   HAS_BIAS, HAS_SCALE, HAS_ADD, HAS_RELU  0  the epilogue
  *   LOCAL_FLOATS  65536
  */
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_SCALE
-#define HAS_SCALE 0
-#endif
-#ifndef HAS_RELU
-#define HAS_RELU 0
-#endif
-#ifndef HAS_ADD
-#define HAS_ADD 0
-#endif
-#ifndef TRANSPOSED
-#define TRANSPOSED 0
-#endif
 #ifndef VW
 #define VW 16
 #endif
@@ -89,15 +75,12 @@ typedef float4 vec;
 #endif
 
 /* Weights of one tap, input channel c, for output channels k.. */
-INLINE vec tap_load(const __global float *w, int tap, int c, int k, int C, int K)
+INLINE vec tap_load(const __global float *w, int tap, int c, int k, int C, int K, int transposed)
 {
-#if TRANSPOSED
     float lanes[VW];
+    if (!transposed) return LOAD(w + ((size_t)tap * C + c) * K + k);
     for (int l = 0; l < VW; ++l) lanes[l] = w[((size_t)(8 - tap) * K + k + l) * C + c];
     return LOAD(lanes);
-#else
-    return LOAD(w + ((size_t)tap * C + c) * K + k);
-#endif
 }
 
 /* Multiplies by G: three values to four. */
@@ -111,7 +94,7 @@ INLINE vec tap_load(const __global float *w, int tap, int c, int k, int C, int K
     }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_winograd_weights(__global float *restrict u, const __global float *restrict w, int C, int K)
+conv2d_winograd_weights(__global float *restrict u, const __global float *restrict w, int C, int K, int transposed)
 {
     const int kb = get_global_id(0), k0 = min(kb * TN, K - TN), c0 = get_global_id(1) * CB;
     for (int c = c0; c < c0 + CB; ++c) {
@@ -120,8 +103,9 @@ conv2d_winograd_weights(__global float *restrict u, const __global float *restri
             vec rows[3][4];
             #pragma unroll
             for (int i = 0; i < 3; ++i) {
-                const vec g0 = tap_load(w, i * 3, c, k, C, K), g1 = tap_load(w, i * 3 + 1, c, k, C, K);
-                const vec g2 = tap_load(w, i * 3 + 2, c, k, C, K);
+                const vec g0 = tap_load(w, i * 3, c, k, C, K, transposed);
+                const vec g1 = tap_load(w, i * 3 + 1, c, k, C, K, transposed);
+                const vec g2 = tap_load(w, i * 3 + 2, c, k, C, K, transposed);
                 WEIGHT_TRANSFORM(rows[i], g0, g1, g2)
             }
             #pragma unroll
@@ -228,43 +212,45 @@ INLINE void multiply(__local float *m, const __local float *v, const __global fl
     for (int j = 0; j < TT * TQ; ++j) STORE(acc[j], m + j * VW);
 }
 
-#if HAS_BIAS
-#define BIAS_PARAM const __global float *restrict bias,
-#define ADD_BIAS(v, k) v += LOAD(bias + (k));
-#else
-#define BIAS_PARAM
-#define ADD_BIAS(v, k)
-#endif
-#if HAS_SCALE
-#define SCALE_PARAM const __global float *restrict scale, const __global float *restrict shift,
-#define DO_SCALE(v, k) v = v * LOAD(scale + (k)) + LOAD(shift + (k));
-#else
-#define SCALE_PARAM
-#define DO_SCALE(v, k)
-#endif
-#if HAS_ADD
-#define ADD_PARAM const __global float *restrict addend,
-#define DO_ADD(v, o) v += LOAD(addend + (o));
-#else
-#define ADD_PARAM
-#define DO_ADD(v, o)
-#endif
-#if HAS_RELU
-#define DO_RELU(v) v = v < (vec)(0.0f) ? (vec)(0.0f) : v;
-#else
-#define DO_RELU(v)
-#endif
-/* k: channel, o: element of y. */
-#define FINISH(v, k, o)                                     \
+/* Bits of `epilogue`. */
+#define BIAS 1
+#define SCALE 2
+#define ADDEND 4
+#define RELU 8
+
+/* The epilogue of VW channels, less the addend: v * factor + offset, where that is below `least`, `least`. */
+typedef struct {
+    vec factor, offset, least;
+} affine;
+
+INLINE affine affine_of(const __global float *bias, const __global float *scale, const __global float *shift, int epilogue,
+                        int k)
+{
+    affine a = {(vec)(1.0f), (vec)(0.0f), (vec)(epilogue & RELU ? 0.0f : -INFINITY)};
+    if (epilogue & SCALE) {
+        a.factor = LOAD(scale + k);
+        a.offset = LOAD(shift + k);
+    }
+    if (epilogue & BIAS) a.offset = fma(LOAD(bias + k), a.factor, a.offset);
+    return a;
+}
+
+/* v, of channels that `ending` is for, to y[o].. */
+#define FINISH(v, o)                                        \
     {                                                       \
         vec r = (v);                                        \
-        ADD_BIAS(r, k) DO_SCALE(r, k) DO_ADD(r, o) DO_RELU(r) \
+        if (epilogue) {                                     \
+            r = fma(r, ending.factor, ending.offset);       \
+            if (epilogue & ADDEND) r += LOAD(addend + (o)); \
+            r = r < ending.least ? ending.least : r;        \
+        }                                                   \
         STORE(r, y + (o));                                  \
     }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd(__global float *restrict y, const __global float *restrict x, const __global float *restrict u,
-                BIAS_PARAM SCALE_PARAM ADD_PARAM
+                const __global float *restrict bias, const __global float *restrict scale,
+                const __global float *restrict shift, const __global float *restrict addend, int epilogue,
                 int N, int H, int W, int C, int OH, int OW, int K, int PH, int PW, int tiles)
 {
     __local float v[LOCAL_FLOATS] __attribute__((aligned(64)));
@@ -310,12 +296,12 @@ conv2d_winograd(__global float *restrict y, const __global float *restrict x, co
                     left[i] = a + (b + c);
                     last[i] = (b - c) - d;
                 }
-                const int k = k0 + q * VW;
+                const affine ending = affine_of(bias, scale, shift, epilogue, k0 + q * VW);
                 const size_t o = at + q * VW;
-                FINISH(left[0] + (left[1] + left[2]), k, o)
-                if (right) FINISH(last[0] + (last[1] + last[2]), k, o + K)
-                if (below) FINISH((left[1] - left[2]) - left[3], k, o + (size_t)OW * K)
-                if (below && right) FINISH((last[1] - last[2]) - last[3], k, o + (size_t)OW * K + K)
+                FINISH(left[0] + (left[1] + left[2]), o)
+                if (right) FINISH(last[0] + (last[1] + last[2]), o + K)
+                if (below) FINISH((left[1] - left[2]) - left[3], o + (size_t)OW * K)
+                if (below && right) FINISH((last[1] - last[2]) - last[3], o + (size_t)OW * K + K)
             }
             p = place_next(p, rows, cols);
         }

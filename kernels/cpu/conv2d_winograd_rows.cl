@@ -15,12 +15,15 @@
  *
  * Its rounding error is about twice that of cpu/conv2d.cl. An infinite input makes all outputs of its quads NaN.
  *
- * Kernels (a parameter in brackets exists only when its macro is 1):
- *   conv2d_winograd_rows_weights(u[K/VW,C,6,3,VW], w, int C, int K)   w[3,3,C,K], or, TRANSPOSED, w[3,3,K,C] turned by 180
- *       degrees: the weights of the convolution that backward data is. Global size (K/VW, C).
- *   conv2d_winograd_rows(y[N,OH,OW,K], x[N,H,W,C], u, [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
+ * Kernels:
+ *   conv2d_winograd_rows_weights(u[K/VW,C,6,3,VW], w, int C, K, transposed)
+ *       w[3,3,C,K], or, transposed, w[3,3,K,C] turned by 180 degrees: the weights of the convolution that backward
+ *       data is. Global size (K/VW, C).
+ *   conv2d_winograd_rows(y[N,OH,OW,K], x[N,H,W,C], u, bias[K], scale[K], shift[K], addend[N,OH,OW,K], int epilogue,
  *                        int N, H, W, C, OH, OW, K, PH, PW, rows)
  *       Global size N * ceil(OH/rows), rows a multiple of R.
+ *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift; 4: addend; 8: negative -> 0. A buffer that is not there
+ *       is not read.
  *   Nothing may overlap y. Local size 1: one work-item per work-group, no barriers.
  *
  * Mapping: a work-group takes `rows` rows of an image, R at a time. Their R + 2 rows of transformed inputs are a ring in local
@@ -37,25 +40,8 @@
  * Macros
  *   VW  16  floats per vector: 4, 8 or 16
  *   R    4  rows of a register tile; 6*R + 4 vector registers are live
- *   TRANSPOSED  0  1: conv2d_winograd_rows_weights turns and transposes
- *   HAS_BIAS, HAS_SCALE, HAS_ADD, HAS_RELU  0  the epilogue
  *   LOCAL_FLOATS  65536
  */
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_SCALE
-#define HAS_SCALE 0
-#endif
-#ifndef HAS_RELU
-#define HAS_RELU 0
-#endif
-#ifndef HAS_ADD
-#define HAS_ADD 0
-#endif
-#ifndef TRANSPOSED
-#define TRANSPOSED 0
-#endif
 #ifndef VW
 #define VW 16
 #endif
@@ -91,26 +77,24 @@ typedef vec __attribute__((aligned(4))) uvec;
 #define STORE_LOCAL(v, p) (*(__local uvec *)(p) = (v))
 
 /* Weights of one tap, input channel c, for output channels k.. */
-INLINE vec tap_load(const __global float *w, int tap, int c, int k, int C, int K)
+INLINE vec tap_load(const __global float *w, int tap, int c, int k, int C, int K, int transposed)
 {
-#if TRANSPOSED
     float lanes[VW];
+    if (!transposed) return LOAD(w + ((size_t)tap * C + c) * K + k);
     for (int l = 0; l < VW; ++l) lanes[l] = w[((size_t)(8 - tap) * K + k + l) * C + c];
     return LOAD(lanes);
-#else
-    return LOAD(w + ((size_t)tap * C + c) * K + k);
-#endif
 }
 
 /* Multiplies by G, for each row of the kernel. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_winograd_rows_weights(__global float *restrict u, const __global float *restrict w, int C, int K)
+conv2d_winograd_rows_weights(__global float *restrict u, const __global float *restrict w, int C, int K, int transposed)
 {
     const int panel = get_global_id(0), c = get_global_id(1), k = panel * VW;
     __global float *to = u + ((size_t)panel * C + c) * POSITIONS * 3 * VW;
     for (int i = 0; i < 3; ++i, to += VW) {
-        const vec g0 = tap_load(w, i * 3, c, k, C, K), g1 = tap_load(w, i * 3 + 1, c, k, C, K);
-        const vec g2 = tap_load(w, i * 3 + 2, c, k, C, K);
+        const vec g0 = tap_load(w, i * 3, c, k, C, K, transposed);
+        const vec g1 = tap_load(w, i * 3 + 1, c, k, C, K, transposed);
+        const vec g2 = tap_load(w, i * 3 + 2, c, k, C, K, transposed);
         const vec even1 = (g0 + g2) * (-1.0f / 6), even2 = g0 * (1.0f / 24) + g2 * (1.0f / 6);
         STORE_GLOBAL(g0 * 0.25f, to);
         STORE_GLOBAL(even1 - g1 * (1.0f / 6), to + 3 * VW);
@@ -181,43 +165,45 @@ INLINE void output_transform(vec *out, const vec *sum, int r)
     out[3] = odd1 + 8.0f * odd2 + sum[5 * R + r];
 }
 
-#if HAS_BIAS
-#define BIAS_PARAM const __global float *restrict bias,
-#define ADD_BIAS(v, k) v += LOAD(bias + (k));
-#else
-#define BIAS_PARAM
-#define ADD_BIAS(v, k)
-#endif
-#if HAS_SCALE
-#define SCALE_PARAM const __global float *restrict scale, const __global float *restrict shift,
-#define DO_SCALE(v, k) v = v * LOAD(scale + (k)) + LOAD(shift + (k));
-#else
-#define SCALE_PARAM
-#define DO_SCALE(v, k)
-#endif
-#if HAS_ADD
-#define ADD_PARAM const __global float *restrict addend,
-#define DO_ADD(v, o) v += LOAD(addend + (o));
-#else
-#define ADD_PARAM
-#define DO_ADD(v, o)
-#endif
-#if HAS_RELU
-#define DO_RELU(v) v = v < (vec)(0.0f) ? (vec)(0.0f) : v;
-#else
-#define DO_RELU(v)
-#endif
-/* k: channel, o: element of y. */
-#define FINISH(v, k, o)                                     \
+/* Bits of `epilogue`. */
+#define BIAS 1
+#define SCALE 2
+#define ADDEND 4
+#define RELU 8
+
+/* The epilogue of VW channels, less the addend: v * factor + offset, where that is below `least`, `least`. */
+typedef struct {
+    vec factor, offset, least;
+} affine;
+
+INLINE affine affine_of(const __global float *bias, const __global float *scale, const __global float *shift, int epilogue,
+                        int k)
+{
+    affine a = {(vec)(1.0f), (vec)(0.0f), (vec)(epilogue & RELU ? 0.0f : -INFINITY)};
+    if (epilogue & SCALE) {
+        a.factor = LOAD(scale + k);
+        a.offset = LOAD(shift + k);
+    }
+    if (epilogue & BIAS) a.offset = fma(LOAD(bias + k), a.factor, a.offset);
+    return a;
+}
+
+/* v, of channels that `ending` is for, to y[o].. */
+#define FINISH(v, o)                                        \
     {                                                       \
         vec s = (v);                                        \
-        ADD_BIAS(s, k) DO_SCALE(s, k) DO_ADD(s, o) DO_RELU(s) \
+        if (epilogue) {                                     \
+            s = fma(s, ending.factor, ending.offset);       \
+            if (epilogue & ADDEND) s += LOAD(addend + (o)); \
+            s = s < ending.least ? ending.least : s;        \
+        }                                                   \
         STORE_GLOBAL(s, y + (o));                           \
     }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd_rows(__global float *restrict y, const __global float *restrict x, const __global float *restrict u,
-                     BIAS_PARAM SCALE_PARAM ADD_PARAM
+                     const __global float *restrict bias, const __global float *restrict scale,
+                     const __global float *restrict shift, const __global float *restrict addend, int epilogue,
                      int N, int H, int W, int C, int OH, int OW, int K, int PH, int PW, int rows)
 {
     __local float ring[LOCAL_FLOATS] __attribute__((aligned(64)));
@@ -234,6 +220,7 @@ conv2d_winograd_rows(__global float *restrict y, const __global float *restrict 
             row_transform(row, ring + filled % RING * pitch, -PW, quads, inside ? W : 0, C);
         }
         for (int k = 0; k < K; k += VW) {
+            const affine ending = affine_of(bias, scale, shift, epilogue, k);
             for (int quad = 0; quad < quads; ++quad) {
                 const __local float *row[RING];
                 vec sum[POSITIONS * R];
@@ -253,7 +240,7 @@ conv2d_winograd_rows(__global float *restrict y, const __global float *restrict 
                     #pragma unroll
                     for (int i = 0; i < QUAD; ++i)
                         if (oh + r < end && quad * QUAD + i < OW)
-                            FINISH(out[i], k, (((size_t)n * OH + oh + r) * OW + quad * QUAD + i) * K + k)
+                            FINISH(out[i], (((size_t)n * OH + oh + r) * OW + quad * QUAD + i) * K + k)
                 }
             }
         }

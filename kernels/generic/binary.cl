@@ -3,7 +3,7 @@
  *
  * The output is seen as [n5][n4][n3][n2][n1][n0], dense; the operands have strides a0..a5, b0..b5 along these, of which the
  * innermost is 0 (repeats) or 1. Work-item (v, r, o): CHUNK vectors of WIDTH elements of `block` rows of n0 elements; o runs
- * over the outer four dimensions. */
+ * over the outer four dimensions. What a row has beyond whole vectors goes element by element. */
 
 #ifndef WIDTH
 #define WIDTH 1 /* 1, 4, 8 or 16 */
@@ -18,22 +18,28 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 #if WIDTH == 1
-typedef float real;
+typedef float vec;
 #define LOAD(i, p) (p)[i]
 #define STORE(v, i, p) (p)[i] = (v)
 #else
-typedef JOIN(float, WIDTH) real;
+typedef JOIN(float, WIDTH) vec;
 #ifdef ALIGNED /* n0 is a multiple of WIDTH */
-#define LOAD(i, p) ((__global const real *)(p))[i]
-#define STORE(v, i, p) ((__global real *)(p))[i] = (v)
+#define LOAD(i, p) ((__global const vec *)(p))[i]
+#define STORE(v, i, p) ((__global vec *)(p))[i] = (v)
 #else
 #define LOAD JOIN(vload, WIDTH)
 #define STORE JOIN(vstore, WIDTH)
 #endif
 #endif
 
+/* Of vectors, and name_1 of single elements. */
 #define DEFINE(name, expression)                                                                                       \
-    static real name(real a, real b) {                                                                                 \
+    static vec name(vec a, vec b) {                                                                                    \
+        typedef vec real;                                                                                              \
+        return expression;                                                                                             \
+    }                                                                                                                  \
+    static float name##_1(float a, float b) {                                                                          \
+        typedef float real;                                                                                            \
         return expression;                                                                                             \
     }
 
@@ -61,43 +67,22 @@ DEFINE(value_prelu, a > 0.0f ? a : a * b)
 DEFINE(slope_a_prelu, a > 0.0f ? (real)(1.0f) : b)
 DEFINE(slope_b_prelu, a > 0.0f ? (real)(0.0f) : a)
 
-/* Vector i of p[count], or p[0] repeated. */
-static real load(__global const float *p, int step, int i, int count) {
-    if (step == 0)
-        return (real)(p[0]);
-    if (count - i * WIDTH >= WIDTH)
-        return LOAD(i, p);
-    union {
-        real all;
-        float lane[WIDTH];
-    } part;
-    for (int k = 0; k < WIDTH; k++)
-        part.lane[k] = i * WIDTH + k < count ? p[i * WIDTH + k] : 1.0f;
-    return part.all;
-}
+#define FUNCTION_1 JOIN(FUNCTION, _1)
 
-static void store(real v, __global float *p, int i, int count) {
-    if (count - i * WIDTH >= WIDTH) {
-        STORE(v, i, p);
-        return;
-    }
-    union {
-        real all;
-        float lane[WIDTH];
-    } part;
-    part.all = v;
-    for (int k = 0; k < WIDTH; k++)
-        if (i * WIDTH + k < count)
-            p[i * WIDTH + k] = part.lane[k];
+/* Vector i of p, or p[0] repeated. */
+static vec load(__global const float *p, int step, int i) {
+    return step == 0 ? (vec)(p[0]) : LOAD(i, p);
 }
 
 #define GEOMETRY                                                                                                       \
     int n0, int n1, int n2, int n3, int n4, int n5, int a0, int a1, int a2, int a3, int a4, int a5, int b0, int b1,    \
         int b2, int b3, int b4, int b5, int block
 
-/* Runs `statement` for every vector i of the work-item, with the row's pa, pb and `row` (its number in the output). */
-#define FOR_EACH_VECTOR(statement)                                                                                     \
-    int first = (int)get_global_id(0) * CHUNK, end = min(first + CHUNK, (n0 - 1) / WIDTH + 1);                         \
+/* Runs `whole` for every vector i of the work-item, and `single` for every element k that is left of a row, with the row's pa,
+ * pb and `row` (its number in the output). */
+#define FOR_EACH(whole, single)                                                                                        \
+    int first = (int)get_global_id(0) * CHUNK, vectors = n0 / WIDTH, end = min(first + CHUNK, vectors);                \
+    int rest = vectors >= first && vectors < first + CHUNK ? vectors * WIDTH : n0;                                     \
     int top = (int)get_global_id(1) * block, bottom = min(top + block, n1), outer = n2 * n3 * n4 * n5;                 \
     for (int o = (int)get_global_id(2); o < outer; o += (int)get_global_size(2)) {                                     \
         size_t at_a = (size_t)o * a2, at_b = (size_t)o * b2;                                                           \
@@ -110,19 +95,23 @@ static void store(real v, __global float *p, int i, int count) {
             __global const float *pa = a + at_a + (size_t)r * a1, *pb = b + at_b + (size_t)r * b1;                     \
             size_t row = ((size_t)o * n1 + r) * n0;                                                                    \
             for (int i = first; i < end; i++) {                                                                        \
-                statement                                                                                              \
+                whole                                                                                                  \
+            }                                                                                                          \
+            for (int k = rest; k < n0; k++) {                                                                          \
+                single                                                                                                 \
             }                                                                                                          \
         }                                                                                                              \
     }
 
 /* y may be the operand that has its shape. */
 __kernel void value(__global const float *a, __global const float *b, __global float *y, GEOMETRY) {
-    FOR_EACH_VECTOR(store(FUNCTION(load(pa, a0, i, n0), load(pb, b0, i, n0)), y + row, i, n0);)
+    FOR_EACH(STORE(FUNCTION(load(pa, a0, i), load(pb, b0, i)), i, y + row);
+             , y[row + k] = FUNCTION_1(pa[k * a0], pb[k * b0]);)
 }
 
 /* dx has dy's shape, y's, and may be dy. */
 __kernel void backward(__global const float *dy, __global const float *a, __global const float *b, __global float *dx,
                        GEOMETRY) {
-    FOR_EACH_VECTOR(real slope = FUNCTION(load(pa, a0, i, n0), load(pb, b0, i, n0));
-                    store(load(dy + row, 1, i, n0) * slope, dx + row, i, n0);)
+    FOR_EACH(STORE(LOAD(i, dy + row) * FUNCTION(load(pa, a0, i), load(pb, b0, i)), i, dx + row);
+             , dx[row + k] = dy[row + k] * FUNCTION_1(pa[k * a0], pb[k * b0]);)
 }

@@ -9,66 +9,42 @@
  *
  * Mapping: one work-item per element of y or dx, get_global_id(0) = its flat index: neighbours are neighbouring channels.
  *
- * Kernels (a parameter in brackets exists only when its macro is 1):
- *   conv2d(y[N,OH,OW,K], x[N,H,W,C], w[KH,KW,C/G,K], [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
+ * Kernels:
+ *   conv2d(y[N,OH,OW,K], x[N,H,W,C], w[KH,KW,C/G,K], bias[K], scale[K], shift[K], addend[N,OH,OW,K], int epilogue,
  *          int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, G)
- *   conv2d_backward_data(dx[N,H,W,C], dy[N,OH,OW,K], w, [bias[C]], [scale[C], shift[C]], [addend[N,H,W,C]], the same ints)
+ *   conv2d_backward_data(dx[N,H,W,C], dy[N,OH,OW,K], w, bias[C], scale[C], shift[C], addend[N,H,W,C], the same ints)
+ *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift (a batch norm in evaluation mode, folded); 4: addend (a
+ *     residual branch); 8: negative results become 0. A buffer that is not there is not read.
  *   global size: (elements of y or dx, rounded up to the local size); local size: (any)
  *   addend may be the buffer y or dx itself; nothing else may overlap them. Every element is written.
  * Requires: C % G == 0, K % G == 0, every tensor below 2^31 elements.
  *
- * Macros, each 0 or 1, default 0:
- *   HAS_BIAS   parameter bias
- *   HAS_SCALE  parameters scale and shift (a batch norm in evaluation mode, folded)
- *   HAS_ADD    parameter addend (a residual branch)
- *   HAS_RELU   negative results become 0
+ * Macros: none.
  * Scratch: none. No local memory, no barrier, no double. Four channels at a time are summed by lane: one sum would have every
  * addition wait for the one before.
  */
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_SCALE
-#define HAS_SCALE 0
-#endif
-#ifndef HAS_ADD
-#define HAS_ADD 0
-#endif
-#ifndef HAS_RELU
-#define HAS_RELU 0
-#endif
+/* Bits of `epilogue`. */
+#define BIAS 1
+#define SCALE 2
+#define ADDEND 4
+#define RELU 8
 
-#if HAS_BIAS
-#define BIAS_PARAM __global const float *restrict bias,
-#define ADD_BIAS(v, channel) v += bias[channel];
-#else
-#define BIAS_PARAM
-#define ADD_BIAS(v, channel)
-#endif
-#if HAS_SCALE
-#define SCALE_PARAM __global const float *restrict scale, __global const float *restrict shift,
-#define DO_SCALE(v, channel) v = v * scale[channel] + shift[channel];
-#else
-#define SCALE_PARAM
-#define DO_SCALE(v, channel)
-#endif
-#if HAS_ADD
-#define ADD_PARAM __global const float *addend,
-#define DO_ADD(v, element) v += addend[element];
-#else
-#define ADD_PARAM
-#define DO_ADD(v, element)
-#endif
-#if HAS_RELU
-#define DO_RELU(v) v = v < 0.0f ? 0.0f : v;
-#else
-#define DO_RELU(v)
-#endif
-#define EPILOGUE(v, channel, element) ADD_BIAS(v, channel) DO_SCALE(v, channel) DO_ADD(v, element) DO_RELU(v)
+static float finish(float v, __global const float *bias, __global const float *scale, __global const float *shift,
+                    __global const float *addend, int epilogue, int channel, int element) {
+    if (epilogue & BIAS)
+        v += bias[channel];
+    if (epilogue & SCALE)
+        v = v * scale[channel] + shift[channel];
+    if (epilogue & ADDEND)
+        v += addend[element];
+    return epilogue & RELU && v < 0.0f ? 0.0f : v;
+}
 
 __kernel void conv2d(__global float *y, __global const float *restrict x, __global const float *restrict w,
-                     BIAS_PARAM SCALE_PARAM ADD_PARAM int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
-                     int SH, int SW, int PH, int PW, int DH, int DW, int G) {
+                     __global const float *restrict bias, __global const float *restrict scale,
+                     __global const float *restrict shift, __global const float *addend, int epilogue, int N, int H,
+                     int W, int C, int OH, int OW, int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH,
+                     int DW, int G) {
     const int at = (int)get_global_id(0);
     if (at >= N * OH * OW * K)
         return;
@@ -97,14 +73,15 @@ __kernel void conv2d(__global float *y, __global const float *restrict x, __glob
         }
     }
     v += four.x + four.y + four.z + four.w;
-    EPILOGUE(v, k, at)
-    y[at] = v;
+    y[at] = finish(v, bias, scale, shift, addend, epilogue, k, at);
 }
 
 __kernel void conv2d_backward_data(__global float *dx, __global const float *restrict dy,
-                                   __global const float *restrict w, BIAS_PARAM SCALE_PARAM ADD_PARAM int N, int H,
-                                   int W, int C, int OH, int OW, int K, int KH, int KW, int SH, int SW, int PH, int PW,
-                                   int DH, int DW, int G) {
+                                   __global const float *restrict w, __global const float *restrict bias,
+                                   __global const float *restrict scale, __global const float *restrict shift,
+                                   __global const float *addend, int epilogue, int N, int H, int W, int C, int OH,
+                                   int OW, int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW,
+                                   int G) {
     const int at = (int)get_global_id(0);
     if (at >= N * H * W * C)
         return;
@@ -132,6 +109,5 @@ __kernel void conv2d_backward_data(__global float *dx, __global const float *res
         }
     }
     v += four.x + four.y + four.z + four.w;
-    EPILOGUE(v, c, at)
-    dx[at] = v;
+    dx[at] = finish(v, bias, scale, shift, addend, epilogue, c, at);
 }

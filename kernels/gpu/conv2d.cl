@@ -7,9 +7,11 @@
  *   backward data:  G = 1,      T = stride, F = padding,  D = -dilation, in = dy, out = dx;  BACKWARD, w[KH,KW,K/groups,C]
  *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,q,v,k]; negative -> 0 (NaN is kept)
  *
- * Kernel (a parameter in brackets exists only when its macro is 1):
- *   conv2d(out[N,OH,OW,K], in[N,H,W,C], w, [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
+ * Kernel:
+ *   conv2d(out[N,OH,OW,K], in[N,H,W,C], w, bias[K], scale[K], shift[K], addend[N,OH,OW,K], int epilogue,
  *          int N, H, W, C, OH, OW, K, KH, KW, GH, GW, TH, TW, FH, FW, DH, DW, groups)
+ *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift; 4: addend; 8: negative -> 0. A buffer that is not
+ *     there is not read.
  *   addend may be the buffer out itself; nothing else may overlap it. Every element of out is written.
  *   Requires: C % groups == 0, K % groups == 0, every tensor below 2^31 elements.
  *
@@ -23,7 +25,6 @@
  *
  * Macros:
  *   BACKWARD  0 or 1, default 0: how the weights lie
- *   HAS_BIAS, HAS_SCALE, HAS_ADD, HAS_RELU  0 or 1, default 0: parameter bias; scale and shift; addend; negative -> 0
  *   VEC    1 (default) or 4: width of global accesses. 4 requires (C/groups) % 4 == 0, (K/groups) % 4 == 0 and buffers that
  *          start on 16 bytes.
  *   BM, BN, BK  128, 128, 16: tile of pixels, channels, reduction.  TM, TN  8, 8: register tile.  A smaller tile is
@@ -35,18 +36,6 @@
  */
 #ifndef BACKWARD
 #define BACKWARD 0
-#endif
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_SCALE
-#define HAS_SCALE 0
-#endif
-#ifndef HAS_ADD
-#define HAS_ADD 0
-#endif
-#ifndef HAS_RELU
-#define HAS_RELU 0
 #endif
 #ifndef VEC
 #define VEC 1
@@ -96,49 +85,28 @@ typedef float4 fvec;
 typedef float fvec;
 #endif
 
-#if HAS_BIAS
-#define BIAS_PARAM __global const float *restrict bias,
-#define BIAS_ARG bias,
-#else
-#define BIAS_PARAM
-#define BIAS_ARG
-#endif
-#if HAS_SCALE
-#define SCALE_PARAM __global const float *restrict scale, __global const float *restrict shift,
-#define SCALE_ARG scale, shift,
-#else
-#define SCALE_PARAM
-#define SCALE_ARG
-#endif
-#if HAS_ADD
-#define ADD_PARAM __global const float *addend,
-#define ADD_ARG addend,
-#else
-#define ADD_PARAM
-#define ADD_ARG
-#endif
+/* Bits of `epilogue`. */
+#define BIAS 1
+#define SCALE 2
+#define ADDEND 4
+#define RELU 8
 
 static fvec load(__global const float *p)
 {
     return *(__global const fvec *)p;
 }
 
-/* The epilogue for VEC channels from k on, then the store at out[at]. */
-static void store_output(__global float *out, BIAS_PARAM SCALE_PARAM ADD_PARAM int at, int k, fvec v)
+/* The epilogue for VEC channels from k on; at: their place in out. */
+static fvec finish(fvec v, __global const float *bias, __global const float *scale, __global const float *shift,
+                   __global const float *addend, int epilogue, int k, int at)
 {
-#if HAS_BIAS
-    v += load(bias + k);
-#endif
-#if HAS_SCALE
-    v = v * load(scale + k) + load(shift + k);
-#endif
-#if HAS_ADD
-    v += load(addend + at);
-#endif
-#if HAS_RELU
-    v = select(v, (fvec)0.0f, v < (fvec)0.0f);
-#endif
-    *(__global fvec *)(out + at) = v;
+    if (epilogue & BIAS)
+        v += load(bias + k);
+    if (epilogue & SCALE)
+        v = v * load(scale + k) + load(shift + k);
+    if (epilogue & ADDEND)
+        v += load(addend + at);
+    return epilogue & RELU ? select(v, (fvec)0.0f, v < (fvec)0.0f) : v;
 }
 
 /* One dimension of one phase: `count` outputs, of which the q-th meets place q*gather + first + t*step of `in` at the t-th of
@@ -220,7 +188,8 @@ static void tile_multiply(float4 acc[TM][TN / 4], __local const float4 *a, __loc
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
 conv2d(__global float *out, __global const float *restrict in, __global const float *restrict w,
-       BIAS_PARAM SCALE_PARAM ADD_PARAM
+       __global const float *restrict bias, __global const float *restrict scale,
+       __global const float *restrict shift, __global const float *addend, int epilogue,
        int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
        int GH, int GW, int TH, int TW, int FH, int FW, int DH, int DW, int groups)
 {
@@ -325,15 +294,15 @@ conv2d(__global float *out, __global const float *restrict in, __global const fl
         const int pixel = (q.x * OH + q0 + q.y * TH) * OW + v0 + q.z * TW;
 #pragma unroll
         for (int j = 0; j < TN / 4; ++j) {
-            const int n = n0 + (j * RN + tn) * 4, k = g * kg + n;
+            const int n = n0 + (j * RN + tn) * 4, k = g * kg + n, at = pixel * K + k;
 #if VEC == 4
             if (n < kg)
-                store_output(out, BIAS_ARG SCALE_ARG ADD_ARG pixel * K + k, k, acc[i][j]);
+                *(__global fvec *)(out + at) = finish(acc[i][j], bias, scale, shift, addend, epilogue, k, at);
 #else
             float v[4];
             vstore4(acc[i][j], 0, v);
             for (int p = 0; p < 4 && n + p < kg; ++p)
-                store_output(out, BIAS_ARG SCALE_ARG ADD_ARG pixel * K + k + p, k + p, v[p]);
+                out[at + p] = finish(v[p], bias, scale, shift, addend, epilogue, k + p, at + p);
 #endif
         }
     }

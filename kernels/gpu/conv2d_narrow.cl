@@ -6,9 +6,11 @@
  *   forward: G = stride, T = 1, w[KH,KW,C/groups,K];  backward data: G = 1, T = stride, D < 0, BACKWARD, w[KH,KW,K/groups,C]
  *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,q,v,k]; negative -> 0 (NaN is kept)
  *
- * Kernel (a parameter in brackets exists only when its macro is 1):
- *   conv2d_narrow(out[N,OH,OW,K], in[N,H,W,C], w, [bias[K]], [scale[K], shift[K]], [addend[N,OH,OW,K]],
+ * Kernel:
+ *   conv2d_narrow(out[N,OH,OW,K], in[N,H,W,C], w, bias[K], scale[K], shift[K], addend[N,OH,OW,K], int epilogue,
  *                 int N, H, W, C, OH, OW, K, KH, KW, GH, GW, TH, TW, FH, FW, DH, DW, groups)
+ *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift; 4: addend; 8: negative -> 0. A buffer that is not
+ *     there is not read.
  *   addend may be the buffer out itself; nothing else may overlap it. Every element of out is written.
  *   Requires: C % groups == 0, K % groups == 0, every tensor below 2^31 elements.
  *
@@ -18,7 +20,6 @@
  *
  * Macros:
  *   BACKWARD  0 or 1, default 0: how the weights lie
- *   HAS_BIAS, HAS_SCALE, HAS_ADD, HAS_RELU  0 or 1, default 0: parameter bias; scale and shift; addend; negative -> 0
  *   DEPTHWISE 0 or 1, default 0: groups == C == K
  *   VEC    1 (default) or 4: width of global accesses. 4 requires K % 4 == 0 and DEPTHWISE or (K/groups) % 4 == 0, and
  *          buffers that start on 16 bytes.
@@ -27,18 +28,6 @@
  */
 #ifndef BACKWARD
 #define BACKWARD 0
-#endif
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_SCALE
-#define HAS_SCALE 0
-#endif
-#ifndef HAS_ADD
-#define HAS_ADD 0
-#endif
-#ifndef HAS_RELU
-#define HAS_RELU 0
 #endif
 #ifndef DEPTHWISE
 #define DEPTHWISE 0
@@ -59,21 +48,11 @@ typedef float4 fvec;
 typedef float fvec;
 #endif
 
-#if HAS_BIAS
-#define BIAS_PARAM __global const float *restrict bias,
-#else
-#define BIAS_PARAM
-#endif
-#if HAS_SCALE
-#define SCALE_PARAM __global const float *restrict scale, __global const float *restrict shift,
-#else
-#define SCALE_PARAM
-#endif
-#if HAS_ADD
-#define ADD_PARAM __global const float *addend,
-#else
-#define ADD_PARAM
-#endif
+/* Bits of `epilogue`. */
+#define BIAS 1
+#define SCALE 2
+#define ADDEND 4
+#define RELU 8
 
 static fvec load(__global const float *p)
 {
@@ -99,7 +78,8 @@ static fvec load_weights(__global const float *w, int tap, int c, int k, int C, 
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
 conv2d_narrow(__global float *out, __global const float *restrict in, __global const float *restrict w,
-              BIAS_PARAM SCALE_PARAM ADD_PARAM
+              __global const float *restrict bias, __global const float *restrict scale,
+              __global const float *restrict shift, __global const float *addend, int epilogue,
               int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
               int GH, int GW, int TH, int TW, int FH, int FW, int DH, int DW, int groups)
 {
@@ -141,18 +121,14 @@ conv2d_narrow(__global float *out, __global const float *restrict in, __global c
         fvec r = acc[t];
         if (v + t * TW >= OW)
             continue;
-#if HAS_BIAS
-        r += load(bias + k);
-#endif
-#if HAS_SCALE
-        r = r * load(scale + k) + load(shift + k);
-#endif
-#if HAS_ADD
-        r += load(addend + at);
-#endif
-#if HAS_RELU
-        r = select(r, (fvec)0.0f, r < (fvec)0.0f);
-#endif
+        if (epilogue & BIAS)
+            r += load(bias + k);
+        if (epilogue & SCALE)
+            r = r * load(scale + k) + load(shift + k);
+        if (epilogue & ADDEND)
+            r += load(addend + at);
+        if (epilogue & RELU)
+            r = select(r, (fvec)0.0f, r < (fvec)0.0f);
         *(__global fvec *)(out + at) = r;
     }
 }
