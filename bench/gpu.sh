@@ -2,7 +2,7 @@
 # On a machine with an NVIDIA GPU and its driver: makes OpenCL find it, builds, runs the tests, then the benchmarks, whose
 # table comes last.
 #
-#   bench/gpu.sh [--packages DIR] [--no-tests] [-- arguments of bench/ops.py]
+#   bench/gpu.sh [--packages DIR] [--no-tests] [-- arguments of bench/run.sh]
 #
 #   --packages DIR   .deb files with what scripts/setup.sh would install, for a machine without a package registry; they are
 #                    unpacked into build/packages and used from there, nothing is installed. To fill DIR on another one:
@@ -80,5 +80,5 @@ python=/usr/bin/python3
 [ -x "$python" ] || python=python3
 on_gpu=()
 ! "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null || on_gpu=(--torch-device cuda)
-"$python" bench/ops.py --limbeck "$build/limbeck" --device gpu "${on_gpu[@]}" "$@"
+"$python" bench/compare.py --limbeck "$build/limbeck" --device gpu "${on_gpu[@]}" "$@"
 exit "$failed"

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Times Limbeck's convolutions and matrix products against PyTorch's, turn by turn in one run on the same cores, and prints a
-# table. Arguments go to bench/ops.py (--rounds, --device, --threads, --json FILE).
+# Times Limbeck's ops, training and distillation steps against PyTorch's, turn by turn in one run on the same cores, and prints a
+# table:
+#
+#   bench/run.sh [--quick] [ops|train|kd|memory ...] [--cpu-time] [--json FILE] ...     see bench/run.sh --help
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/common.sh"
 
@@ -8,4 +10,4 @@ set -euo pipefail
 # Debian's and Ubuntu's PyTorch belongs to the system's Python.
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
-exec "$python" "$root/bench/ops.py" --limbeck "$build/limbeck" "$@"
+exec "$python" "$root/bench/compare.py" --limbeck "$build/limbeck" "$@"

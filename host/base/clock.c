@@ -12,3 +12,9 @@ uint64_t lbk_clock_ns(void) {
 double lbk_clock_since(uint64_t start_ns) {
     return (double)(lbk_clock_ns() - start_ns) * 1e-9;
 }
+
+double lbk_clock_cpu_s(void) {
+    struct timespec taken;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &taken);
+    return (double)taken.tv_sec + (double)taken.tv_nsec * 1e-9;
+}

@@ -8,5 +8,7 @@
 uint64_t lbk_clock_ns(void);
 /* Seconds since `start_ns`, a value of lbk_clock_ns(). */
 double lbk_clock_since(uint64_t start_ns);
+/* Seconds of processor time that all threads of this process have taken, user and system. */
+double lbk_clock_cpu_s(void);
 
 #endif

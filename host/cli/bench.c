@@ -1,6 +1,7 @@
 #include "cli/bench.h"
 #include "base/clock.h"
 #include "base/rng.h"
+#include "device/peak.h"
 #include "graph/plan.h"
 #include "place/place.h"
 #include "report/report.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 
 typedef struct timing {
-    double median, min, max; /* seconds */
+    double median, min, max, cpu; /* seconds a run; cpu: of all threads, user and system */
     lbk_cost cost;
     char shapes[256], variant[48];
 } timing;
@@ -86,9 +87,12 @@ static int ascending(const void *a, const void *b) {
 static lbk_status time_plan(lbk_plan *plan, int repeat, timing *out) {
     double *seconds = NULL;
     LBK_TRY(lbk_calloc((size_t)repeat, sizeof *seconds, &seconds));
+    double cpu = 0;
     lbk_status status = LBK_OK;
     for (int i = -2; i < repeat && status == LBK_OK; i++) { /* two runs to warm up */
         cl_event done = NULL;
+        if (i == 0)
+            cpu = lbk_clock_cpu_s();
         uint64_t start = lbk_clock_ns();
         status = lbk_plan_enqueue(plan, &done);
         if (status == LBK_OK)
@@ -98,6 +102,7 @@ static lbk_status time_plan(lbk_plan *plan, int repeat, timing *out) {
         if (done)
             clReleaseEvent(done);
     }
+    out->cpu = (lbk_clock_cpu_s() - cpu) / repeat;
     qsort(seconds, (size_t)repeat, sizeof *seconds, ascending);
     out->median = seconds[repeat / 2];
     out->min = seconds[0];
@@ -149,9 +154,9 @@ out:
 static void print_timing(const lbk_op *op, const char *params, const timing *t, bool json) {
     double gflops = t->cost.flops / t->median * 1e-9, gbs = t->cost.bytes / t->median * 1e-9;
     if (json) {
-        json_t *line = json_pack("{ss ss ss ss sf sf sf sf sf}", "op", op->name, "shape", t->shapes, "params", params,
-                                 "variant", t->variant, "median_ms", t->median * 1e3, "min_ms", t->min * 1e3, "max_ms",
-                                 t->max * 1e3, "gflops", gflops, "gbytes_per_s", gbs);
+        json_t *line = json_pack("{ss ss ss ss sf sf sf sf sf sf}", "op", op->name, "shape", t->shapes, "params",
+                                 params, "variant", t->variant, "median_ms", t->median * 1e3, "min_ms", t->min * 1e3,
+                                 "max_ms", t->max * 1e3, "cpu_ms", t->cpu * 1e3, "gflops", gflops, "gbytes_per_s", gbs);
         json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
         json_decref(line);
         printf("\n");
@@ -197,7 +202,20 @@ static lbk_status bench_ops(const request *q, lbk_device *device) {
     return LBK_OK;
 }
 
-static lbk_status with_device(const char *text, const request *q) {
+/* What the device can do at best. */
+static lbk_status bench_peak(const request *q, lbk_device *device) {
+    lbk_peak peak = {0, 0};
+    LBK_TRY(lbk_peak_measure(device, &peak));
+    if (q->json)
+        printf("{\"device\": \"%s\", \"gflops\": %.6g, \"gbytes_per_s\": %.6g}\n", device->label, peak.flops * 1e-9,
+               peak.bytes * 1e-9);
+    else
+        printf("%s %s: %.1f GFLOP/s of fused multiply-adds, %.1f GB/s copied (read and written)\n", device->label,
+               device->info.name, peak.flops * 1e-9, peak.bytes * 1e-9);
+    return LBK_OK;
+}
+
+static lbk_status with_device(const char *text, const request *q, lbk_status (*work)(const request *, lbk_device *)) {
     lbk_device_list list;
     lbk_device_spec spec = {0};
     lbk_device *device = NULL;
@@ -208,7 +226,7 @@ static lbk_status with_device(const char *text, const request *q) {
     else
         LBK_GOTO(lbk_place_best(&list, &spec));
     LBK_GOTO(lbk_device_open(&list, &spec, NULL, 1, &device));
-    status = bench_ops(q, device);
+    status = work(q, device);
 out:
     lbk_device_close(device);
     lbk_device_list_release(&list);
@@ -217,6 +235,7 @@ out:
 
 static const char ops_usage[] =
     "limbeck bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]";
+static const char peak_usage[] = "limbeck bench peak [--device D] [--json]";
 static const char train_usage[] =
     "limbeck bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] "
     "[--steps N] [--set section.key=value]... [--json]";
@@ -245,29 +264,42 @@ static lbk_status run_ops(lbk_args *args) {
     for (size_t i = 0; i < count; i++)
         LBK_GOTO(lbk_context(lbk_bench_shape(shapes[i], &q.shapes[i]), "--shape"));
     q.shape_count = (int)count;
-    status = with_device(device, &q);
+    status = with_device(device, &q, bench_ops);
 out:
     free(shapes);
     return status;
+}
+
+static lbk_status run_peak(lbk_args *args) {
+    request q = {.json = lbk_args_flag(args, "--json")};
+    const char *device;
+    LBK_TRY(lbk_args_value(args, "--device", &device));
+    LBK_TRY(lbk_args_finish(args, 1, 1, peak_usage));
+    return with_device(device, &q, bench_peak);
 }
 
 static lbk_status run_bench(lbk_args *args) {
     const char *kind = args->count ? args->items[0] : "";
     if (strcmp(kind, "ops") == 0)
         return run_ops(args);
+    if (strcmp(kind, "peak") == 0)
+        return run_peak(args);
     if (strcmp(kind, "train") == 0)
         return lbk_bench_steps(args, train_usage);
     if (strcmp(kind, "kd") == 0)
         return lbk_bench_steps(args, kd_usage);
-    return lbk_fail(LBK_ERR_INPUT, "bench: expected ops, train or kd; usage: limbeck bench ops | train | kd ...");
+    return lbk_fail(LBK_ERR_INPUT,
+                    "bench: expected ops, train, kd or peak; usage: limbeck bench ops | train | kd | peak ...");
 }
 
 const lbk_command lbk_command_bench = {
     .name = "bench",
-    .usage = "bench ops | train | kd ...",
-    .summary = "time ops, training steps or distillation steps: medians, rates",
+    .usage = "bench ops | train | kd | peak ...",
+    .summary = "time ops, training steps or distillation steps: medians, rates; what a device can do at best",
     .help = "\n  bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]\n"
             "    without --shape the op's example shapes are timed; without --op every op\n"
+            "  bench peak [--device D] [--json]\n"
+            "    fused multiply-adds and copied bytes a second: the roofline that other figures are held against\n"
             "  bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] [--steps N] [--json]\n"
             "  bench kd --teacher M --student M [--batch N] [--image HxWxC] [--classes K] [--teacher-device D]\n"
             "           [--student-device D] [--schedule serial|concurrent] [--steps N] [--json]\n"

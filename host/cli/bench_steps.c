@@ -1,4 +1,5 @@
 /* bench train, bench kd: whole training steps on images that nobody has to have. */
+#include "base/clock.h"
 #include "cli/bench.h"
 #include "place/place.h"
 #include "report/report.h"
@@ -61,12 +62,14 @@ static lbk_status describe(const bench_request *q, setting_list *l) {
 /* When each step was finished, seconds from the start. */
 typedef struct stopwatch {
     double *at;
+    double cpu_from, cpu_to; /* processor time of the process, when the warm-up and when the last step was finished */
     int64_t count;
 } stopwatch;
 
 static lbk_status note_step(void *context, const lbk_step_report *report) {
     stopwatch *w = context;
     w->at[w->count++] = report->elapsed_s;
+    *(w->count <= WARM_UP ? &w->cpu_from : &w->cpu_to) = lbk_clock_cpu_s();
     return LBK_OK;
 }
 
@@ -101,6 +104,7 @@ static lbk_status print_json(const bench_request *q, const stopwatch *w, const l
         json_object_set_new(o, "teacher_bytes", json_integer((json_int_t)lbk_network_bytes(&s->teacher)));
         json_object_set_new(o, "overlap", json_real(lbk_phase_overlap(r)));
     }
+    json_object_set_new(o, "cpu_ms", json_real((w->cpu_to - w->cpu_from) / (double)w->count * 1e3));
     json_object_set_new(o, "host_ms", json_real(r->host_s / steps * 1e3));
     json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     json_decref(o);

@@ -269,8 +269,14 @@ def check_bench():
     line = json.loads(limbeck("bench", "kd", "--teacher", "cnn-wide", "--student", "cnn-tiny", "--image", "8x8x1", "--batch",
                               "16", "--steps", "3", "--schedule", "serial", "--json")[0])
     need(line["teacher_ms"] > 0 and line["student_ms"] > 0 and line["images_per_s"] > 0, f"bench kd: {line}")
+    for one in lines + [json.dumps(line)]:
+        need(json.loads(one)["cpu_ms"] > 0, f"processor time: {one}")
+    line = json.loads(limbeck("bench", "peak", "--json")[0])
+    need(line["gflops"] > 0.1 and line["gbytes_per_s"] > 0.01, f"bench peak: {line}")
+    need(re.search(r"[1-9][\d.]* GFLOP/s of fused multiply-adds, [\d.]+ GB/s copied", limbeck("bench", "peak")[0]), "bench peak as text")
+    refused("usage: limbeck bench peak", "bench", "peak", "--repeat", "3")
     refused("usage: limbeck bench kd --teacher M", "bench", "kd", "--teacher", "cnn-wide")
-    refused("bench: expected ops, train or kd", "bench", "oops")
+    refused("bench: expected ops, train, kd or peak", "bench", "oops")
     refused("there is no op 'rleu'", "bench", "ops", "--op", "rleu")
     refused("--shape: expected sizes like 128x32x32x16", "bench", "ops", "--op", "relu", "--shape", "3x")
     refused("usage: limbeck bench", "bench", "nothing")
