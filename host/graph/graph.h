@@ -123,6 +123,10 @@ lbk_status lbk_graph_prune(lbk_graph *graph);
  * computed again there, in segments, to the same bits. Leaves a graph alone that would not gain. */
 lbk_status lbk_graph_recompute(lbk_graph *graph);
 
+/* Trades exactness for memory: after all of these, what the backward pass reads of values[0..own), the network's, lies in 16
+ * bits from its last forward to its first backward use: LBK_F16 or LBK_BF16. What is computed stays float32 (storage.c). */
+lbk_status lbk_graph_store(lbk_graph *graph, lbk_dtype type, size_t own);
+
 /* Runs every node's float64 reference. memory[v] must be set for inputs, params, states and scalars (states in the
  * running are updated); it is filled for computed values, from `arena`. */
 lbk_status lbk_graph_interpret(const lbk_graph *graph, double **memory, lbk_arena *arena);

@@ -12,6 +12,8 @@
 
 typedef enum lbk_timing { LBK_TIMING_SERIAL, LBK_TIMING_CONCURRENT } lbk_timing;
 
+typedef enum lbk_storage { LBK_STORAGE_FLOAT32, LBK_STORAGE_FLOAT16, LBK_STORAGE_BFLOAT16 } lbk_storage;
+
 #define LBK_MAX_ASSISTANTS 8
 
 /* [experiment] */
@@ -35,6 +37,7 @@ typedef struct lbk_role_params {
     const char *optimizer, *schedule;
     double lr;
     bool recompute;
+    int storage;                      /* lbk_storage */
     double share;                     /* of a teacher among several */
     int generations;                  /* of the student: each is taught by the one before */
     int cache, cache_type, cache_top; /* of a teacher: train/teacher_cache.h */
