@@ -1,6 +1,7 @@
 #include "graph/half_check.h"
 
 #include "graph/plan.h"
+#include "ops/pack.h"
 #include "tensor/half.h"
 
 #include <math.h>
@@ -31,14 +32,13 @@ static void fill(half_check *c) {
 }
 
 static lbk_status build(half_check *c, lbk_device *device) {
-    bool half = c->type == LBK_F16;
     LBK_TRY(lbk_calloc(COUNT, sizeof *c->numbers, &c->numbers));
     LBK_TRY(lbk_calloc(COUNT, sizeof *c->found, &c->found));
     LBK_TRY(lbk_calloc(COUNT, sizeof *c->halves, &c->halves));
     LBK_TRY(lbk_graph_create(&c->graph));
     LBK_TRY(lbk_graph_input(c->graph, "x", LBK_F32, lbk_shape_1(COUNT), &c->x));
-    LBK_TRY(lbk_graph_apply(c->graph, half ? "pack_float16" : "pack_bfloat16", NULL, 1, &c->x, &c->packed));
-    LBK_TRY(lbk_graph_apply(c->graph, half ? "unpack_float16" : "unpack_bfloat16", NULL, 1, &c->packed, &c->unpacked));
+    LBK_TRY(lbk_graph_apply(c->graph, lbk_pack_name(c->type), NULL, 1, &c->x, &c->packed));
+    LBK_TRY(lbk_graph_apply(c->graph, lbk_unpack_name(c->type), NULL, 1, &c->packed, &c->unpacked));
     LBK_TRY(lbk_graph_keep(c->graph, c->packed));
     LBK_TRY(lbk_graph_keep(c->graph, c->unpacked));
     return lbk_plan_create(c->graph, NULL, device, &(lbk_plan_options){0}, &c->plan);

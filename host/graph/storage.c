@@ -6,6 +6,7 @@
  * scales the loss for it); statistics, such as means and sums of exponentials, of which a whole row's numbers depend; and what is
  * small or soon read again. */
 #include "graph/rewrite.h"
+#include "ops/pack.h"
 
 #include <stdlib.h>
 
@@ -102,7 +103,7 @@ static lbk_status backward_node(storage *s, size_t n) {
 static lbk_status run(storage *s) {
     lbk_graph *graph = s->rewrite.graph;
     size_t values = graph->value_count, nodes = graph->node_count;
-    LBK_ENSURE(s->pack && s->unpack);
+    LBK_ENSURE(graph->storage != LBK_F32 && s->pack && s->unpack);
     LBK_TRY(lbk_calloc(values, sizeof *s->last_forward, &s->last_forward));
     LBK_TRY(lbk_calloc(values, sizeof *s->first_backward, &s->first_backward));
     LBK_TRY(lbk_calloc(values, sizeof *s->packed, &s->packed));
@@ -120,11 +121,10 @@ static lbk_status run(storage *s) {
     return lbk_rewrite_finish(&s->rewrite);
 }
 
-lbk_status lbk_graph_store(lbk_graph *graph, lbk_dtype type, size_t own) {
-    bool half = type == LBK_F16;
+lbk_status lbk_graph_store(lbk_graph *graph, size_t own) {
     storage s = {.rewrite = {.graph = graph},
-                 .pack = lbk_op_find(half ? "pack_float16" : "pack_bfloat16"),
-                 .unpack = lbk_op_find(half ? "unpack_float16" : "unpack_bfloat16"),
+                 .pack = lbk_op_find(lbk_pack_name(graph->storage)),
+                 .unpack = lbk_op_find(lbk_unpack_name(graph->storage)),
                  .own = (lbk_value)own};
     bool before = graph->in_backward;
     lbk_status status = run(&s);

@@ -192,6 +192,7 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
     lbk_model_built built;
     LBK_TRY(lbk_graph_create(&net->train));
     lbk_graph *graph = net->train;
+    graph->storage = storage_of(net);
     LBK_TRY(declare_image(net, graph, &net->x));
     LBK_TRY(declare_targets(net, graph));
     LBK_TRY(lbk_graph_scalar(graph, "lr", LBK_F32, &net->lr));
@@ -212,8 +213,7 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
     LBK_TRY(lbk_graph_fuse(graph));
     if (net->role->params.recompute)
         LBK_TRY(lbk_graph_recompute(graph));
-    lbk_dtype type = storage_of(net);
-    return type == LBK_F32 ? LBK_OK : lbk_graph_store(graph, type, own);
+    return graph->storage == LBK_F32 ? LBK_OK : lbk_graph_store(graph, own);
 }
 
 lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment, const lbk_role *role,
@@ -256,8 +256,8 @@ static lbk_status compile(lbk_network *net) {
     lbk_plan_options options = {.profile = true};
     LBK_TRY(lbk_weights_create(net->train ? net->train : net->eval, net->device, net->train != NULL, &net->weights));
     if (net->train) {
-        if (storage_of(net) != LBK_F32)
-            LBK_TRY(role_context(net, lbk_context(lbk_half_check(net->device, storage_of(net)), "storage")));
+        if (net->train->storage != LBK_F32)
+            LBK_TRY(role_context(net, lbk_context(lbk_half_check(net->device, net->train->storage), "storage")));
         LBK_TRY(lbk_plan_create(net->train, net->weights, net->device, &options, &net->train_plan));
         LBK_TRY(append_optimizer(net));
         LBK_TRY(lbk_plan_warm_up(net->train_plan));
