@@ -41,7 +41,7 @@ static lbk_status declare_inputs(lbk_graph *graph, const lbk_op *op, const void 
         if (shapes[i].rank < 0)
             continue;
         snprintf(name, sizeof name, "input%d", i);
-        LBK_TRY(lbk_graph_input(graph, name, op->integers >> i & 1u ? LBK_I32 : LBK_F32, shapes[i], &inputs[i]));
+        LBK_TRY(lbk_graph_input(graph, name, lbk_op_input_dtype(op, i), shapes[i], &inputs[i]));
         *input_count = i + 1;
     }
     if (!op->weights || count > 1)

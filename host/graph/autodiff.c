@@ -88,6 +88,7 @@ static lbk_status differentiate_node(pass *p, size_t index) {
     const lbk_node node = graph->nodes[index]; /* a copy: emitting may move graph->nodes */
     lbk_tensor_desc input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS];
     lbk_gradient g = {.graph = graph,
+                      .rounded = graph->storage != LBK_F32,
                       .op = node.op,
                       .params = node.params,
                       .input_count = node.input_count,

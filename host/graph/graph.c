@@ -87,7 +87,7 @@ static lbk_status check_inputs(const lbk_graph *graph, const lbk_op *op, int inp
         }
         if (inputs[i] < 0 || (size_t)inputs[i] >= graph->value_count)
             return lbk_fail(LBK_ERR_INTERNAL, "input %d is no value of this graph", i);
-        lbk_dtype want = op->integers >> i & 1u ? LBK_I32 : LBK_F32;
+        lbk_dtype want = lbk_op_input_dtype(op, i);
         if (graph->values[inputs[i]].desc.dtype != want)
             return lbk_fail(LBK_ERR_INPUT, "input %d is %s, expected %s: %s", i,
                             lbk_dtype_name(graph->values[inputs[i]].desc.dtype), lbk_dtype_name(want), op->inputs);

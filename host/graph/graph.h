@@ -53,6 +53,9 @@ typedef struct lbk_graph {
     const char **counters; /* "bn1.num_batches_tracked", ...: int64 on the host */
     size_t counter_count, counter_capacity;
     bool in_backward; /* nodes added now are backward nodes */
+    /* How values will lie between the forward and the backward pass: LBK_F32, or LBK_F16 or LBK_BF16 where lbk_graph_store() will
+     * follow. Set before differentiating. */
+    lbk_dtype storage;
     /* Weights declared now serve training alone (a distillation method's projection): checkpoints hold them, the network's files
      * and its count of parameters do not. */
     bool auxiliary;
@@ -125,6 +128,10 @@ lbk_status lbk_graph_prune(lbk_graph *graph);
 /* Trades time for memory: after differentiate and fuse, most forward values are no longer kept for the backward pass but
  * computed again there, in segments, to the same bits. Leaves a graph alone that would not gain. */
 lbk_status lbk_graph_recompute(lbk_graph *graph);
+
+/* Trades exactness for memory: after all of these, what the backward pass reads of values[0..own), the network's, lies in 16
+ * bits from its last forward to its first backward use: graph->storage, not LBK_F32. What is computed stays float32 (storage.c). */
+lbk_status lbk_graph_store(lbk_graph *graph, size_t own);
 
 /* Runs every node's float64 reference. memory[v] must be set for inputs, params, states and scalars (states in the
  * running are updated); it is filled for computed values, from `arena`. */

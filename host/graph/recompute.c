@@ -5,7 +5,7 @@
  * "Training deep nets with sublinear memory cost", arXiv 1604.06174, algorithm 1). The last segment is not repeated: its
  * backward pass comes next anyway. Every op repeats itself exactly, noise included (ops/dropout.c), so gradients are the
  * same bits. */
-#include "graph/graph.h"
+#include "graph/rewrite.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +20,11 @@ typedef struct recompute {
     size_t *cuts;         /* last nodes of all segments but the last one, ascending */
     size_t cut_count;
     lbk_value *copy; /* value: its recomputed form; LBK_NONE */
-    lbk_node *order; /* the nodes in their new order */
-    size_t order_count;
+    lbk_rewrite rewrite;
 } recompute;
 
 static bool is_forward_value(const recompute *r, lbk_value v) {
-    const lbk_value_info *info = &r->graph->values[v];
-    return info->kind == LBK_VALUE_COMPUTED && info->node >= 0 && (size_t)info->node < r->forward;
+    return lbk_graph_is_forward(r->graph, r->forward, v);
 }
 
 static double bytes_of(const recompute *r, lbk_value v) {
@@ -35,8 +33,7 @@ static double bytes_of(const recompute *r, lbk_value v) {
 
 static void find_uses(recompute *r) {
     const lbk_graph *graph = r->graph;
-    while (r->forward < graph->node_count && !graph->nodes[r->forward].backward)
-        r->forward++;
+    r->forward = lbk_graph_forward_count(graph);
     for (size_t n = 0; n < graph->node_count; n++) {
         const lbk_node *node = &graph->nodes[n];
         for (int i = 0; i < node->output_count && n < r->forward; i++)
@@ -122,10 +119,7 @@ static bool is_dropped(const recompute *r, lbk_value v) {
     size_t s = segment_of(r, (size_t)r->graph->values[v].node);
     if (s == r->cut_count || r->last_forward[v] > r->cuts[s])
         return false;
-    for (size_t i = 0; i < r->graph->kept_count; i++)
-        if (r->graph->kept[i] == v)
-            return false;
-    return true;
+    return !lbk_graph_is_kept(r->graph, v);
 }
 
 /* Adds node n once more, reading copies where there are some. Running statistics were updated by the first run. */
@@ -137,10 +131,9 @@ static lbk_status repeat_node(recompute *r, size_t n) {
         if (inputs[i] != LBK_NONE && r->copy[inputs[i]] != LBK_NONE)
             inputs[i] = r->copy[inputs[i]];
     }
-    LBK_TRY(lbk_graph_node(r->graph, node.op, node.name, node.params, node.input_count, inputs, outputs));
+    LBK_TRY(lbk_rewrite_add(&r->rewrite, node.op, node.name, node.params, node.input_count, inputs, outputs));
     for (int i = 0; i < node.output_count; i++)
         r->copy[node.output[i]] = outputs[i];
-    r->order[r->order_count++] = r->graph->nodes[--r->graph->node_count];
     return LBK_OK;
 }
 
@@ -170,7 +163,7 @@ static lbk_status rewrite(recompute *r) {
     lbk_graph *graph = r->graph;
     size_t count = graph->node_count;
     for (size_t n = 0; n < r->forward; n++)
-        r->order[r->order_count++] = graph->nodes[n];
+        LBK_TRY(lbk_rewrite_keep(&r->rewrite, &graph->nodes[n]));
     for (size_t n = r->forward; n < count; n++) {
         for (int i = 0; i < graph->nodes[n].input_count; i++) {
             lbk_value v = graph->nodes[n].input[i];
@@ -180,15 +173,9 @@ static lbk_status rewrite(recompute *r) {
                 LBK_TRY(repeat_segment(r, segment_of(r, (size_t)graph->values[v].node)));
             graph->nodes[n].input[i] = r->copy[v];
         }
-        r->order[r->order_count++] = graph->nodes[n];
+        LBK_TRY(lbk_rewrite_keep(&r->rewrite, &graph->nodes[n]));
     }
-    LBK_TRY(lbk_grow(&graph->nodes, &graph->node_capacity, r->order_count, sizeof *graph->nodes));
-    memcpy(graph->nodes, r->order, r->order_count * sizeof *graph->nodes);
-    graph->node_count = r->order_count;
-    for (size_t n = 0; n < graph->node_count; n++)
-        for (int i = 0; i < graph->nodes[n].output_count; i++)
-            graph->values[graph->nodes[n].output[i]].node = (int)n;
-    return LBK_OK;
+    return lbk_rewrite_finish(&r->rewrite);
 }
 
 static lbk_status run(recompute *r) {
@@ -199,7 +186,6 @@ static lbk_status run(recompute *r) {
     LBK_TRY(lbk_calloc(nodes, sizeof *r->crossing, &r->crossing));
     LBK_TRY(lbk_calloc(nodes, sizeof *r->bytes, &r->bytes));
     LBK_TRY(lbk_calloc(nodes, sizeof *r->cuts, &r->cuts));
-    LBK_TRY(lbk_calloc(2 * nodes, sizeof *r->order, &r->order)); /* every forward node is repeated at most once */
     for (size_t v = 0; v < values; v++)
         r->copy[v] = LBK_NONE;
     find_uses(r);
@@ -211,7 +197,7 @@ static lbk_status run(recompute *r) {
 }
 
 lbk_status lbk_graph_recompute(lbk_graph *graph) {
-    recompute r = {.graph = graph};
+    recompute r = {.graph = graph, .rewrite = {.graph = graph}};
     bool before = graph->in_backward;
     graph->in_backward = true;
     lbk_status status = run(&r);
@@ -222,6 +208,6 @@ lbk_status lbk_graph_recompute(lbk_graph *graph) {
     free(r.crossing);
     free(r.bytes);
     free(r.cuts);
-    free(r.order);
+    lbk_rewrite_release(&r.rewrite);
     return status;
 }

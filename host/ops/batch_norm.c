@@ -98,7 +98,7 @@ static void batch_norm_reference(const lbk_reference *r) {
 static lbk_status differentiate_y(lbk_gradient *g) {
     const batch_norm_params *p = g->params;
     bool add = g->input_count > ADDEND && lbk_ops_present(&g->input_desc[ADDEND]);
-    lbk_norm_backward_params params = {.eps = p->eps, .training = p->training, .relu = p->relu};
+    lbk_norm_backward_params params = {.eps = p->eps, .training = p->training, .relu = p->relu, .addend = add};
     const lbk_value inputs[] = {g->output_grad[0],
                                 g->input[X],
                                 g->input[WEIGHT],
@@ -107,7 +107,8 @@ static lbk_status differentiate_y(lbk_gradient *g) {
                                 p->training ? g->output[2] : g->input[RUNNING_VAR],
                                 g->output[0]};
     lbk_value outputs[LBK_MAX_OUTPUTS];
-    LBK_TRY(lbk_gradient_emit(g, "batch_norm_backward", &params, add && p->relu ? 7 : 6, inputs, outputs));
+    bool from_y = p->relu && (add || g->rounded); /* near zero a rounded x has the other sign */
+    LBK_TRY(lbk_gradient_emit(g, "batch_norm_backward", &params, from_y ? 7 : 6, inputs, outputs));
     for (int i = X; i <= BIAS; i++)
         if (g->wanted[i])
             g->input_grad[i] = outputs[i];

@@ -9,6 +9,7 @@
 typedef struct lbk_norm_backward_params {
     double eps;
     bool training, relu;
+    bool addend; /* with y: the forward pass had an addend, whose gradient is wanted */
 } lbk_norm_backward_params;
 
 /* The rules of what training makes of x besides y: what flows back to x, of M rows, from the gradients of save_mean and save_rstd

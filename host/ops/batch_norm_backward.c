@@ -12,6 +12,7 @@ static const lbk_param backward_table[] = {
     LBK_PARAM_BOOL(backward_params, training, "yes", "mean and spread depend on x; spread is 1/sqrt(var+eps), else var",
                    NULL),
     LBK_PARAM_BOOL(backward_params, relu, "no", "a relu followed; its sign comes from y, without y from x", NULL),
+    LBK_PARAM_BOOL(backward_params, addend, "yes", "with y: what was added before the relu gets its gradient", NULL),
     LBK_PARAM_END};
 
 enum { DY, X, WEIGHT, BIAS, MEAN, SPREAD, Y }; /* inputs */
@@ -38,7 +39,7 @@ static lbk_status backward_infer(lbk_infer *infer) {
     lbk_infer_output(infer, LBK_F32, *x);
     lbk_infer_output(infer, LBK_F32, vector);
     lbk_infer_output(infer, LBK_F32, vector);
-    if (has_y(infer->input_count, infer->input))
+    if (has_y(infer->input_count, infer->input) && p->addend)
         lbk_infer_output(infer, LBK_F32, *x);
     return LBK_OK;
 }
@@ -82,16 +83,20 @@ static void backward_reference(const lbk_reference *r) {
     }
 }
 
-/* 0 plain, 1 relu with the sign from x, 2 relu with the sign from y: the kernels' modes. */
+/* The kernels' modes: no relu, one with the sign from x, from y with an addend's gradient, from y. */
+enum { PLAIN, RELU, ADD_RELU, Y_RELU };
+
 static int backward_mode(const lbk_emit *e) {
     const backward_params *p = e->params;
-    return lbk_emit_has(e, Y) ? 2 : p->relu ? 1 : 0;
+    if (lbk_emit_has(e, Y))
+        return p->addend ? ADD_RELU : Y_RELU;
+    return p->relu ? RELU : PLAIN;
 }
 
 static lbk_status emit_sums(lbk_emit *e, const lbk_norm_split *s, lbk_class cls, int partial, int table) {
     static const char *const files[] = {"generic/batch_norm_backward", "cpu/batch_norm_backward",
                                         "gpu/batch_norm_backward"};
-    static const char *const names[] = {"sums", "sums_relu", "sums_add_relu"};
+    static const char *const names[] = {"sums", "sums_relu", "sums_add_relu", "sums_y_relu"};
     int mode = backward_mode(e);
     lbk_call *call;
     LBK_TRY(lbk_emit_kernel(e, files[cls], cls == LBK_CLASS_GPU ? "sums" : names[mode], &call));
@@ -99,9 +104,9 @@ static lbk_status emit_sums(lbk_emit *e, const lbk_norm_split *s, lbk_class cls,
         LBK_TRY(lbk_norm_option_group(call, s));
     lbk_call_input(call, DY);
     lbk_call_input(call, X);
-    lbk_call_input(call, mode == 2 ? Y : X); /* X: not read */
+    lbk_call_input(call, mode >= ADD_RELU ? Y : X); /* X: not read */
     lbk_call_scratch(call, table);
-    lbk_call_output(call, mode == 2 ? 3 : 0); /* 0: not written here */
+    lbk_call_output(call, mode == ADD_RELU ? 3 : 0); /* 0: not written here */
     lbk_call_scratch(call, partial);
     lbk_norm_call_pass(call, s, cls, true);
     if (cls == LBK_CLASS_GPU)
@@ -134,17 +139,20 @@ static lbk_status emit_finish(lbk_emit *e, const lbk_norm_split *s, lbk_class cl
     return LBK_OK;
 }
 
-/* In mode 2 the sums have written g; it is read in place of dy and y. */
+/* Where the sums have written g it is read in place of dy and y. */
 static lbk_status emit_apply(lbk_emit *e, const lbk_norm_split *s, lbk_class cls, int table) {
+    static const char *const names[] = {"apply", "apply_relu", "apply", "apply_y_relu"};
     int mode = backward_mode(e);
     lbk_call *call;
     LBK_TRY(lbk_emit_kernel(e, cls == LBK_CLASS_CPU ? "cpu/batch_norm_backward" : "generic/batch_norm_backward",
-                            mode == 1 ? "apply_relu" : "apply", &call));
-    if (mode == 2)
+                            names[mode], &call));
+    if (mode == ADD_RELU)
         lbk_call_output(call, 3);
     else
         lbk_call_input(call, DY);
     lbk_call_input(call, X);
+    if (mode == Y_RELU)
+        lbk_call_input(call, Y);
     lbk_call_scratch(call, table);
     lbk_call_output(call, 0);
     lbk_norm_call_pass(call, s, cls, false);
@@ -202,6 +210,8 @@ static const lbk_op_example backward_examples[] = {
     EXAMPLE("training=no relu=yes", 67, {2, {1201, 67}}),
     EXAMPLE_Y("relu=yes", 64, {4, {5, 6, 7, 64}}),
     EXAMPLE_Y("relu=yes", 3, {4, {3, 5, 7, 3}}),
+    EXAMPLE_Y("relu=yes addend=no", 24, {4, {5, 6, 7, 24}}),
+    EXAMPLE_Y("relu=yes addend=no", 3, {4, {3, 5, 7, 3}}),
 };
 
 static const lbk_op backward_op = {
@@ -209,7 +219,7 @@ static const lbk_op backward_op = {
     .summary = "derivative of batch_norm",
     .formula = "dx = weight*rstd*(g - mean(g) - x^*mean(g*x^)), dweight = sum(g*x^), dbias = sum(g), daddend = g",
     .inputs = "dy[...,C] x[...,C] weight[C] bias[C] mean[C] spread[C] y[...,C]?",
-    .outputs = "dx[...,C] dweight[C] dbias[C] daddend[...,C] (the last only with y)",
+    .outputs = "dx[...,C] dweight[C] dbias[C] daddend[...,C] (the last only with y and addend)",
     .params = backward_table,
     .params_size = sizeof(backward_params),
     .min_inputs = 6,

@@ -43,9 +43,8 @@ static lbk_status terms_init(terms *t, lbk_gradient *g) {
     t->y = LBK_NONE;
     t->g = g->input[DY];
     if (p->relu) {
-        t->y = g->output_count > DADDEND
-                   ? g->input[Y]
-                   : lbk_compose_add(c, lbk_compose_mul(c, t->x_hat, g->input[WEIGHT]), g->input[BIAS]);
+        t->y = g->input_count > Y ? g->input[Y]
+                                  : lbk_compose_add(c, lbk_compose_mul(c, t->x_hat, g->input[WEIGHT]), g->input[BIAS]);
         t->g = lbk_compose_apply(c, "relu_backward", NULL, 2, (lbk_value[]){t->g, t->y});
     }
     for (int i = 0; i < GRADIENTS; i++)

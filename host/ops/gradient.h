@@ -24,6 +24,7 @@ struct lbk_gradient {
     const lbk_tensor_desc *input_desc, *output_desc;
     /* dL/d(output i); LBK_NONE where it is zero or there is no such output. For a scalar loss {1} it may be LBK_ONE: the constant 1. */
     lbk_value output_grad[LBK_MAX_OUTPUTS];
+    bool rounded; /* what the rule names again will have been rounded: a sign is safe, a sign found anew is not */
     bool wanted[LBK_MAX_INPUTS];          /* whether dL/d(input i) is needed; leave the others LBK_NONE */
     lbk_value input_grad[LBK_MAX_INPUTS]; /* to fill; starts as LBK_NONE */
 };

@@ -110,6 +110,7 @@ struct lbk_op {
     int min_inputs, max_inputs;
     unsigned updates;  /* bit i: input i (a STATE) is written in place */
     unsigned integers; /* bit i: input i is I32 */
+    lbk_dtype floats;  /* type of all other inputs; F32 where nothing is said */
     unsigned scalars;  /* bit i: input i is a run-time scalar of shape {1} */
     unsigned
         detached;    /* bit i: input i is a constant to derivatives: none is asked for, nothing behind it is reached */
@@ -136,6 +137,10 @@ struct lbk_op {
 /* All ops of all files in registry order, NULL-terminated; find returns NULL when unknown. */
 const lbk_op *const *lbk_op_all(void);
 const lbk_op *lbk_op_find(const char *name);
+
+static inline lbk_dtype lbk_op_input_dtype(const lbk_op *op, int input) {
+    return op->integers >> input & 1u ? LBK_I32 : op->floats;
+}
 
 /* op->infer, once no input is empty. The message does not name the op. */
 lbk_status lbk_op_infer(const lbk_op *op, lbk_infer *infer);

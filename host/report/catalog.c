@@ -79,7 +79,7 @@ static lbk_status cost_text(const lbk_op *op, lbk_arena *arena, lbk_text *out) {
     infer.params = params;
     LBK_TRY(lbk_text_printf(out, "%s", example->params));
     for (int i = 0; i < example->input_count; i++) {
-        inputs[i] = (lbk_tensor_desc){op->integers >> i & 1 ? LBK_I32 : LBK_F32, example->input[i]};
+        inputs[i] = (lbk_tensor_desc){lbk_op_input_dtype(op, i), example->input[i]};
         if (lbk_infer_has(&infer, i))
             LBK_TRY(lbk_text_printf(out, "%s%s",
                                     i                  ? ", "

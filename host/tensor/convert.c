@@ -1,41 +1,23 @@
 #include "tensor/convert.h"
 
+#include "tensor/half.h"
+
 #include <string.h>
 
-/* IEEE 754 binary16 to binary32. Scaling by 2^112 rebiases normal and subnormal numbers alike; it is exact. */
-static float half_to_float(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = half & 0x7FFFu, bits;
-    float value;
-    if (magnitude >= 0x7C00u) {
-        bits = 0x7F800000u | (magnitude & 0x3FFu) << 13; /* infinity or NaN */
-    } else {
-        bits = magnitude << 13;
-        memcpy(&value, &bits, 4);
-        value *= 0x1p112f;
-        memcpy(&bits, &value, 4);
-    }
-    bits |= sign;
-    memcpy(&value, &bits, 4);
-    return value;
-}
-
-static void from_f16(const void *from, size_t count, void *to) {
-    float *out = to;
+static void from_half(lbk_dtype type, const void *from, size_t count, float *to) {
     for (size_t i = 0; i < count; i++) {
         uint16_t half;
         memcpy(&half, (const char *)from + 2 * i, 2);
-        out[i] = half_to_float(half);
+        to[i] = lbk_half_to_float(type, half);
     }
 }
 
-/* bfloat16 is the upper half of binary32. */
+static void from_f16(const void *from, size_t count, void *to) {
+    from_half(LBK_F16, from, count, to);
+}
+
 static void from_bf16(const void *from, size_t count, void *to) {
-    uint32_t *out = to;
-    for (size_t i = 0; i < count; i++) {
-        uint16_t upper;
-        memcpy(&upper, (const char *)from + 2 * i, 2);
-        out[i] = (uint32_t)upper << 16;
-    }
+    from_half(LBK_BF16, from, count, to);
 }
 
 static void from_f64(const void *from, size_t count, void *to) {

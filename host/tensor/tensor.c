@@ -6,11 +6,13 @@
 #include <string.h>
 
 size_t lbk_dtype_size(lbk_dtype dtype) {
-    return dtype == LBK_I64 ? 8 : 4;
+    return dtype == LBK_I64 ? 8 : dtype == LBK_F16 || dtype == LBK_BF16 ? 2 : 4;
 }
 
 const char *lbk_dtype_name(lbk_dtype dtype) {
-    return dtype == LBK_F32 ? "F32" : dtype == LBK_I32 ? "I32" : "I64";
+    static const char *const names[] = {
+        [LBK_F32] = "F32", [LBK_I32] = "I32", [LBK_F16] = "F16", [LBK_BF16] = "BF16", [LBK_I64] = "I64"};
+    return names[dtype];
 }
 
 lbk_shape lbk_shape_of(int rank, const int64_t *dims) {

@@ -10,7 +10,13 @@
 
 #define LBK_MAX_RANK 6
 
-typedef enum lbk_dtype { LBK_F32, LBK_I32, LBK_I64 /* files only */ } lbk_dtype;
+typedef enum lbk_dtype {
+    LBK_F32,
+    LBK_I32,
+    LBK_F16, /* this and the next: kept between computations, never computed with (tensor/half.h) */
+    LBK_BF16,
+    LBK_I64, /* files only */
+} lbk_dtype;
 
 typedef struct lbk_shape {
     int rank; /* 0: a scalar, one element */

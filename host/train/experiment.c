@@ -10,6 +10,7 @@
 static const char *const timings[] = {"serial", "concurrent", NULL};
 static const char *const cache_contents[] = {"off", "logits", "taps", NULL};
 static const char *const cache_types[] = {"float32", "float16", NULL};
+static const char *const storages[] = {"float32", "float16", "bfloat16", NULL};
 static const char *const bridges[] = {"auto", "direct", "host", NULL};
 
 const lbk_param lbk_experiment_table[] = {
@@ -60,7 +61,11 @@ const lbk_param lbk_experiment_table[] = {
         LBK_PARAM_BOOL(lbk_role_params, recompute, "no",                                                               \
                        "compute activations again in the backward pass, in place of keeping them: less memory, more "  \
                        "time, the same gradients",                                                                     \
-                       "Chen et al. 2016, arXiv 1604.06174")
+                       "Chen et al. 2016, arXiv 1604.06174"),                                                          \
+        LBK_PARAM_CHOICE(lbk_role_params, storage, "float32", storages,                                                \
+                         "how activations are kept for the backward pass: in 16 bits they take half the memory, and "  \
+                         "gradients are rounded (2^-11, 2^-8 of each); all is computed in float32",                    \
+                         NULL)
 
 const lbk_param lbk_teacher_table[] = {
     ROLE_HEAD,

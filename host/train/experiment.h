@@ -12,6 +12,8 @@
 
 typedef enum lbk_timing { LBK_TIMING_SERIAL, LBK_TIMING_CONCURRENT } lbk_timing;
 
+typedef enum lbk_storage { LBK_STORAGE_FLOAT32, LBK_STORAGE_FLOAT16, LBK_STORAGE_BFLOAT16 } lbk_storage;
+
 #define LBK_MAX_ASSISTANTS 8
 
 /* [experiment] */
@@ -35,6 +37,7 @@ typedef struct lbk_role_params {
     const char *optimizer, *schedule;
     double lr;
     bool recompute;
+    int storage;                      /* lbk_storage */
     const char *head;                 /* of a teacher: the student's output that it teaches */
     int classes;                      /* of a teacher of another output; 0: the data's */
     double share;                     /* of a teacher among several */

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "graph/half_check.h"
 #include "graph/transfer.h"
 
 #include <stdlib.h>
@@ -231,15 +232,23 @@ static lbk_status freeze_other_heads(lbk_graph *graph, const lbk_model_built *bu
     return lbk_graph_freeze_unreached(graph, loss, outputs, (size_t)built->output_count);
 }
 
+static lbk_dtype storage_of(const lbk_network *net) {
+    static const lbk_dtype types[] = {
+        [LBK_STORAGE_FLOAT32] = LBK_F32, [LBK_STORAGE_FLOAT16] = LBK_F16, [LBK_STORAGE_BFLOAT16] = LBK_BF16};
+    return types[net->role->params.storage];
+}
+
 static lbk_status build_train(lbk_network *net, const lbk_objective *objective) {
     lbk_model_built built;
     LBK_TRY(lbk_graph_create(&net->train));
     lbk_graph *graph = net->train;
+    graph->storage = storage_of(net);
     LBK_TRY(declare_image(net, graph, &net->x));
     LBK_TRY(declare_targets(net, graph));
     LBK_TRY(lbk_graph_scalar(graph, "lr", LBK_F32, &net->lr));
     LBK_TRY(lbk_graph_scalar(graph, "step", LBK_I32, &net->step));
     LBK_TRY(build_model(net, graph, net->x, net->step, true, &built));
+    size_t own = graph->value_count; /* what follows belongs to the losses */
     net->frozen = net->parameters - lbk_graph_parameters(graph);
     if (net->frozen == net->parameters)
         return role_context(net, lbk_fail(LBK_ERR_INPUT, "freeze leaves nothing to train"));
@@ -253,7 +262,9 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
     LBK_TRY(lbk_graph_fuse(graph));
     LBK_TRY(lbk_graph_differentiate(graph, net->loss.total, NULL, 0, NULL));
     LBK_TRY(lbk_graph_fuse(graph));
-    return net->role->params.recompute ? lbk_graph_recompute(graph) : LBK_OK;
+    if (net->role->params.recompute)
+        LBK_TRY(lbk_graph_recompute(graph));
+    return graph->storage == LBK_F32 ? LBK_OK : lbk_graph_store(graph, own);
 }
 
 lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment, const lbk_role *role,
@@ -295,6 +306,8 @@ static lbk_status compile(lbk_network *net) {
     lbk_plan_options options = {.profile = true};
     LBK_TRY(lbk_weights_create(net->train ? net->train : net->eval, net->device, net->train != NULL, &net->weights));
     if (net->train) {
+        if (net->train->storage != LBK_F32)
+            LBK_TRY(role_context(net, lbk_context(lbk_half_check(net->device, net->train->storage), "storage")));
         LBK_TRY(lbk_plan_create(net->train, net->weights, net->device, &options, &net->train_plan));
         LBK_TRY(append_optimizer(net));
         LBK_TRY(lbk_plan_warm_up(net->train_plan));

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "tensor/half.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,36 +25,6 @@ struct lbk_teacher_cache {
     unsigned char *scratch;   /* a record under way */
     uint32_t *order;          /* [floats of the logits]: for `top` */
 };
-
-/* ---- Half precision ---- */
-
-uint16_t lbk_half_from_float(float number) {
-    uint32_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    uint32_t sign = bits >> 16 & 0x8000u, size = bits & 0x7fffffffu;
-    if (size >= 0x7f800000u) /* infinite, or not a number */
-        return (uint16_t)(sign | 0x7c00u | (size > 0x7f800000u ? 0x200u : 0));
-    if (size >= 0x477ff000u) /* rounds beyond 65504 */
-        return (uint16_t)(sign | 0x7c00u);
-    if (size < 0x38800000u) { /* subnormal: as many units of 2^-24 */
-        float units = fabsf(number) * 16777216.0f;
-        return (uint16_t)(sign | (uint32_t)nearbyintf(units));
-    }
-    uint32_t rounded = size + 0xfffu + (size >> 13 & 1u); /* may carry into the exponent, as it should */
-    return (uint16_t)(sign | (rounded - 0x38000000u) >> 13);
-}
-
-float lbk_half_to_float(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 31u, fraction = half & 0x3ffu, bits;
-    float number;
-    if (exponent == 0) {
-        number = (float)fraction * 5.9604644775390625e-8f; /* 2^-24 */
-        return sign ? -number : number;
-    }
-    bits = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | fraction << 13;
-    memcpy(&number, &bits, sizeof number);
-    return number;
-}
 
 /* ---- Records ---- */
 
@@ -140,7 +111,7 @@ static void encode(const lbk_teacher_cache *c, int tensor, const float *row, uns
         memcpy(out, row, count * sizeof *row);
     } else {
         for (size_t i = 0; i < count; i++) {
-            uint16_t half = lbk_half_from_float(row[i]);
+            uint16_t half = lbk_half_from_float(LBK_F16, row[i]);
             memcpy(out + i * sizeof half, &half, sizeof half);
         }
     }
@@ -156,7 +127,7 @@ static void decode(const lbk_cache_layout *l, int tensor, const unsigned char *i
         for (size_t i = 0; i < count; i++) {
             uint16_t half;
             memcpy(&half, in + i * sizeof half, sizeof half);
-            row[i] = lbk_half_to_float(half);
+            row[i] = lbk_half_to_float(LBK_F16, half);
         }
     }
 }

@@ -40,8 +40,4 @@ lbk_status lbk_teacher_cache_write(lbk_teacher_cache *cache, const lbk_batch *ba
 /* Bytes the records of all samples and epochs take. */
 uint64_t lbk_teacher_cache_bytes(const lbk_teacher_cache *cache);
 
-/* Half precision and back, rounded to the nearest, ties to even; too large becomes infinite. IEEE 754 binary16. */
-uint16_t lbk_half_from_float(float number);
-float lbk_half_to_float(uint16_t half);
-
 #endif

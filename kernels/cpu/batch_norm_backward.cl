@@ -6,13 +6,14 @@
 #define PLAIN 0
 #define RELU 1     /* sign of the output from x */
 #define ADD_RELU 2 /* sign from y; g is also written out */
+#define Y_RELU 3   /* sign from y */
 
 static float16 gradient(__global const float *dy, __global const float *y, float16 d, float16 scale, float16 bias,
                         int mode) {
     float16 g = vload16(0, dy);
     if (mode == RELU)
         g = select((float16)(0.0f), g, fma(d, scale, bias) > 0.0f);
-    if (mode == ADD_RELU)
+    if (mode == ADD_RELU || mode == Y_RELU)
         g = select((float16)(0.0f), g, vload16(0, y) > 0.0f);
     return g;
 }
@@ -25,10 +26,10 @@ static void tail_sums(__global const float *dy, __global const float *x, __globa
         float g = dy[start + i], d = x[start + i] - table[i];
         if (mode == RELU)
             g = fma(d, table[lanes + i], table[2 * lanes + i]) > 0.0f ? g : 0.0f;
-        if (mode == ADD_RELU) {
+        if (mode == ADD_RELU || mode == Y_RELU)
             g = y[start + i] > 0.0f ? g : 0.0f;
+        if (mode == ADD_RELU)
             g_out[start + i] = g;
-        }
         partial[i] = g;
         partial[plane + i] = g * d;
     }
@@ -87,6 +88,13 @@ sums_add_relu(__global const float *dy, __global const float *x, __global const 
     block_sums(dy, x, y, table, g_out, partial, channels, lanes, supers, blocks, full, tail, ADD_RELU);
 }
 
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+sums_y_relu(__global const float *dy, __global const float *x, __global const float *y, __global const float *table,
+            __global float *g_out, __global float *partial, int channels, int lanes, int supers, int blocks, int full,
+            int tail) {
+    block_sums(dy, x, y, table, g_out, partial, channels, lanes, supers, blocks, full, tail, Y_RELU);
+}
+
 /* Work-item per 16 channels; vectors beyond the last channel read scratch that is allocated and are dropped. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 finish(__global const float *partial, __global const float *spread, __global float *dweight, __global float *dbias,
@@ -118,16 +126,16 @@ finish(__global const float *partial, __global const float *spread, __global flo
     }
 }
 
-static void apply_block(__global const float *g_in, __global const float *x, __global const float *table,
-                        __global float *dx, int channels, int lanes, int supers, int blocks, int full, int tail,
-                        int mode) {
+static void apply_block(__global const float *g_in, __global const float *x, __global const float *y,
+                        __global const float *table, __global float *dx, int channels, int lanes, int supers,
+                        int blocks, int full, int tail, int mode) {
     int block = (int)get_group_id(0), end = min((block + 1) * full, supers);
     for (int i = block * full; i < end; i++)
         for (int t = 0; t < lanes; t += 16) {
             size_t at = (size_t)i * lanes + t;
             __global const float *m = table + t;
             float16 d = vload16(0, x + at) - vload16(0, m), scale = vload16(0, m + lanes);
-            float16 g = gradient(g_in + at, g_in + at, d, scale, vload16(0, m + 2 * lanes), mode);
+            float16 g = gradient(g_in + at, y + at, d, scale, vload16(0, m + 2 * lanes), mode);
             vstore16(scale * (g - vload16(0, m + 3 * lanes) - d * vload16(0, m + 4 * lanes)), 0, dx + at);
         }
     for (int i = 0; block == blocks - 1 && i < tail * channels; i++) {
@@ -135,6 +143,8 @@ static void apply_block(__global const float *g_in, __global const float *x, __g
         float g = g_in[at], d = x[at] - table[i], scale = table[lanes + i];
         if (mode == RELU)
             g = fma(d, scale, table[2 * lanes + i]) > 0.0f ? g : 0.0f;
+        if (mode == Y_RELU)
+            g = y[at] > 0.0f ? g : 0.0f;
         dx[at] = scale * (g - table[3 * lanes + i] - d * table[4 * lanes + i]);
     }
 }
@@ -142,11 +152,17 @@ static void apply_block(__global const float *g_in, __global const float *x, __g
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 apply(__global const float *g_in, __global const float *x, __global const float *table, __global float *dx,
       int channels, int lanes, int supers, int blocks, int full, int tail) {
-    apply_block(g_in, x, table, dx, channels, lanes, supers, blocks, full, tail, PLAIN);
+    apply_block(g_in, x, x, table, dx, channels, lanes, supers, blocks, full, tail, PLAIN);
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 apply_relu(__global const float *g_in, __global const float *x, __global const float *table, __global float *dx,
            int channels, int lanes, int supers, int blocks, int full, int tail) {
-    apply_block(g_in, x, table, dx, channels, lanes, supers, blocks, full, tail, RELU);
+    apply_block(g_in, x, x, table, dx, channels, lanes, supers, blocks, full, tail, RELU);
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+apply_y_relu(__global const float *g_in, __global const float *x, __global const float *y, __global const float *table,
+             __global float *dx, int channels, int lanes, int supers, int blocks, int full, int tail) {
+    apply_block(g_in, x, y, table, dx, channels, lanes, supers, blocks, full, tail, Y_RELU);
 }

@@ -8,6 +8,7 @@
 #define PLAIN 0
 #define RELU 1     /* sign from x */
 #define ADD_RELU 2 /* sign from y; g is also written out: it is the addend's gradient */
+#define Y_RELU 3   /* sign from y: that of an x which has been rounded may differ */
 
 static void block_sums(__global const float *dy, __global const float *x, __global const float *y,
                        __global const float *table, __global float *g_out, __global float *partial, int rows,
@@ -22,10 +23,10 @@ static void block_sums(__global const float *dy, __global const float *x, __glob
         float g = dy[i], d = x[i] - mean;
         if (mode == RELU)
             g = fma(d, scale, bias) > 0.0f ? g : 0.0f;
-        if (mode == ADD_RELU) {
+        if (mode == ADD_RELU || mode == Y_RELU)
             g = y[i] > 0.0f ? g : 0.0f;
+        if (mode == ADD_RELU)
             g_out[i] = g;
-        }
         sum += g;
         dot += g * d;
     }
@@ -50,6 +51,12 @@ __kernel void sums_add_relu(__global const float *dy, __global const float *x, _
                             __global const float *table, __global float *g_out, __global float *partial, int rows,
                             int channels, int full, int blocks) {
     block_sums(dy, x, y, table, g_out, partial, rows, channels, full, blocks, ADD_RELU);
+}
+
+__kernel void sums_y_relu(__global const float *dy, __global const float *x, __global const float *y,
+                          __global const float *table, __global float *g_out, __global float *partial, int rows,
+                          int channels, int full, int blocks) {
+    block_sums(dy, x, y, table, g_out, partial, rows, channels, full, blocks, Y_RELU);
 }
 
 /* Work-item per channel; runs of 32 as in the forward pass. training 0: the statistics were constants. */
@@ -79,8 +86,8 @@ __kernel void finish(__global const float *partial, __global const float *spread
     }
 }
 
-static void apply_rows(__global const float *g_in, __global const float *x, __global const float *table,
-                       __global float *dx, int rows, int channels, int relu) {
+static void apply_rows(__global const float *g_in, __global const float *x, __global const float *y,
+                       __global const float *table, __global float *dx, int rows, int channels, int mode) {
     int c = (int)get_global_id(0);
     if (c >= channels)
         return;
@@ -89,8 +96,10 @@ static void apply_rows(__global const float *g_in, __global const float *x, __gl
     for (int row = (int)get_global_id(1); row < rows; row += (int)get_global_size(1)) {
         size_t i = (size_t)row * channels + c;
         float g = g_in[i], d = x[i] - mean;
-        if (relu)
+        if (mode == RELU)
             g = fma(d, scale, bias) > 0.0f ? g : 0.0f;
+        if (mode == Y_RELU)
+            g = y[i] > 0.0f ? g : 0.0f;
         dx[i] = scale * (g - middle - d * slope);
     }
 }
@@ -98,11 +107,17 @@ static void apply_rows(__global const float *g_in, __global const float *x, __gl
 /* dx = scale * (g - mean(g) - (x - mean) * slope). Work-item (channel, first row). dx may be g_in. */
 __kernel void apply(__global const float *g_in, __global const float *x, __global const float *table,
                     __global float *dx, int rows, int channels) {
-    apply_rows(g_in, x, table, dx, rows, channels, 0);
+    apply_rows(g_in, x, x, table, dx, rows, channels, PLAIN);
 }
 
 /* The same from dy, with the sign of the output found from x. */
 __kernel void apply_relu(__global const float *g_in, __global const float *x, __global const float *table,
                          __global float *dx, int rows, int channels) {
-    apply_rows(g_in, x, table, dx, rows, channels, 1);
+    apply_rows(g_in, x, x, table, dx, rows, channels, RELU);
+}
+
+/* The same with the sign of y. */
+__kernel void apply_y_relu(__global const float *g_in, __global const float *x, __global const float *y,
+                           __global const float *table, __global float *dx, int rows, int channels) {
+    apply_rows(g_in, x, y, table, dx, rows, channels, Y_RELU);
 }

@@ -8,6 +8,7 @@
 #define PLAIN 0
 #define RELU 1
 #define ADD_RELU 2
+#define Y_RELU 3
 
 /* One level of a tree after another over `count` strands that lie `width` apart. Every work-item must come here. */
 static void tree(__local float *sums, __local float *dots, int me, int strand, int count, int width) {
@@ -36,10 +37,10 @@ __kernel void sums(__global const float *dy, __global const float *x, __global c
         float g = dy[i], d = x[i] - mean;
         if (mode == RELU)
             g = fma(d, scale, bias) > 0.0f ? g : 0.0f;
-        if (mode == ADD_RELU) {
+        if (mode == ADD_RELU || mode == Y_RELU)
             g = y[i] > 0.0f ? g : 0.0f;
+        if (mode == ADD_RELU)
             g_out[i] = g;
-        }
         sum += g;
         dot += g * d;
     }

@@ -33,10 +33,6 @@ static void must(lbk_status status, const check *c) {
                  lbk_error_message());
 }
 
-static bool is_integer(const check *c, int i) {
-    return c->op->integers >> i & 1u;
-}
-
 /* Whether the op is to have a derivative with respect to input i. */
 static bool is_checked(const check *c, int i) {
     unsigned without = c->op->integers | c->op->scalars | c->op->updates | c->op->detached;
@@ -53,9 +49,7 @@ static void declare(check *c) {
         snprintf(name, sizeof name, "input%d", i);
         c->input[i] = LBK_NONE;
         if (c->example->input[i].rank >= 0)
-            must(lbk_graph_input(c->graph, name, is_integer(c, i) ? LBK_I32 : LBK_F32, c->example->input[i],
-                                 &c->input[i]),
-                 c);
+            must(lbk_graph_input(c->graph, name, lbk_op_input_dtype(c->op, i), c->example->input[i], &c->input[i]), c);
     }
     must(lbk_graph_node(c->graph, c->op, "checked", c->params, c->input_count, c->input, c->output), c);
     c->output_count = c->graph->nodes[0].output_count;

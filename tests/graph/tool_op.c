@@ -45,7 +45,7 @@ static lbk_status graph_fill(tool *t, const char *params, char **shapes) {
         if (strcmp(shapes[i], "-") == 0)
             continue;
         LBK_TRY(shape_parse(shapes[i], &shape));
-        LBK_TRY(lbk_graph_input(t->graph, name, t->op->integers >> i & 1u ? LBK_I32 : LBK_F32, shape, &in[i]));
+        LBK_TRY(lbk_graph_input(t->graph, name, lbk_op_input_dtype(t->op, i), shape, &in[i]));
     }
     LBK_TRY(lbk_graph_node(t->graph, t->op, "op", t->params, t->input_count, in, t->output));
     t->output_count = t->graph->nodes[0].output_count;

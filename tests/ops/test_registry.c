@@ -47,7 +47,7 @@ Test(registry, examples_are_accepted) {
             cr_assert(lbk_arena_alloc(&arena, (*op)->params_size + 1, &params) == LBK_OK);
             cr_expect(lbk_op_params_parse(*op, example->params, &arena, params) == LBK_OK, "%s", lbk_error_message());
             for (int k = 0; k < example->input_count; k++)
-                inputs[k] = (lbk_tensor_desc){(*op)->integers >> k & 1 ? LBK_I32 : LBK_F32, example->input[k]};
+                inputs[k] = (lbk_tensor_desc){lbk_op_input_dtype(*op, k), example->input[k]};
             lbk_infer infer = {.params = params, .input_count = example->input_count, .input = inputs};
             cr_expect(lbk_op_infer(*op, &infer) == LBK_OK, "%s", lbk_error_message());
             cr_expect(infer.output_count >= 1 && infer.output_count <= LBK_MAX_OUTPUTS);

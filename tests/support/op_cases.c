@@ -61,7 +61,7 @@ static lbk_status case_infer(const op_case *c, lbk_arena *arena, bool *small) {
         LBK_TRY(lbk_arena_alloc(arena, c->op->params_size, &params));
     LBK_TRY(lbk_op_params_parse(c->op, c->params, arena, params));
     for (int i = 0; i < c->input_count; i++) {
-        inputs[i] = (lbk_tensor_desc){c->op->integers >> i & 1 ? LBK_I32 : LBK_F32, c->input[i]};
+        inputs[i] = (lbk_tensor_desc){lbk_op_input_dtype(c->op, i), c->input[i]};
         *small = *small && is_small(&inputs[i]);
     }
     infer.params = params;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "tensor/half.h"
 
 #include <clblast_c.h>
 #include <math.h>
@@ -35,6 +36,12 @@ typedef struct runner {
     op_result *result;
 } runner;
 
+static void paint(void *memory, size_t bytes) {
+    static const uint32_t bits = GUARD_BITS;
+    for (size_t i = 0; i < bytes; i += 4)
+        memcpy((char *)memory + i, &bits, bytes - i < 4 ? bytes - i : 4);
+}
+
 static lbk_status slot_create(runner *r, slot *s, size_t bytes) {
     size_t align = r->device->info.caps.align_bytes;
     s->used = true;
@@ -42,8 +49,7 @@ static lbk_status slot_create(runner *r, slot *s, size_t bytes) {
     s->guard = align > GUARD ? align : GUARD;
     LBK_TRY(lbk_arena_alloc(&r->arena, bytes, &s->start));
     LBK_TRY(lbk_arena_alloc(&r->arena, bytes, &s->got));
-    for (size_t i = 0; i < bytes / 4; i++)
-        s->start[i] = GUARD_BITS;
+    paint(s->start, bytes);
     LBK_TRY(lbk_buffer_create(r->device, bytes + 2 * s->guard, &s->parent));
     return lbk_buffer_view(s->parent, s->guard, bytes, &s->view);
 }
@@ -51,11 +57,10 @@ static lbk_status slot_create(runner *r, slot *s, size_t bytes) {
 /* Guards and contents as before the run. */
 static lbk_status slot_fill(runner *r, slot *s) {
     size_t total = s->bytes + 2 * s->guard;
-    uint32_t *all;
+    char *all;
     LBK_TRY(lbk_calloc(total, 1, &all));
-    for (size_t i = 0; i < total / 4; i++)
-        all[i] = GUARD_BITS;
-    memcpy((char *)all + s->guard, s->start, s->bytes);
+    paint(all, total);
+    memcpy(all + s->guard, s->start, s->bytes);
     lbk_status status = lbk_buffer_write(r->device, s->parent, 0, all, total);
     free(all);
     return status;
@@ -64,16 +69,29 @@ static lbk_status slot_fill(runner *r, slot *s) {
 /* Reads the contents back; *intact is false when a guard was written to. */
 static lbk_status slot_read(runner *r, slot *s, bool *intact) {
     size_t total = s->bytes + 2 * s->guard;
-    uint32_t *all;
-    LBK_TRY(lbk_calloc(total, 1, &all));
+    char *all, *painted;
+    LBK_TRY(lbk_calloc(2 * total, 1, &all));
+    painted = all + total;
     lbk_status status = lbk_buffer_read(r->device, s->parent, 0, all, total);
-    *intact = true;
-    for (size_t i = 0; i < total / 4; i++)
-        if ((i < s->guard / 4 || i >= (s->guard + s->bytes) / 4) && all[i] != GUARD_BITS)
-            *intact = false;
-    memcpy(s->got, (char *)all + s->guard, s->bytes);
+    memcpy(s->got, all + s->guard, s->bytes);
+    paint(painted, total);
+    memcpy(painted + s->guard, s->got, s->bytes);
+    *intact = memcmp(all, painted, total) == 0;
     free(all);
     return status;
+}
+
+static double number_at(const void *bits, lbk_dtype dtype, size_t i) {
+    const char *at = (const char *)bits + i * lbk_dtype_size(dtype);
+    float real;
+    int32_t whole;
+    uint16_t half;
+    memcpy(&half, at, sizeof half);
+    if (dtype == LBK_F16 || dtype == LBK_BF16)
+        return lbk_half_to_float(dtype, half);
+    memcpy(&real, at, sizeof real);
+    memcpy(&whole, at, sizeof whole);
+    return dtype == LBK_I32 ? whole : real;
 }
 
 /* The numbers of input i, as exact floats. */
@@ -83,10 +101,12 @@ static lbk_status input_draw(runner *r, int i, uint64_t seed) {
     lbk_rng rng;
     lbk_rng_init(&rng, seed, LBK_RNG_TEST, 0, (uint64_t)i);
     LBK_TRY(slot_create(r, s, lbk_tensor_bytes(&r->inputs[i])));
-    LBK_TRY(lbk_arena_alloc(&r->arena, s->bytes * 2, &s->expected));
+    lbk_dtype dtype = r->inputs[i].dtype;
+    size_t count = (size_t)lbk_shape_count(&r->inputs[i].shape), size = lbk_dtype_size(dtype);
+    LBK_TRY(lbk_arena_alloc(&r->arena, count * sizeof *s->expected, &s->expected));
     bool own = c->low_of[i] != 0 || c->high_of[i] != 0, common = c->low != 0 || c->high != 0;
     double low = own ? c->low_of[i] : common ? c->low : -1, high = own ? c->high_of[i] : common ? c->high : 1;
-    for (size_t k = 0; k < s->bytes / 4; k++) {
+    for (size_t k = 0; k < count; k++) {
         int whole = c->integer_from;
         float real = low == high ? (float)low : (float)(low + (high - low) * lbk_rng_uniform(&rng));
         if (c->given[i])
@@ -95,9 +115,13 @@ static lbk_status input_draw(runner *r, int i, uint64_t seed) {
             whole += (int)lbk_rng_below(&rng, (uint32_t)(c->integer_below - c->integer_from));
         if (c->some_nan && lbk_rng_below(&rng, 8) == 0)
             real = NAN;
-        bool integer = r->inputs[i].dtype == LBK_I32;
-        memcpy(&s->start[k], integer ? (void *)&whole : (void *)&real, 4);
-        s->expected[k] = integer ? whole : real;
+        uint16_t half = size == 2 ? lbk_half_from_float(dtype, real) : 0;
+        memcpy((char *)s->start + k * size,
+               dtype == LBK_I32 ? (void *)&whole
+               : size == 2      ? (void *)&half
+                                : (void *)&real,
+               size);
+        s->expected[k] = number_at(s->start, dtype, k);
     }
     return LBK_OK;
 }
@@ -108,7 +132,7 @@ static lbk_status case_prepare(runner *r, uint64_t seed) {
         LBK_TRY(lbk_arena_alloc(&r->arena, op->params_size, &r->params));
     LBK_TRY(lbk_op_params_parse(op, r->c->params, &r->arena, r->params));
     for (int i = 0; i < r->c->input_count; i++)
-        r->inputs[i] = (lbk_tensor_desc){op->integers >> i & 1 ? LBK_I32 : LBK_F32, r->c->input[i]};
+        r->inputs[i] = (lbk_tensor_desc){lbk_op_input_dtype(op, i), r->c->input[i]};
     r->infer = (lbk_infer){.params = r->params, .input_count = r->c->input_count, .input = r->inputs};
     LBK_TRY(lbk_op_infer(op, &r->infer));
     for (int i = 0; i < r->c->input_count; i++)
@@ -116,7 +140,8 @@ static lbk_status case_prepare(runner *r, uint64_t seed) {
             LBK_TRY(input_draw(r, i, seed));
     for (int i = 0; i < r->infer.output_count; i++) {
         LBK_TRY(slot_create(r, &r->out[i], lbk_tensor_bytes(&r->infer.output[i])));
-        LBK_TRY(lbk_arena_alloc(&r->arena, r->out[i].bytes * 2, &r->out[i].expected));
+        size_t count = (size_t)lbk_shape_count(&r->infer.output[i].shape);
+        LBK_TRY(lbk_arena_alloc(&r->arena, count * sizeof(double), &r->out[i].expected));
     }
     return LBK_OK;
 }
@@ -244,24 +269,21 @@ static double largest(const double *numbers, size_t count) {
     return most;
 }
 
-/* A NaN must have been computed: that of the guards says that nobody wrote. */
-static bool is_same_limit(double expected, double got, uint32_t bits) {
-    return isnan(expected) ? isnan(got) && bits != GUARD_BITS : got == expected;
+/* A NaN must have been computed: that of the guards says that nobody wrote. A half of one says so nowhere; that of every
+ * other element is a number. */
+static bool is_same_limit(double expected, double got, const slot *s, lbk_dtype dtype, size_t i) {
+    return isnan(expected) ? isnan(got) && (lbk_dtype_size(dtype) < 4 || s->got[i] != GUARD_BITS) : got == expected;
 }
 
 static void compare(runner *r, const char *what, int index, const slot *s, const lbk_tensor_desc *desc, double scale) {
-    size_t count = s->bytes / 4;
+    size_t count = (size_t)lbk_shape_count(&desc->shape);
     double bound = 2e-5 * largest(s->expected, count) + 1e-7 * fmax(1, scale);
     for (size_t i = 0; i < count; i++) {
-        float real;
-        int32_t whole;
-        memcpy(&real, &s->got[i], 4);
-        memcpy(&whole, &s->got[i], 4);
-        double got = desc->dtype == LBK_I32 ? whole : real, error = fabs(got - s->expected[i]);
-        double allowed = desc->dtype == LBK_I32 ? 0 : bound;
-        if (!isfinite((float)s->expected[i]) && is_same_limit((float)s->expected[i], got, s->got[i]))
+        double got = number_at(s->got, desc->dtype, i), error = fabs(got - s->expected[i]);
+        double allowed = desc->dtype == LBK_F32 ? bound : 0; /* rounding to a half is exact, of equal numbers */
+        if (!isfinite((float)s->expected[i]) && is_same_limit((float)s->expected[i], got, s, desc->dtype, i))
             continue;
-        if (r->c->each)
+        if (r->c->each && desc->dtype == LBK_F32)
             allowed = bound = 2e-5 * fabs(s->expected[i]) + 1e-6;
         if (desc->dtype == LBK_F32 && error / bound > r->result->worst)
             r->result->worst = error / bound;
@@ -335,7 +357,7 @@ lbk_status op_runner_run(lbk_device *device, const op_case *c, uint64_t seed, op
     LBK_GOTO(case_prepare(&r, seed));
     for (int i = 0; i < c->input_count; i++)
         if (r.in[i].used && r.inputs[i].dtype == LBK_F32)
-            scale = fmax(scale, largest(r.in[i].expected, r.in[i].bytes / 4));
+            scale = fmax(scale, largest(r.in[i].expected, (size_t)lbk_shape_count(&r.inputs[i].shape)));
     reference_run(&r);
     LBK_GOTO(calls_prepare(&r));
     LBK_GOTO(run_once(&r));

@@ -7,7 +7,11 @@ Test(tensor, dtypes) {
     cr_expect_eq(lbk_dtype_size(LBK_F32), 4);
     cr_expect_eq(lbk_dtype_size(LBK_I32), 4);
     cr_expect_eq(lbk_dtype_size(LBK_I64), 8);
+    cr_expect_eq(lbk_dtype_size(LBK_F16), 2);
+    cr_expect_eq(lbk_dtype_size(LBK_BF16), 2);
     cr_expect_str_eq(lbk_dtype_name(LBK_F32), "F32");
+    cr_expect_str_eq(lbk_dtype_name(LBK_F16), "F16");
+    cr_expect_str_eq(lbk_dtype_name(LBK_BF16), "BF16");
     cr_expect_str_eq(lbk_dtype_name(LBK_I32), "I32");
     cr_expect_str_eq(lbk_dtype_name(LBK_I64), "I64");
 }

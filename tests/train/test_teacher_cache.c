@@ -5,7 +5,6 @@
 #include "train/teacher_cache.h"
 
 #include <fcntl.h>
-#include <float.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -13,27 +12,6 @@ TestSuite(teacher_cache, .init = little_enter, .fini = little_leave, .timeout = 
 
 static void must(lbk_status status) {
     cr_assert_eq(status, LBK_OK, "%s", lbk_error_message());
-}
-
-/* Every half there is comes back; between two of them the nearer one, and the even one from the middle. */
-Test(teacher_cache, half_precision) {
-    for (uint32_t h = 0; h < 0x10000; h++) {
-        float x = lbk_half_to_float((uint16_t)h);
-        if (isnan(x)) {
-            cr_assert(isnan(lbk_half_to_float(lbk_half_from_float(x))));
-            continue;
-        }
-        cr_assert_eq(lbk_half_from_float(x), h, "%04x", h);
-        if ((h & 0x7fff) >= 0x7bff) /* the next one is infinite */
-            continue;
-        float next = lbk_half_to_float((uint16_t)(h + 1)), middle = (float)(0.5 * ((double)x + (double)next));
-        cr_assert_eq(lbk_half_from_float(middle), h & 1 ? h + 1 : h, "the middle behind %04x", h);
-        cr_assert_eq(lbk_half_from_float(nextafterf(middle, x)), h);
-        cr_assert_eq(lbk_half_from_float(nextafterf(middle, next)), h + 1);
-    }
-    cr_assert_eq(lbk_half_from_float(65519.996f), 0x7bff);
-    cr_assert_eq(lbk_half_from_float(65520.0f), 0x7c00);
-    cr_assert_eq(lbk_half_from_float(-FLT_MAX), 0xfc00);
 }
 
 enum { BATCH = 3, LOGITS = 5, TAP = 7 };

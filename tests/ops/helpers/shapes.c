@@ -12,7 +12,7 @@ static lbk_status infer(const shapes *c, lbk_arena *arena, lbk_infer *out) {
     *out = (lbk_infer){.params = params, .input = inputs};
     while (out->input_count < LBK_MAX_INPUTS && c->input[out->input_count].rank != 0) {
         int i = out->input_count++;
-        inputs[i] = (lbk_tensor_desc){op->integers >> i & 1u ? LBK_I32 : LBK_F32, c->input[i]};
+        inputs[i] = (lbk_tensor_desc){lbk_op_input_dtype(op, i), c->input[i]};
     }
     return lbk_op_infer(op, out);
 }
