@@ -302,7 +302,10 @@ lbk_status lbk_program_build(lbk_target *target, const char *file, const char *o
     context->stats.seconds += lbk_clock_since(start);
     pthread_mutex_unlock(&context->lock);
     lbk_log(LBK_LOG_DEBUG, "program %s, options \"%s\": %s in %.3f s", file, options,
-            stats.built ? "compiled" : status == LBK_OK ? "loaded" : "failed", lbk_clock_since(start));
+            stats.built        ? "compiled"
+            : status == LBK_OK ? "loaded"
+                               : "failed",
+            lbk_clock_since(start));
     return lbk_context(status, "kernel file %s, options \"%s\", device %s (%s)", file, options, target->label,
                        target->info.name);
 }

@@ -54,14 +54,15 @@ static void build(rig *r, const char *text) {
     must(lbk_objective_bind(&r->objective, &own, &their, &bindings));
     must(lbk_objective_bind(&r->objective, &own, NULL, &own_bindings));
     cr_assert_eq(bindings.carried_count, 1, "kd reads the logits alone");
-    const lbk_site site = {.graph = r->graph,
-                           .student = &built,
-                           .x = LBK_NONE,
-                           .targets = {label, LBK_NONE, LBK_NONE},
-                           .samples = LBK_NONE,
-                           .own = &own_bindings,
-                           .teacher_count = 1,
-                           .teacher = {{.name = "", .head = "", .share = 1, .bindings = &bindings, .carried = &target}}};
+    const lbk_site site = {
+        .graph = r->graph,
+        .student = &built,
+        .x = LBK_NONE,
+        .targets = {label, LBK_NONE, LBK_NONE},
+        .samples = LBK_NONE,
+        .own = &own_bindings,
+        .teacher_count = 1,
+        .teacher = {{.name = "", .head = "", .share = 1, .bindings = &bindings, .carried = &target}}};
     must(lbk_objective_build(&r->objective, &site, &r->loss));
     must(lbk_graph_differentiate(r->graph, r->loss.total, &r->student, 1, &r->gradient));
     cr_assert_leq(r->graph->value_count, MAX_VALUES);

@@ -55,13 +55,13 @@ Test(storage, x) {
     double worst;
     little_write("resnet.ini", resnet_text);
     step("exact", "student.storage=float32", NULL, &exact);
-    static const char *const s[] = {"student.storage=float16","student.storage=bfloat16"};
+    static const char *const s[] = {"student.storage=float16", "student.storage=bfloat16"};
     static const char *const r[] = {NULL, "student.recompute=yes"};
     for (int i = 0; i < 4; i++) {
         char name[8] = {'a' + i, 0};
-        step(name, s[i%2], r[i/2], &file);
+        step(name, s[i % 2], r[i / 2], &file);
         double all = distance(&exact, &file, &worst);
-        fprintf(stderr, "%d all %g u, worst %g u\n", i, all * (i%2?256:2048), worst * (i%2?256:2048));
+        fprintf(stderr, "%d all %g u, worst %g u\n", i, all * (i % 2 ? 256 : 2048), worst * (i % 2 ? 256 : 2048));
         lbk_st_close(&file);
     }
     lbk_st_close(&exact);
