@@ -127,6 +127,11 @@ static cl_mem buffer_of(const lbk_weights *w, const lbk_weights_entry *e) {
 
 lbk_status lbk_weights_initialize(lbk_weights *w, uint64_t seed) {
     w->counter = 0;
+    /* A plan's warm-up ran an optimiser with whatever learning rate there was over the padding, too. */
+    LBK_TRY(lbk_buffer_zero(w->device, w->params, w->param_bytes));
+    LBK_TRY(lbk_buffer_zero(w->device, w->states, w->state_bytes));
+    if (w->grads)
+        LBK_TRY(lbk_buffer_zero(w->device, w->grads, w->param_bytes));
     for (size_t i = 0; i < w->count; i++) {
         const lbk_weights_entry *e = &w->entries[i];
         size_t count = (size_t)lbk_shape_count(&e->shape);
