@@ -9,8 +9,10 @@
 #define LOG_CHARACTERS 4000
 /* Some drivers compile a program once more to give its binary (PoCL: every kernel of it, for any work-group size), and
  * some keep a cache of their own, from which compiling takes next to no time. An entry of ours is worth nothing there: none
- * is stored for a program that was compiled faster than this, nor after one that took longer to store than to compile. */
+ * is stored for a program that was compiled in less than STORE_LEAST_SECONDS, nor after one whose storing took more than
+ * STORE_SHARE of its compiling. */
 #define STORE_LEAST_SECONDS 0.1
+#define STORE_SHARE 0.2
 #define STD_OPTION "-cl-std=CL1.2 "
 
 /* One call of the compiler. */
@@ -199,15 +201,16 @@ out:
     return status;
 }
 
-/* $LIMBECK_STORE, else by what it costs. */
-static bool store_wanted(lbk_device_context *context, double compiled) {
+/* $LIMBECK_STORE, else by what it costs: one at a time, until one was dear. */
+static bool store_begins(lbk_device_context *context, double compiled) {
     const char *wish = getenv("LIMBECK_STORE");
     if (wish && *wish)
         return strcmp(wish, "off") != 0;
     pthread_mutex_lock(&context->lock);
-    bool cheap = !context->storing_is_dear;
+    bool wanted = !context->store_held && compiled >= STORE_LEAST_SECONDS;
+    context->store_held = context->store_held || wanted;
     pthread_mutex_unlock(&context->lock);
-    return cheap && compiled >= STORE_LEAST_SECONDS;
+    return wanted;
 }
 
 static lbk_status store(lbk_target *target, const char *folder, const lbk_cache_key *key, double compiled,
@@ -218,11 +221,9 @@ static lbk_status store(lbk_target *target, const char *folder, const lbk_cache_
     if (status == LBK_OK)
         status = lbk_cache_store(folder, key, &binary);
     free(binary.bytes);
-    if (lbk_clock_since(start) > compiled) {
-        pthread_mutex_lock(&target->context->lock);
-        target->context->storing_is_dear = true;
-        pthread_mutex_unlock(&target->context->lock);
-    }
+    pthread_mutex_lock(&target->context->lock);
+    target->context->store_held = lbk_clock_since(start) > STORE_SHARE * compiled;
+    pthread_mutex_unlock(&target->context->lock);
     return status;
 }
 
@@ -259,7 +260,7 @@ static lbk_status load_or_compile(lbk_target *target, const lbk_cache_key *key, 
     double compiled = lbk_clock_since(start);
     if (status == LBK_OK) {
         stats->built++;
-        bool keep = folder && store_wanted(target->context, compiled);
+        bool keep = folder && store_begins(target->context, compiled);
         if (keep && store(target, folder, key, compiled, *out) != LBK_OK)
             log_cache("; the program is not kept");
     }
