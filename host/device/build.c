@@ -7,12 +7,12 @@
 #include <string.h>
 
 #define LOG_CHARACTERS 4000
-/* Some drivers compile a program once more to give its binary (PoCL: every kernel of it, for any work-group size) and
- * keep a cache of their own, so that there an entry pays only after some ten loads. What is spent on storing is
- * therefore held to this share of compiling, beyond a first while: where binaries are cheap all are stored, elsewhere a
- * few each run, and the cache fills over the runs. */
+/* Some drivers compile a program once more to give its binary (PoCL: every kernel of it, for any work-group size), and
+ * some keep a cache of their own, from which compiling takes next to no time. An entry of ours is worth nothing there: none
+ * is stored for a program that was compiled in less than STORE_LEAST_SECONDS, nor after one whose storing took more than
+ * STORE_SHARE of its compiling. */
+#define STORE_LEAST_SECONDS 0.1
 #define STORE_SHARE 0.2
-#define STORE_FREE_SECONDS 0.1
 #define STD_OPTION "-cl-std=CL1.2 "
 
 /* One call of the compiler. */
@@ -201,29 +201,29 @@ out:
     return status;
 }
 
-/* Adds to the context's account of time and tells whether more may be spent on storing. */
-static bool account(lbk_device_context *context, double compiled, double stored) {
-    pthread_mutex_lock(&context->lock);
-    context->compile_seconds += compiled;
-    context->store_seconds += stored;
-    bool within = context->store_seconds <= STORE_FREE_SECONDS + STORE_SHARE * context->compile_seconds;
-    pthread_mutex_unlock(&context->lock);
-    return within;
-}
-
-static bool storing_wanted(void) {
+/* $LIMBECK_STORE, else by what it costs: one at a time, until one was dear. */
+static bool store_begins(lbk_device_context *context, double compiled) {
     const char *wish = getenv("LIMBECK_STORE");
-    return !wish || strcmp(wish, "off") != 0;
+    if (wish && *wish)
+        return strcmp(wish, "off") != 0;
+    pthread_mutex_lock(&context->lock);
+    bool wanted = !context->store_held && compiled >= STORE_LEAST_SECONDS;
+    context->store_held = context->store_held || wanted;
+    pthread_mutex_unlock(&context->lock);
+    return wanted;
 }
 
-static lbk_status store(lbk_target *target, const char *folder, const lbk_cache_key *key, cl_program program) {
+static lbk_status store(lbk_target *target, const char *folder, const lbk_cache_key *key, double compiled,
+                        cl_program program) {
     lbk_binary binary = {0};
     uint64_t start = lbk_clock_ns();
     lbk_status status = lbk_program_binary(target, program, &binary);
     if (status == LBK_OK)
         status = lbk_cache_store(folder, key, &binary);
     free(binary.bytes);
-    account(target->context, 0, lbk_clock_since(start));
+    pthread_mutex_lock(&target->context->lock);
+    target->context->store_held = lbk_clock_since(start) > STORE_SHARE * compiled;
+    pthread_mutex_unlock(&target->context->lock);
     return status;
 }
 
@@ -257,10 +257,11 @@ static lbk_status load_or_compile(lbk_target *target, const lbk_cache_key *key, 
     }
     uint64_t start = lbk_clock_ns();
     lbk_status status = compile(target, source, options, out);
-    bool keep = account(target->context, lbk_clock_since(start), 0) && storing_wanted();
+    double compiled = lbk_clock_since(start);
     if (status == LBK_OK) {
         stats->built++;
-        if (folder && keep && store(target, folder, key, *out) != LBK_OK)
+        bool keep = folder && store_begins(target->context, compiled);
+        if (keep && store(target, folder, key, compiled, *out) != LBK_OK)
             log_cache("; the program is not kept");
     }
     free(folder);
@@ -301,11 +302,9 @@ lbk_status lbk_program_build(lbk_target *target, const char *file, const char *o
     context->stats.from_prebuilt += stats.from_prebuilt;
     context->stats.seconds += lbk_clock_since(start);
     pthread_mutex_unlock(&context->lock);
-    lbk_log(LBK_LOG_DEBUG, "program %s, options \"%s\": %s in %.3f s", file, options,
-            stats.built        ? "compiled"
-            : status == LBK_OK ? "loaded"
-                               : "failed",
-            lbk_clock_since(start));
+    if (status == LBK_OK)
+        lbk_log(LBK_LOG_DEBUG, "program %s, options \"%s\": %s in %.3f s", file, options,
+                stats.built ? "compiled" : "loaded", lbk_clock_since(start));
     return lbk_context(status, "kernel file %s, options \"%s\", device %s (%s)", file, options, target->label,
                        target->info.name);
 }

@@ -50,7 +50,7 @@ struct lbk_device_context {
     pthread_cond_t changed; /* an entry changed its state, or `stopping` was set */
     lbk_program_entry *programs;
     lbk_build_stats stats;
-    double compile_seconds, store_seconds; /* spent compiling; spent getting and writing binaries for the disk cache */
+    bool store_held; /* an entry of the disk cache is being stored, or one was too dear */
     pthread_t threads[LBK_BUILD_THREADS];
     int thread_count;
     bool stopping;

@@ -98,13 +98,13 @@ static lbk_status emit_generic(lbk_emit *e, const lbk_conv *conv) {
 static lbk_status emit_generic_weight(lbk_emit *e, const lbk_conv *conv) {
     enum { ITEMS = 8192 };
     const lbk_conv_sizes *s = &conv->s;
-    int64_t count = lbk_ops_count(&e->output[0]), rows = s->n * s->oh;
-    int64_t wanted = ITEMS / count, parts = wanted < 1 ? 1 : wanted < rows ? wanted : rows;
+    int64_t items = lbk_ops_count(&e->output[0]) / s->k * lbk_ceil_div(s->k, 4), rows = s->n * s->oh;
+    int64_t wanted = ITEMS / items, parts = wanted < 1 ? 1 : wanted < rows ? wanted : rows;
     lbk_call *call;
     LBK_TRY(lbk_conv_begin_weight(e, "generic/conv2d_backward_weights", "conv2d_backward_weights", parts, &call));
     lbk_conv_call_sizes(call, s);
     lbk_call_int(call, parts);
-    lbk_call_range_2d(call, (size_t)count, (size_t)parts, lbk_emit_local(e), 1);
+    lbk_call_range_2d(call, (size_t)items, (size_t)parts, lbk_emit_local(e), 1);
     return lbk_conv_reduce(e, parts);
 }
 

@@ -37,11 +37,17 @@ static void call_buffer(lbk_call *call, lbk_arg buffer) {
 
 static lbk_status begin(lbk_emit *e, const lbk_gemm *g, const char *file, const char *name, lbk_call **call) {
     LBK_TRY(lbk_emit_kernel(e, file, name, call));
-    return lbk_call_option(*call, "-DTA=%d -DTB=%d -DHAS_BIAS=%d -DHAS_RELU=%d", g->trans_a, g->trans_b, g->has_bias,
-                           g->relu);
+    return lbk_call_option(*call, "-DTA=%d -DTB=%d", g->trans_a, g->trans_b);
 }
 
-static void call_epilogue(lbk_call *call, const lbk_gemm *g) {
+/* The bits are those of the kernels. They do not read a bias that is not there, so B stands in for it. */
+static void call_bias(lbk_call *call, const lbk_gemm *g) {
+    enum { BIAS = 1, RELU = 2 };
+    call_buffer(call, g->has_bias ? g->bias : g->b);
+    lbk_call_int(call, (g->has_bias ? BIAS : 0) | (g->relu ? RELU : 0));
+}
+
+static void call_factors(lbk_call *call, const lbk_gemm *g) {
     lbk_call_float(call, g->alpha);
     lbk_call_float(call, g->beta);
 }
@@ -56,9 +62,8 @@ static void call_whole(lbk_call *call, const lbk_gemm *g) {
     call_buffer(call, g->c);
     call_buffer(call, g->a);
     call_buffer(call, g->b);
-    if (g->has_bias)
-        call_buffer(call, g->bias);
-    call_epilogue(call, g);
+    call_bias(call, g);
+    call_factors(call, g);
     call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->step_a, g->step_b, g->step_c}, 9);
 }
 
@@ -145,9 +150,8 @@ static lbk_status emit_cpu_packed(lbk_emit *e, const lbk_gemm *g) {
     call_buffer(call, g->c);
     lbk_call_scratch(call, a);
     lbk_call_scratch(call, b);
-    if (g->has_bias)
-        call_buffer(call, g->bias);
-    call_epilogue(call, g);
+    call_bias(call, g);
+    call_factors(call, g);
     call_ints(call, (int64_t[]){g->m, g->n, g->k, g->ldc, g->step_c, high, wide, 256}, 8);
     call_range(call, g, (size_t)div_up(rows, high), (size_t)div_up(columns, wide), 1);
     return LBK_OK;
@@ -168,10 +172,9 @@ static lbk_status emit_gpu_reduce(lbk_emit *e, const lbk_gemm *g, const lbk_conv
     LBK_TRY(begin(e, g, "gpu/gemm", "gemm_reduce", &call));
     LBK_TRY(lbk_conv_tile_options(call, tile));
     call_buffer(call, g->c);
-    if (g->has_bias)
-        call_buffer(call, g->bias);
+    call_bias(call, g);
     lbk_call_scratch(call, scratch);
-    call_epilogue(call, g);
+    call_factors(call, g);
     call_ints(call, (int64_t[]){g->m, g->n, g->ldc, g->step_c, parts}, 5);
     call_range(call, g, (size_t)(g->m * g->n), 1, lbk_emit_local(e));
     return LBK_OK;
@@ -195,10 +198,9 @@ static lbk_status emit_gpu(lbk_emit *e, const lbk_gemm *g) {
     call_buffer(call, g->c);
     call_buffer(call, g->a);
     call_buffer(call, g->b);
-    if (g->has_bias)
-        call_buffer(call, g->bias);
+    call_bias(call, g);
     lbk_call_scratch(call, scratch);
-    call_epilogue(call, g);
+    call_factors(call, g);
     call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->step_a, g->step_b, g->step_c, parts}, 10);
     call_range(call, g, tile.group * (size_t)tiles, (size_t)parts, tile.group);
     return parts > 1 ? emit_gpu_reduce(e, g, &tile, scratch, parts) : LBK_OK;

@@ -3,18 +3,19 @@
  *   C[m,n] = epilogue( alpha * sum over k<K of op(A)[m,k]*op(B)[k,n] + beta*C[m,n] )
  *   epilogue, in this order: + bias[n]; negative -> 0 (NaN is kept). With beta == 0, C is not read.
  *
- * Kernels (the parameter in brackets exists only when its macro is 1). Local size (1,1,1), no barriers.
+ * Kernels. Local size (1,1,1), no barriers.
  *   gemm_pack_a(pa, A, int M, K, lda, step_a)
  *       global size (ceil(M/TM), 1, products);  pa: 4 * ceil(M/TM)*TM * ceil(K/16)*16 bytes a product
  *   gemm_pack_b(pb, B, int N, K, ldb, step_b)
  *       global size (ceil(N/TN), ceil(K/KP), products);  pb: 4 * ceil(N/TN)*TN * K bytes a product
- *   gemm_packed(C, pa, pb, [bias[N]], float alpha, beta, int M, N, K, ldc, step_c, int mpanels, npanels, kblock)
+ *   gemm_packed(C, pa, pb, bias[N], int epilogue, float alpha, beta, int M, N, K, ldc, step_c, int mpanels, npanels, kblock)
  *       global size (ceil(ceil(M/TM)/mpanels), ceil(ceil(N/TN)/npanels), products); kblock is a multiple of 16
- *   gemm_direct(C, A, B, [bias[N]], float alpha, beta, int M, N, K, lda, ldb, ldc, step_a, step_b, step_c)
+ *   gemm_direct(C, A, B, bias[N], int epilogue, float alpha, beta, int M, N, K, lda, ldb, ldc, step_a, step_b, step_c)
  *       global size (ceil(M/TD), ceil(N/VW), products); for small ones, which packing would cost more than it saves
  *     C[M,N], row stride ldc >= N; overlaps nothing
  *     A: TA 0: A[M,K], row stride lda >= K;   TA 1: A[K,M], row stride lda >= M
  *     B: TB 0: B[K,N], row stride ldb >= N;   TB 1: B[N,K], row stride ldb >= K
+ *     epilogue: what there is of it, a sum of 1: bias; 2: negative -> 0. Without 1, bias is not read.
  *     step_a, step_b, step_c: elements from one product's A, B, C to the next one's
  *
  * Mapping of gemm_packed: work-group -> mpanels*TM x npanels*TN of C; register tile TM x TQ vectors. Panels of A are kept
@@ -26,7 +27,7 @@
  * 2*(M*K + K*N) floats against M*N*K fma.
  *
  * Macros
- *   TA, TB, HAS_BIAS, HAS_RELU  0 or 1, default 0
+ *   TA, TB  0 or 1, default 0
  *   VW 16  floats per vector: 4, 8 or 16
  *   TQ  2  vectors per tile row
  *   TM 12  rows per tile; TM*TQ + TQ + 1 vector registers are live
@@ -38,12 +39,6 @@
 #endif
 #ifndef TB
 #define TB 0
-#endif
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_RELU
-#define HAS_RELU 0
 #endif
 #ifndef VW
 #define VW 16
@@ -80,20 +75,9 @@ typedef float4 vec;
 #define STORE(v, p) vstore4(v, 0, p)
 #endif
 
-#if HAS_BIAS
-#define BIAS_PARAM const __global float *restrict bias,
-#define ADD_BIAS(v, n) v += bias[n];
-#define ADD_BIAS_VEC(v, n) v += LOAD(bias + (n));
-#else
-#define BIAS_PARAM
-#define ADD_BIAS(v, n)
-#define ADD_BIAS_VEC(v, n)
-#endif
-#if HAS_RELU
-#define RELU(v, zero) v = v < (zero) ? (zero) : v;
-#else
-#define RELU(v, zero)
-#endif
+/* Bits of `epilogue`. */
+#define BIAS 1
+#define RELU 2
 
 /* Element (k, r) of a panel of A. */
 #if TA
@@ -182,8 +166,9 @@ gemm_pack_b(__global float *restrict pb, const __global float *restrict B, int N
     }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_packed(__global float *restrict C, const __global float *restrict pa, const __global float *restrict pb, BIAS_PARAM
-            float alpha, float beta, int M, int N, int K, int ldc, int step_c, int mpanels, int npanels, int kblock)
+gemm_packed(__global float *restrict C, const __global float *restrict pa, const __global float *restrict pb,
+            const __global float *restrict bias, int epilogue, float alpha, float beta, int M, int N, int K, int ldc,
+            int step_c, int mpanels, int npanels, int kblock)
 {
     const int m_begin = get_global_id(0) * mpanels * TM, m_end = min(M, m_begin + mpanels * TM);
     const int n_begin = get_global_id(1) * npanels * TN, n_end = min(N, n_begin + npanels * TN);
@@ -221,10 +206,8 @@ gemm_packed(__global float *restrict C, const __global float *restrict pa, const
                         if (n + VW <= N) {
                             if (k0 > 0) v += LOAD(c);
                             else if (beta != 0.0f) v += beta * LOAD(c);
-                            if (k1 == K) {
-                                ADD_BIAS_VEC(v, n)
-                                RELU(v, (vec)(0.0f))
-                            }
+                            if (k1 == K && epilogue & BIAS) v += LOAD(bias + n);
+                            if (k1 == K && epilogue & RELU) v = v < (vec)(0.0f) ? (vec)(0.0f) : v;
                             STORE(v, c);
                             continue;
                         }
@@ -234,11 +217,8 @@ gemm_packed(__global float *restrict C, const __global float *restrict pa, const
                             float f = lanes[j];
                             if (k0 > 0) f += c[j];
                             else if (beta != 0.0f) f += beta * c[j];
-                            if (k1 == K) {
-                                ADD_BIAS(f, n + j)
-                                RELU(f, 0.0f)
-                            }
-                            c[j] = f;
+                            if (k1 == K && epilogue & BIAS) f += bias[n + j];
+                            c[j] = k1 == K && epilogue & RELU && f < 0.0f ? 0.0f : f;
                         }
                     }
                 }
@@ -307,8 +287,9 @@ INLINE void direct_sum(float *sums, const __global float *A, const __global floa
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_direct(__global float *restrict C, const __global float *restrict A, const __global float *restrict B, BIAS_PARAM
-            float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc, int step_a, int step_b, int step_c)
+gemm_direct(__global float *restrict C, const __global float *restrict A, const __global float *restrict B,
+            const __global float *restrict bias, int epilogue, float alpha, float beta, int M, int N, int K, int lda,
+            int ldb, int ldc, int step_a, int step_b, int step_c)
 {
     const int m0 = get_global_id(0) * TD, n0 = get_global_id(1) * VW;
     float sums[TD * VW];
@@ -321,9 +302,8 @@ gemm_direct(__global float *restrict C, const __global float *restrict A, const 
             __global float *c = C + (size_t)(m0 + r) * ldc + n0 + j;
             float v = alpha * sums[r * VW + j];
             if (beta != 0.0f) v += beta * *c;
-            ADD_BIAS(v, n0 + j)
-            RELU(v, 0.0f)
-            *c = v;
+            if (epilogue & BIAS) v += bias[n0 + j];
+            *c = epilogue & RELU && v < 0.0f ? 0.0f : v;
         }
     }
 }

@@ -6,14 +6,16 @@
  *   C[m,n] = epilogue( alpha * sum over k<K of op(A)[m,k]*op(B)[k,n] + beta*C[m,n] )
  *   epilogue, in this order: + bias[n]; negative -> 0 (NaN is kept). With beta == 0, C is not read.
  *
- * Kernels (the parameter in brackets exists only when its macro is 1):
- *   gemm(C, A, B, [bias[N]], scratch, float alpha, float beta, int M, N, K, lda, ldb, ldc, step_a, step_b, step_c, S)
+ * Kernels:
+ *   gemm(C, A, B, bias[N], int epilogue, scratch, float alpha, float beta, int M, N, K, lda, ldb, ldc,
+ *        step_a, step_b, step_c, S)
  *     S == 1: writes C and leaves scratch alone (NULL or any buffer).
  *     S > 1:  writes scratch[products,S,M,N] and neither reads nor writes C; alpha, beta, bias and ReLU wait for gemm_reduce.
- *   gemm_reduce(C, [bias[N]], scratch[products,S,M,N], float alpha, float beta, int M, N, ldc, step_c, S)
+ *   gemm_reduce(C, bias[N], int epilogue, scratch[products,S,M,N], float alpha, float beta, int M, N, ldc, step_c, S)
  *     C[M,N], row stride ldc >= N; overlaps nothing
  *     A: TA 0: A[M,K], row stride lda >= K;   TA 1: A[K,M], row stride lda >= M
  *     B: TB 0: B[K,N], row stride ldb >= N;   TB 1: B[N,K], row stride ldb >= K
+ *     epilogue: what there is of it, a sum of 1: bias; 2: negative -> 0. Without 1, bias is not read.
  *     step_a, step_b, step_c: elements from one product's A, B, C to the next one's
  *   Scratch: 4*S*M*N bytes a product when S > 1, else none.
  *   Requires: every matrix (rows times stride) and the scratch below 2^31 elements, S >= 1. The result depends on S in
@@ -28,7 +30,7 @@
  *   local size: (any, 1, 1); global size: (M*N rounded up to the local size, 1, products)
  *
  * Macros:
- *   TA, TB, HAS_BIAS, HAS_RELU  0 or 1, default 0: A, B stored transposed; parameter bias; negative -> 0
+ *   TA, TB  0 or 1, default 0: A, B stored transposed
  *   VEC    1 (default) or 4: width of global accesses. 4 requires buffers that start on 16 bytes, lda, ldb, ldc, N
  *          and the steps multiples of 4, K too unless TA is 1 and TB is 0, and M too when TA is 1.
  *   BM, BN, BK  128, 128, 16: tile of rows, columns, reduction.  TM, TN  8, 8: register tile.  A smaller tile is
@@ -43,12 +45,6 @@
 #endif
 #ifndef TB
 #define TB 0
-#endif
-#ifndef HAS_BIAS
-#define HAS_BIAS 0
-#endif
-#ifndef HAS_RELU
-#define HAS_RELU 0
 #endif
 #ifndef VEC
 #define VEC 1
@@ -114,13 +110,9 @@ typedef float4 fvec;
 typedef float fvec;
 #endif
 
-#if HAS_BIAS
-#define BIAS_PARAM __global const float *restrict bias,
-#define BIAS_ARG bias,
-#else
-#define BIAS_PARAM
-#define BIAS_ARG
-#endif
+/* Bits of `epilogue`. */
+#define BIAS 1
+#define RELU 2
 
 static fvec load(__global const float *p)
 {
@@ -128,17 +120,16 @@ static fvec load(__global const float *p)
 }
 
 /* alpha, beta and the epilogue for VEC columns from n on, then the store at C[at]. */
-static void store_output(__global float *C, BIAS_PARAM float alpha, float beta, int at, int n, fvec v)
+static void store_output(__global float *C, __global const float *bias, int epilogue, float alpha, float beta, int at,
+                         int n, fvec v)
 {
     v *= alpha;
     if (beta != 0.0f)
         v += beta * load(C + at);
-#if HAS_BIAS
-    v += load(bias + n);
-#endif
-#if HAS_RELU
-    v = select(v, (fvec)0.0f, v < (fvec)0.0f);
-#endif
+    if (epilogue & BIAS)
+        v += load(bias + n);
+    if (epilogue & RELU)
+        v = select(v, (fvec)0.0f, v < (fvec)0.0f);
     *(__global fvec *)(C + at) = v;
 }
 
@@ -255,7 +246,8 @@ static void tile_product(float4 acc[TM][TN / 4], __local float4 *a4, __local flo
 }
 
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
-gemm(__global float *restrict C, __global const float *restrict A, __global const float *restrict B, BIAS_PARAM
+gemm(__global float *restrict C, __global const float *restrict A, __global const float *restrict B,
+     __global const float *restrict bias, int epilogue,
      __global float *restrict scratch, float alpha, float beta, int M, int N, int K, int lda, int ldb, int ldc,
      int step_a, int step_b, int step_c, int S)
 {
@@ -291,14 +283,14 @@ gemm(__global float *restrict C, __global const float *restrict A, __global cons
                     if (S > 1)
                         *(__global fvec *)(scratch + (part * M + m) * N + n + q) = v[q];
                     else
-                        store_output(C, BIAS_ARG alpha, beta, m * ldc + n + q, n + q, v[q]);
+                        store_output(C, bias, epilogue, alpha, beta, m * ldc + n + q, n + q, v[q]);
                 }
         }
     }
 }
 
-__kernel void gemm_reduce(__global float *restrict C, BIAS_PARAM __global const float *restrict scratch,
-                          float alpha, float beta, int M, int N, int ldc, int step_c, int S)
+__kernel void gemm_reduce(__global float *restrict C, __global const float *restrict bias, int epilogue,
+                          __global const float *restrict scratch, float alpha, float beta, int M, int N, int ldc, int step_c, int S)
 {
     const int at = (int)get_global_id(0), m = at / N, n = at % N;
     if (m >= M)
@@ -311,11 +303,7 @@ __kernel void gemm_reduce(__global float *restrict C, BIAS_PARAM __global const 
     v *= alpha;
     if (beta != 0.0f)
         v += beta * C[m * ldc + n];
-#if HAS_BIAS
-    v += bias[n];
-#endif
-#if HAS_RELU
-    v = v < 0.0f ? 0.0f : v;
-#endif
-    C[m * ldc + n] = v;
+    if (epilogue & BIAS)
+        v += bias[n];
+    C[m * ldc + n] = epilogue & RELU && v < 0.0f ? 0.0f : v;
 }

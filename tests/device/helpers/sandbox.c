@@ -29,7 +29,7 @@ void sandbox_enter(int cores) {
     setenv("LIMBECK_CACHE", sandbox_path("cache"), 1);
     setenv("LIMBECK_KERNELS", LIMBECK_TESTS_DIR "/device/kernels", 1);
     unsetenv("LIMBECK_CLASS");
-    unsetenv("LIMBECK_STORE");
+    setenv("LIMBECK_STORE", "on", 1);
     unsetenv("LIMBECK_NO_COMPILER");
     if (cores) {
         char number[16];
