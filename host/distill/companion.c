@@ -14,7 +14,11 @@ lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, bool training,
     lbk_model_use use = c->student_network.use;
     use.training = training;
     use.shared = true;
-    return companion_build(c, c->student_network.model, &use, x, out);
+    LBK_TRY(companion_build(c, c->student_network.model, &use, x, out));
+    for (int i = 0; i < out->output_count; i++) /* the output that this teacher teaches */
+        if (c->student->outputs[i].value == c->student_logits)
+            out->logits = out->outputs[i].value;
+    return LBK_OK;
 }
 
 /* The graph keeps nothing of the model. */

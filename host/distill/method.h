@@ -124,6 +124,7 @@ typedef struct lbk_method {
         *params; /* keys of [distill.NAME]; every table has `weight` (a schedule) at offset 0 of its struct */
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
+    bool twice;        /* differentiates a gradient, of which attention and layer_norm have none */
     bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
     /* NULL: logits only. `teacher` is NULL for a teacherless method. */
     lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);
@@ -176,7 +177,7 @@ lbk_status lbk_method_connector(lbk_method_context *c, const char *name, lbk_val
 /* What the classifier that lbk_needs_classifier() brought as extras `first` and following makes of x[B,D]. */
 lbk_status lbk_method_classify(lbk_method_context *c, int first, lbk_value x, lbk_value *out);
 /* The student once more, same weights, on another input of the same shape. Training: with noise (dropout) of its own, and batch norm's
- * running statistics count this batch too; else as evaluated, but with gradients. */
+ * running statistics count this batch too; else as evaluated, but with gradients. out->logits: the output that student_logits is. */
 lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, bool training, lbk_model_built *out);
 /* Another network of the student's model (model "" or NULL) or of the one called `model` (model/model.h), with weights of its own below
  * "distill.<method>.<name>.", which start from other values than the student's; trained, or states that only the method changes. In

@@ -1,4 +1,5 @@
 /* batch_norm_fold: evaluation-mode batch normalisation as one multiply-add per channel, to be fused into a convolution. */
+#include "ops/compose.h"
 #include "ops/support.h"
 
 #include <math.h>
@@ -30,6 +31,28 @@ static void fold_reference(const lbk_reference *r) {
         r->out[0][c] = r->in[0][c] / sqrt(r->in[3][c] + p->eps);
         r->out[1][c] = r->in[1][c] - r->in[2][c] * r->out[0][c];
     }
+}
+
+/* shift has -mean as a factor of scale, so scale gets G = dscale - dshift mean in all; with r = (var + eps)^(-1/2) dweight = G r,
+ * dvar = -G weight r^3 / 2, dmean = -dshift scale, dbias = dshift. */
+static lbk_status fold_differentiate(lbk_gradient *g) {
+    enum { WEIGHT, BIAS, MEAN, VAR };
+    const fold_params *p = g->params;
+    lbk_compose c = {g, LBK_OK};
+    lbk_value dshift = g->output_grad[1];
+    lbk_value dscale = lbk_compose_sub(&c, g->output_grad[0], lbk_compose_mul(&c, dshift, g->input[MEAN]));
+    lbk_value r = lbk_compose_unary(&c, "rsqrt", lbk_compose_scale(&c, g->input[VAR], 1, p->eps));
+    if (g->wanted[WEIGHT])
+        g->input_grad[WEIGHT] = lbk_compose_mul(&c, dscale, r);
+    if (g->wanted[BIAS])
+        g->input_grad[BIAS] = dshift;
+    if (g->wanted[MEAN])
+        g->input_grad[MEAN] = lbk_compose_unary(&c, "neg", lbk_compose_mul(&c, dshift, g->output[0]));
+    if (g->wanted[VAR]) {
+        lbk_value cube = lbk_compose_mul(&c, lbk_compose_unary(&c, "square", r), g->output[0]);
+        g->input_grad[VAR] = lbk_compose_scale(&c, lbk_compose_mul(&c, dscale, cube), -0.5, 0);
+    }
+    return c.status;
 }
 
 static lbk_status fold_emit(lbk_emit *e) {
@@ -64,6 +87,7 @@ static const lbk_op fold_op = {
     .min_inputs = 4,
     .max_inputs = 4,
     .infer = fold_infer,
+    .differentiate = fold_differentiate,
     .cost = fold_cost,
     .reference = fold_reference,
     .variants = fold_variants,

@@ -1,4 +1,5 @@
 /* What every convolution op is: shapes and their checks, cost, reference and derivative. */
+#include "ops/compose.h"
 #include "ops/conv.h"
 
 const char *const lbk_conv_init_names[] = {"default", "kaiming", NULL}; /* lbk_conv_init */
@@ -193,13 +194,31 @@ static lbk_status through_relu(const lbk_conv *conv, lbk_gradient *g, lbk_value 
     return conv->relu ? lbk_gradient_emit(g, "relu_backward", NULL, 2, inputs, d) : LBK_OK;
 }
 
+/* The same before scale and shift; dscale = sum over rows of d (conv(a, b) + bias), dshift = that of d. */
+static lbk_status through_scale(const lbk_conv *conv, lbk_gradient *g, lbk_value *d) {
+    lbk_compose c = {g, LBK_OK};
+    int scale = conv->scale, shift = conv->scale + 1;
+    if (g->wanted[scale]) {
+        lbk_value y;
+        LBK_TRY(derive(conv, g, conv->result, g->input, &y));
+        y = lbk_compose_add(&c, y, conv->bias >= 0 ? g->input[conv->bias] : LBK_NONE);
+        g->input_grad[scale] = lbk_compose_sum_rows(&c, lbk_compose_mul(&c, *d, y));
+    }
+    if (g->wanted[shift])
+        g->input_grad[shift] = lbk_compose_sum_rows(&c, *d);
+    *d = lbk_compose_mul(&c, *d, g->input[scale]);
+    return c.status;
+}
+
 /* Every result is linear in both of its inputs. So each derivative is the third tensor of the convolution, computed from
  * the output's gradient and the other input. */
 lbk_status lbk_conv_differentiate(const lbk_conv *conv, lbk_gradient *g) {
     lbk_value d, a = g->input[0], b = g->input[1];
-    if (conv->scale >= 0)
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "no derivative is defined with a folded scale (evaluation only)");
     LBK_TRY(through_relu(conv, g, &d));
+    if (conv->addend >= 0 && g->wanted[conv->addend])
+        g->input_grad[conv->addend] = d;
+    if (conv->scale >= 0)
+        LBK_TRY(through_scale(conv, g, &d));
     static const lbk_conv_result first[] = {LBK_CONV_X, LBK_CONV_Y, LBK_CONV_X},
                                  second[] = {LBK_CONV_WEIGHT, LBK_CONV_WEIGHT, LBK_CONV_Y};
     const lbk_value of_first[][2] = {{d, b}, {d, b}, {b, d}}, of_second[][2] = {{a, d}, {d, a}, {a, d}};
@@ -210,7 +229,5 @@ lbk_status lbk_conv_differentiate(const lbk_conv *conv, lbk_gradient *g) {
         LBK_TRY(derive(conv, g, second[r], of_second[r], &g->input_grad[1]));
     if (conv->bias >= 0 && g->wanted[conv->bias])
         LBK_TRY(lbk_gradient_emit(g, "reduce_rows", NULL, 1, &d, &g->input_grad[conv->bias]));
-    if (conv->addend >= 0 && g->wanted[conv->addend])
-        g->input_grad[conv->addend] = d;
     return LBK_OK;
 }

@@ -826,6 +826,25 @@ def discriminator(s):
     return -(F.logsigmoid(x[:half]).mean() + F.logsigmoid(-x[half:]).mean()) / 2
 
 
+@case("data_free", "distill.data_free.noise=5", "distill.data_free.width=4", "distill.data_free.reversal=0.4")
+def data_free(s):
+    def layer(i, x):
+        x = F.conv2d(x, s.module(f"{path}.conv{i}.weight"), s.module(f"{path}.conv{i}.bias"), padding=1)
+        return F.batch_norm(x, None, None, s.module(f"{path}.bn{i}.weight"), s.module(f"{path}.bn{i}.bias"), True)
+
+    def enlarge(x):
+        return F.interpolate(x, scale_factor=2, mode="bilinear")
+
+    path = "data_free.generator"
+    x = F.linear(s.tensors["input.data_free.z"], s.module(f"{path}.fc.weight"), s.module(f"{path}.fc.bias"))
+    x = s.image(x.reshape(-1, 2, 2, 4))
+    x = enlarge(F.batch_norm(x, None, None, s.module(f"{path}.bn0.weight"), s.module(f"{path}.bn0.bias"), True))
+    x = enlarge(F.leaky_relu(layer(1, x), 0.2))
+    x = layer(3, F.leaky_relu(layer(2, x), 0.2))
+    x = 1.4 * x.detach() - 0.4 * x
+    return kl(s.student(x), s.teacher_copy(x), 1)
+
+
 # ---- The comparison ----
 
 

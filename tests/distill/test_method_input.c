@@ -1,5 +1,5 @@
 /* What methods refuse, and in which words. */
-#include "distill/objective.h"
+#include "distill/helpers/rig.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -43,4 +43,30 @@ Test(method_input, one_class_is_too_few) {
     expect_two_classes("logit_std", NULL);
     expect_two_classes("dkd", "standardise");
     expect_two_classes("tf_kd", NULL);
+}
+
+static void expect_refused(const char *const *sets, const char *words) {
+    rig r;
+    lbk_status status = rig_build(&r, sets, 1);
+    cr_expect_eq(status, LBK_ERR_INPUT, "%s", sets[0]);
+    cr_expect(strstr(lbk_error_message(), words), "%s: %s", sets[0], lbk_error_message());
+    rig_release(&r);
+}
+
+Test(method_input, second_images_need_plain_batches) {
+    expect_refused((const char *const[]){"distill.methods=cs_kd", "data.mix=mixup", "teacherless", NULL},
+                   "[distill.cs_kd]: a second image of a row that is mixed of two is not defined");
+    expect_refused((const char *const[]){"distill.methods=ema", "data.mix=mixup", "teacherless", NULL},
+                   "expected [data] mix = none");
+}
+
+Test(method_input, exits_need_stages) {
+    expect_refused((const char *const[]){"distill.methods=byot", "student.model=mlp-tiny",
+                                         "student.parameters=", "teacherless", NULL},
+                   "[distill.byot]: expected a student with two stages or more");
+}
+
+Test(method_input, peers_are_models) {
+    expect_refused((const char *const[]){"distill.methods=dml", "distill.dml.peer_model=resnet9", "teacherless", NULL},
+                   "resnet9");
 }

@@ -55,8 +55,7 @@ static void declare(check *c) {
     c->output_count = c->graph->nodes[0].output_count;
 }
 
-/* Emits the op's rule with the incoming gradient `seed` at one output; false where the op says it has none for these inputs
- * (a convolution with a folded scale exists in evaluation only). */
+/* Emits the op's rule with the incoming gradient `seed` at one output; false where the op says it has none (attention's saved sums). */
 static bool differentiate(check *c, bool one) {
     lbk_tensor_desc input[LBK_MAX_INPUTS], output[LBK_MAX_OUTPUTS];
     const lbk_node node = c->graph->nodes[0];
@@ -184,11 +183,11 @@ static void compare(check *c, int i) {
 }
 
 static bool check_example(const lbk_op *op, const lbk_op_example *example, int output, bool one) {
-    bool checked = false;
     check c = {.op = op, .example = example, .seeded = output};
     lbk_rng_init(&c.rng, 20240501, LBK_RNG_TEST, one, (uint64_t)(example - op->examples));
     declare(&c);
     const lbk_tensor_desc *result = output < c.output_count ? lbk_graph_desc(c.graph, c.output[output]) : NULL;
+    bool checked = false;
     if (result && result->dtype == LBK_F32 && (!one || (result->shape.rank == 1 && result->shape.dim[0] == 1)))
         checked = differentiate(&c, one);
     if (checked) {

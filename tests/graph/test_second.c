@@ -49,8 +49,8 @@ static lbk_value loss_of(const network *n, little_net *net) {
     return apply(g, n->loss, n->loss_params, inputs[2] == LBK_NONE ? 2 : 3, inputs);
 }
 
-/* conv - bn - relu - conv - (+) - pool - flatten - dense - loss; net->loss is the penalty. `fuse`: rewrites applied, of the forward
- * pass only where the statistics are the batch's: constant ones would be folded into a convolution that has no derivative. */
+/* conv - bn - relu - conv - (+) - pool - flatten - dense - loss; net->loss is the penalty. `fuse`: rewrites applied, which fold constant
+ * statistics into a convolution. */
 static void build(const network *n, little_net *net, bool fuse) {
     must(lbk_graph_create(&net->graph));
     lbk_graph *g = net->graph;
@@ -64,7 +64,7 @@ static void build(const network *n, little_net *net, bool fuse) {
         b = apply(g, "flatten", "", 1, &b);
     net->logits = little_net_layer(g, "dense", "out=5", "fc", b);
     must(lbk_graph_keep(g, net->logits));
-    if (fuse && strcmp(n->norm, "training=yes") == 0)
+    if (fuse)
         must(lbk_graph_fuse(g));
     must(lbk_graph_derivative(g, loss_of(n, net), &net->x, 1, &penalty));
     cr_assert_neq(penalty, LBK_NONE);
