@@ -95,15 +95,16 @@ def compare_memory(case, limbeck, _):
     """Limbeck: the bytes its plans allocate (weights, gradients, optimiser state, activations). PyTorch: growth of the peak
     resident memory of a process of its own."""
     ours, again = limbeck.memory(case), limbeck.memory(case, **{"student.recompute": "yes"})
+    packed = limbeck.memory(case, **{"student.storage": "float16"})
     theirs = torch_memory(case) if pytorch.available() else None
     other, ratio = (f"{theirs / 1e6:9.0f} MB", f"{theirs / ours:6.2f}") if theirs else ("-", "     -")
-    print(f"{case.name:44} {ours / 1e6:9.0f} MB ({again / 1e6:.0f} MB) {other:>24} {ratio}", flush=True)
-    return {"name": case.name, "limbeck_bytes": ours, "limbeck_recompute_bytes": again, "pytorch_bytes": theirs}
+    print(f"{case.name:44} {ours / 1e6:9.0f} MB {packed / 1e6:9.0f} MB {again / 1e6:9.0f} MB {other:>24} {ratio}", flush=True)
+    return {"name": case.name, "limbeck_bytes": ours, "limbeck_float16_bytes": packed, "limbeck_recompute_bytes": again, "pytorch_bytes": theirs}
 
 
 def head(group, options):
     if group == "memory":
-        return f"\n{'memory of a step':44} {'Limbeck (recompute = yes)':>25} {'PyTorch, growth of peak':>24}  ratio"
+        return f"\n{'memory of a step':44} {'Limbeck':>12} {'float16':>12} {'recompute':>12} {'PyTorch, growth of peak':>24}  ratio"
     unit = "CPU ms" if options.cpu_time else "ms"
     return f"\n{group:44} {f'Limbeck: {unit} (range)':>28} {f'PyTorch: {unit} (range)':>28}  ratio  of peak"
 

@@ -205,6 +205,14 @@ static lbk_status check_init(lbk_ini *ini, const lbk_role *role) {
     return LBK_OK;
 }
 
+/* What is computed again from rounded values is not what was computed first. */
+static lbk_status check_storage(lbk_ini *ini, const lbk_role *role) {
+    if (role->params.recompute && role->params.storage != LBK_STORAGE_FLOAT32)
+        return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "storage"),
+                            "not with recompute = yes, which must begin from what was computed: choose one");
+    return LBK_OK;
+}
+
 static lbk_status check_cache(lbk_ini *ini, const lbk_role *role) {
     static const char *const keys[] = {"cache_file", "cache_type", "cache_top"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys && role->params.cache == LBK_CACHE_OFF; i++) {
@@ -236,6 +244,7 @@ static lbk_status read_role(lbk_experiment *x, lbk_role *role, const char *name,
     LBK_TRY(lbk_ini_read_part(&x->ini, name, own, &role->params, NULL));
     LBK_TRY(read_training(x, role, own));
     LBK_TRY(check_init(&x->ini, role));
+    LBK_TRY(check_storage(&x->ini, role));
     LBK_TRY(check_cache(&x->ini, role));
     LBK_TRY(check_classes(&x->ini, role));
     if (*role->params.weights)

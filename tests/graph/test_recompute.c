@@ -1,6 +1,6 @@
 /* Recomputation: the same numbers, to the bit, from less memory. */
 #include "base/file.h"
-#include "graph/plan.h"
+#include "helpers/chain.h"
 #include "helpers/little_net.h"
 
 #include <criterion/criterion.h>
@@ -58,42 +58,21 @@ Test(recompute, gradients_and_statistics_are_the_same_bits) {
     discard(&again);
 }
 
-/* A chain of `depth` layers whose outputs the backward pass needs. */
-static size_t chain_bytes(int depth, bool recompute, size_t *nodes) {
-    lbk_graph *g;
-    lbk_arena arena = {0};
-    lbk_device_list list;
-    lbk_value x, loss, w;
-    lbk_plan_estimate estimate;
-    must(lbk_device_list_init(&list));
-    must(lbk_graph_create(&g));
-    must(lbk_graph_input(g, "x", LBK_F32, lbk_shape_2(64, 32), &x));
-    const lbk_weight weight = {.suffix = "w", .kind = LBK_WEIGHT_PARAM, .input = 1, .shape = lbk_shape_2(32, 32)};
-    for (int i = 0; i < depth; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "w%d", i);
-        must(lbk_graph_weight(g, name, &weight, &w));
-        must(lbk_graph_apply(g, "matmul", NULL, 2, (lbk_value[]){x, w}, &x));
-        must(lbk_graph_apply(g, "relu", NULL, 1, &x, &x));
-    }
-    must(lbk_graph_apply(g, "mean", NULL, 1, &x, &loss));
-    must(lbk_graph_keep(g, loss));
-    must(lbk_graph_differentiate(g, loss, NULL, 0, NULL));
-    must(lbk_graph_fuse(g));
-    *nodes = g->node_count;
+/* Bytes, and how many nodes recomputation adds. */
+static size_t bytes_of_chain(int depth, bool recompute, size_t *more) {
+    lbk_graph *g = chain_build(depth, LBK_F32);
+    size_t before = g->node_count;
     if (recompute)
         must(lbk_graph_recompute(g));
-    *nodes = g->node_count - *nodes;
-    must(lbk_plan_measure(g, &list.items[0].caps, &arena, &estimate));
+    *more = g->node_count - before;
+    size_t bytes = chain_bytes(g);
     lbk_graph_destroy(g);
-    lbk_arena_release(&arena);
-    lbk_device_list_release(&list);
-    return estimate.bytes;
+    return bytes;
 }
 
 /* 100 layers: about 2 sqrt(100) activations in place of 100, and no node more than twice. */
 Test(recompute, memory_grows_with_the_root_of_the_depth) {
-    size_t none, more, all = chain_bytes(100, false, &none), some = chain_bytes(100, true, &more);
+    size_t none, more, all = bytes_of_chain(100, false, &none), some = bytes_of_chain(100, true, &more);
     cr_expect_eq(none, 0);
     cr_expect_lt((double)some, 0.35 * (double)all, "%zu of %zu bytes", some, all);
     cr_expect(more > 100 && more <= 201, "%zu nodes are run again", more);
@@ -101,6 +80,6 @@ Test(recompute, memory_grows_with_the_root_of_the_depth) {
 
 Test(recompute, leaves_a_graph_alone_that_would_not_gain) {
     size_t more;
-    chain_bytes(1, true, &more);
+    bytes_of_chain(1, true, &more);
     cr_expect_eq(more, 0);
 }

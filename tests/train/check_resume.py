@@ -15,7 +15,8 @@ import time
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 PHASES = ["teacher", "teacher.second", "assistant.ta", "student.1", "student", "control"]
 FILES = [phase + ".safetensors" for phase in PHASES] + ["metrics.jsonl"]
-# Two teachers, an assistant, two generations, methods with modules, memory banks and numbers of the host: every kind of phase.
+# Two teachers, an assistant, two generations, methods with modules, memory banks and numbers of the host: every kind of phase;
+# activations in 16 bits.
 EXPERIMENT = """
 [experiment]
 name = resume
@@ -30,9 +31,11 @@ augment = crop
 padding = 1
 [teacher]
 model = mlp-wide
+storage = float16
 epochs = 5
 [teacher.second]
 model = mlp-wide
+storage = bfloat16
 epochs = 5
 [assistant.ta]
 model = mlp-tiny

@@ -36,6 +36,21 @@ Test(repeat, on_sub_devices) {
     expect_same(&base, others, sizeof others / sizeof others[0]);
 }
 
+#define HALVES "teacher.storage=float16", "student.storage=bfloat16"
+
+Test(repeat, from_activations_in_16_bits) {
+    static const variation base = {"concurrent in halves", {HALVES}};
+    static const variation others[] = {
+        {"halves again", {HALVES}},
+        {"halves serial", {HALVES, "experiment.schedule=serial"}},
+        {"halves by the host", {HALVES, "experiment.bridge=host", "experiment.slots=4"}},
+    };
+    expect_same(&base, others, sizeof others / sizeof others[0]);
+    little_must_run("little.ini", NULL, "whole", 0);
+    cr_expect_not(little_same("whole", "halves again", "teacher.safetensors"), "nothing was rounded");
+    cr_expect_not(little_same("whole", "halves again", "control.safetensors"), "nothing was rounded");
+}
+
 Test(repeat, on_one_whole_device) {
     static const variation base = {"concurrent", {"teacher.device=cpu", "student.device=cpu"}};
     static const variation others[] = {

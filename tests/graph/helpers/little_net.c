@@ -42,9 +42,10 @@ lbk_value little_net_layer(lbk_graph *graph, const char *op_name, const char *te
     return outputs[0];
 }
 
-void little_net_build(little_net *net, bool training, bool fuse) {
+static void build(little_net *net, bool training, bool fuse, lbk_dtype storage) {
     must(lbk_graph_create(&net->graph));
     lbk_graph *g = net->graph;
+    g->storage = storage;
     const char *norm = training ? "training=yes" : "training=no";
     must(lbk_graph_input(g, "x", LBK_F32, lbk_shape_4(LITTLE_BATCH, LITTLE_SIZE, LITTLE_SIZE, 3), &net->x));
     must(lbk_graph_input(g, "labels", LBK_I32, lbk_shape_1(LITTLE_BATCH), &net->labels));
@@ -69,6 +70,16 @@ void little_net_build(little_net *net, bool training, bool fuse) {
         must(lbk_graph_differentiate(g, net->loss, NULL, 0, NULL));
     if (fuse)
         must(lbk_graph_fuse(g));
+    if (storage != LBK_F32)
+        must(lbk_graph_store(g, (size_t)net->logits));
+}
+
+void little_net_build(little_net *net, bool training, bool fuse) {
+    build(net, training, fuse, LBK_F32);
+}
+
+void little_net_build_stored(little_net *net, lbk_dtype storage) {
+    build(net, true, true, storage);
 }
 
 void little_net_fill(const little_net *net, double **memory, lbk_arena *arena) {

@@ -17,6 +17,8 @@ typedef struct little_net {
 lbk_value little_net_layer(lbk_graph *graph, const char *op_name, const char *text, const char *name, lbk_value x);
 /* conv - bn - relu - [conv - bn - (+) - relu] - pool - dense - cross entropy, differentiated; `fuse`: rewrites applied. */
 void little_net_build(little_net *net, bool training, bool fuse);
+/* For training, with rewrites; activations are kept as `storage`. */
+void little_net_build_stored(little_net *net, lbk_dtype storage);
 /* Host memory for lbk_graph_interpret() and for a device: random inputs and weights by (seed, value name). */
 void little_net_fill(const little_net *net, double **memory, lbk_arena *arena);
 /* The same numbers on a device. */
