@@ -20,45 +20,24 @@ static const lbk_param table[] = {
 };
 
 static lbk_status needs(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *out) {
-    LBK_TRY(lbk_needs_layers(out, &((const fsp_params *)params)->layers, student, teacher));
-    return out->pair_count >= 2 ? LBK_OK
-                                : lbk_fail(LBK_ERR_INPUT, "layers: expected at least two, found \"%s\" alone",
-                                           out->pair[0].student.name);
-}
-
-/* [B,H,W,C] -> [B,H*W,C] */
-static lbk_status rows(lbk_method_context *c, lbk_value x, lbk_value *out) {
-    char params[48];
-    snprintf(params, sizeof params, "shape=0,-1,%lld", (long long)lbk_method_shape(c, x)->dim[3]);
-    return lbk_method_op(c, "reshape", out, params, 1, x);
+    return lbk_needs_successive(out, &((const fsp_params *)params)->layers, student, teacher);
 }
 
 /* The flow from `low` [B,H,W,C] to `high` [B,h,w,K]: [B,C,K], the larger map pooled. */
 static lbk_status flow(lbk_method_context *c, lbk_value low, lbk_value high, lbk_value *out) {
     char params[64];
     LBK_TRY(lbk_method_same_size(c, low, high, &low, &high));
-    LBK_TRY(rows(c, low, &low));
-    LBK_TRY(rows(c, high, &high));
+    LBK_TRY(lbk_method_pixels(c, low, &low));
+    LBK_TRY(lbk_method_pixels(c, high, &high));
     snprintf(params, sizeof params, "trans_a=yes alpha=%.17g", 1 / (double)lbk_method_shape(c, low)->dim[1]);
     return lbk_method_op(c, "matmul", out, params, 2, low, high);
 }
 
-static lbk_status equal_channels(lbk_method_context *c, int i, lbk_value *student) {
-    const lbk_pair *pair = &c->pair[i];
-    const lbk_shape have = *lbk_method_shape(c, pair->student.value), want = *lbk_method_shape(c, pair->teacher.value);
-    char name[24];
-    snprintf(name, sizeof name, "connector%d", i);
-    *student = pair->student.value;
-    if (have.rank != 4 || have.dim[3] == want.dim[want.rank - 1])
-        return LBK_OK;
-    return lbk_method_connector(c, name, *student, want.dim[want.rank - 1], student);
-}
-
 static lbk_status build(lbk_method_context *c) {
     lbk_value sum = LBK_NONE, low, high, student, teacher, loss;
-    LBK_TRY(equal_channels(c, 0, &low));
+    LBK_TRY(lbk_method_equal_channels(c, 0, &low));
     for (int i = 1; i < c->pair_count; i++, low = high) {
-        LBK_TRY(equal_channels(c, i, &high));
+        LBK_TRY(lbk_method_equal_channels(c, i, &high));
         LBK_TRY(flow(c, low, high, &student));
         LBK_TRY(flow(c, c->pair[i - 1].teacher.value, c->pair[i].teacher.value, &teacher));
         LBK_TRY(lbk_method_op(c, "mse_loss", &loss, "", 2, student, teacher));

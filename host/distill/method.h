@@ -46,6 +46,9 @@ typedef struct lbk_needs {
     "layers to compare: stages, spread, last, feature, a stage's number, a node of both, or student_node:teacher_node"
 lbk_status lbk_needs_layers(lbk_needs *needs, const lbk_words *layers, const lbk_side *student,
                             const lbk_side *teacher);
+/* The same for methods that compare each layer with the next one: at least two. */
+lbk_status lbk_needs_successive(lbk_needs *needs, const lbk_words *layers, const lbk_side *student,
+                                const lbk_side *teacher);
 /* Moves every pair to what its activation reads, where there is one. */
 void lbk_needs_before_activation(lbk_needs *needs, const lbk_side *student, const lbk_side *teacher);
 /* One more value of the teacher's graph, say a weight. */
@@ -174,6 +177,9 @@ lbk_status lbk_method_regressor(lbk_method_context *c, const char *name, lbk_val
                                 bool rectified, lbk_value *out);
 /* A convolution of one pixel to `channels` and batch norm, for images; for vectors, [B,C], a dense layer in the convolution's place. */
 lbk_status lbk_method_connector(lbk_method_context *c, const char *name, lbk_value x, int64_t channels, lbk_value *out);
+/* The student's image of pair `pair` with as many channels as the teacher's: itself, or what a connector, "connector<pair>", makes of
+ * it. */
+lbk_status lbk_method_equal_channels(lbk_method_context *c, int pair, lbk_value *out);
 /* What the classifier that lbk_needs_classifier() brought as extras `first` and following makes of x[B,D]. */
 lbk_status lbk_method_classify(lbk_method_context *c, int first, lbk_value x, lbk_value *out);
 /* The student once more, same weights, on another input of the same shape. Training: with noise (dropout) of its own, and batch norm's
@@ -207,6 +213,8 @@ lbk_status lbk_method_scale(lbk_method_context *c, lbk_value x, double factor, l
 /* A pair of sequences [B,T,C] of one length; where the widths differ, the student's goes through a dense layer called `name`. */
 lbk_status lbk_method_sequences(lbk_method_context *c, const char *name, lbk_value student, lbk_value teacher,
                                 lbk_value *out);
+/* An image [B,H,W,C] as rows, [B,H*W,C]. */
+lbk_status lbk_method_pixels(lbk_method_context *c, lbk_value x, lbk_value *out);
 /* Images [B,H,W,C] at the smaller of both sizes, by adaptive average pooling. */
 lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *student_out,
                                 lbk_value *teacher_out);

@@ -130,6 +130,17 @@ lbk_status lbk_method_connector(lbk_method_context *c, const char *name, lbk_val
     return lbk_method_layer(c, layer, "batch_norm", *out, out, "%s", "");
 }
 
+lbk_status lbk_method_equal_channels(lbk_method_context *c, int pair, lbk_value *out) {
+    const lbk_shape have = *lbk_method_shape(c, c->pair[pair].student.value);
+    const lbk_shape want = *lbk_method_shape(c, c->pair[pair].teacher.value);
+    char name[24];
+    snprintf(name, sizeof name, "connector%d", pair);
+    *out = c->pair[pair].student.value;
+    if (have.rank != 4 || want.rank != 4)
+        return lbk_fail(LBK_ERR_INPUT, "layers: expected images [B,H,W,C], found rank %d and %d", have.rank, want.rank);
+    return have.dim[3] == want.dim[3] ? LBK_OK : lbk_method_connector(c, name, *out, want.dim[3], out);
+}
+
 lbk_status lbk_method_classify(lbk_method_context *c, int first, lbk_value x, lbk_value *out) {
     lbk_value weight = c->extra[first].value, bias = first + 1 < c->extra_count ? c->extra[first + 1].value : LBK_NONE;
     const lbk_shape *has = lbk_method_shape(c, x), *wants = lbk_method_shape(c, weight);
@@ -165,6 +176,14 @@ lbk_status lbk_method_sequences(lbk_method_context *c, const char *name, lbk_val
         return lbk_fail(LBK_ERR_INPUT, "layers: expected sequences of one length, found %lld steps and %lld",
                         (long long)a.dim[1], (long long)b.dim[1]);
     return a.dim[2] == b.dim[2] ? LBK_OK : lbk_method_regressor(c, name, student, teacher, false, out);
+}
+
+lbk_status lbk_method_pixels(lbk_method_context *c, lbk_value x, lbk_value *out) {
+    const lbk_shape *shape = lbk_method_shape(c, x);
+    char params[48];
+    LBK_ENSURE(shape->rank == 4);
+    snprintf(params, sizeof params, "shape=0,-1,%lld", (long long)shape->dim[3]);
+    return lbk_method_op(c, "reshape", out, params, 1, x);
 }
 
 lbk_status lbk_method_same_size(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *student_out,

@@ -114,6 +114,14 @@ lbk_status lbk_needs_layers(lbk_needs *needs, const lbk_words *layers, const lbk
     return LBK_OK;
 }
 
+lbk_status lbk_needs_successive(lbk_needs *needs, const lbk_words *layers, const lbk_side *student,
+                                const lbk_side *teacher) {
+    LBK_TRY(lbk_needs_layers(needs, layers, student, teacher));
+    return needs->pair_count >= 2 ? LBK_OK
+                                  : lbk_fail(LBK_ERR_INPUT, "layers: expected at least two, found \"%s\" alone",
+                                             needs->pair[0].student.name);
+}
+
 void lbk_needs_before_activation(lbk_needs *needs, const lbk_side *student, const lbk_side *teacher) {
     for (int i = 0; i < needs->pair_count; i++) {
         lbk_pair *pair = &needs->pair[i];

@@ -2,8 +2,6 @@
  * kernel (x.y)^2 between the channels' maps. The larger map is pooled, as in RepDistiller. */
 #include "distill/method.h"
 
-#include <stdio.h>
-
 typedef struct nst_params {
     lbk_ramp weight;
     lbk_words layers;
@@ -22,10 +20,8 @@ static lbk_status needs(const void *params, const lbk_side *student, const lbk_s
 
 /* [B,H,W,C] -> [B,H*W,C], each channel's map of length 1 */
 static lbk_status selectivity(lbk_method_context *c, lbk_value x, lbk_value *out) {
-    char shape[48];
     lbk_value pixels;
-    snprintf(shape, sizeof shape, "shape=0,-1,%lld", (long long)lbk_method_shape(c, x)->dim[3]);
-    LBK_TRY(lbk_method_op(c, "reshape", &pixels, shape, 1, x));
+    LBK_TRY(lbk_method_pixels(c, x, &pixels));
     return lbk_method_op(c, "l2_normalize", out, "axis=1", 1, pixels);
 }
 

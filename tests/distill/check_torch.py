@@ -552,6 +552,44 @@ def flows(maps):
         yield (low.unsqueeze(2) * high.unsqueeze(1)).mean((3, 4))
 
 
+def kdsvd(s, spread, vector):
+    """`vector` of a sample's pixels [HW,C] and what its sign is to go by; channels differ, so a connector comes first."""
+
+    def likeness(low, high):
+        return torch.exp(-((high[:, None] - low[None, :]) ** 2) / spread)
+
+    loss = 0
+    for b in range(len(s.x)):
+        student, teacher = [], []
+        for i, x in enumerate(s.taps["stages"]):
+            x = F.relu(s.connector(f"kdsvd.connector{i}", x))
+            own, target = (y[b].flatten(1).t() for y in (x, s.teacher(i)))
+            teacher.append(vector(target, target.mean(0)))
+            student.append(vector(own, teacher[-1]))
+        for i in range(2):
+            loss = loss + (likeness(*student[i : i + 2]) - likeness(*teacher[i : i + 2])).pow(2).sum()
+    return loss / len(s.x)
+
+
+@case("kdsvd", "distill.kdsvd.iterations=3", "distill.kdsvd.spread=0.7", weight=100)
+def kdsvd_power(s):
+    def vector(x, start):
+        gram = x.t() @ x / x.norm() ** 2
+        power = 3 if x.shape[0] >= x.shape[1] else 4  # to the left vectors and back again is one more
+        return F.normalize(torch.linalg.matrix_power(gram, power) @ start, dim=0)
+
+    return kdsvd(s, 0.7, vector)
+
+
+@case("kdsvd/converged", "distill.kdsvd.iterations=150", "distill.kdsvd.spread=0.5", weight=100)
+def kdsvd_decomposed(s):
+    def vector(x, start):
+        first = torch.linalg.svd(x, full_matrices=False)[2][0]
+        return first * torch.sign(first.detach() @ start)
+
+    return kdsvd(s, 0.5, vector)
+
+
 @case("fsp")
 def fsp(s):
     maps = [s.connector(f"fsp.connector{i}", x) for i, x in enumerate(s.taps["stages"])]

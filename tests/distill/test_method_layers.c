@@ -21,13 +21,15 @@ Test(method_layers, vectors_are_no_images) {
     expect_refused("ofd", "distill.ofd.layers=layer1:layer1.0.conv1",
                    "layers: expected layers of the teacher that a "
                    "batch norm makes, found \"layer1.0.conv1\"");
-    expect_refused("fsp", "distill.fsp.layers=1, feature", "layers: expected images [B,H,W,C], found rank 4 and 2");
+    expect_refused("fsp", "distill.fsp.layers=1, feature", "layers: expected images [B,H,W,C], found rank 2 and 2");
+    expect_refused("kdsvd", "distill.kdsvd.layers=feature, 1", "layers: expected images [B,H,W,C], found rank 2 and 2");
     expect_refused("ft", "distill.ft.layers=feature", "layers: expected images [B,H,W,C], found \"avgpool\"");
     expect_refused("simkd", "student.model=mlp-tiny", "layers: expected images [B,H,W,C], found rank 2 and 4");
 }
 
-Test(method_layers, flow_needs_two) {
+Test(method_layers, successive_layers_are_two) {
     expect_refused("fsp", "distill.fsp.layers=last", "layers: expected at least two, found \"layer3\" alone");
+    expect_refused("kdsvd", "distill.kdsvd.layers=1", "layers: expected at least two, found \"layer1\" alone");
 }
 
 /* A teacher whose classifier reads a hidden vector, not the pooled map. */
