@@ -195,6 +195,7 @@ bool lbk_conv_winograd_fits(const lbk_conv_sizes *s);
 lbk_conv_sizes lbk_conv_turned(const lbk_conv_sizes *s);
 lbk_status lbk_conv_emit_winograd(lbk_emit *e, const lbk_conv *conv);
 lbk_status lbk_conv_emit_winograd_rows(lbk_emit *e, const lbk_conv *conv);
+lbk_status lbk_conv_emit_winograd_weight(lbk_emit *e, const lbk_conv *conv);
 lbk_status lbk_conv_emit_gpu(lbk_emit *e, const lbk_conv *conv);
 lbk_status lbk_conv_emit_gpu_narrow(lbk_emit *e, const lbk_conv *conv);
 int64_t lbk_conv_local_floats(const lbk_emit *e); /* local memory that class cpu's kernels may use, floats */

@@ -118,7 +118,7 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv) {
     case LBK_CONV_CPU_WINOGRAD:
         return weight ? lbk_emit_decline(e) : lbk_conv_emit_winograd(e, conv);
     case LBK_CONV_CPU_WINOGRAD_ROWS:
-        return weight ? lbk_emit_decline(e) : lbk_conv_emit_winograd_rows(e, conv);
+        return weight ? lbk_conv_emit_winograd_weight(e, conv) : lbk_conv_emit_winograd_rows(e, conv);
     case LBK_CONV_GPU_NARROW:
         return lbk_conv_emit_gpu_narrow(e, conv);
     case LBK_CONV_GPU_GEMM:
