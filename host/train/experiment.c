@@ -304,7 +304,20 @@ static lbk_status check_teachers(lbk_experiment *x) {
     return LBK_OK;
 }
 
-static lbk_status read_teachers(lbk_experiment *x) {
+/* Of a table's experiment whose row reads no teacher. */
+static void pass_over_teachers(lbk_ini *ini) {
+    for (size_t i = 0; i < ini->section_count; i++)
+        if (strncmp(ini->sections[i].name, "teacher", 7) == 0)
+            ini->sections[i].used = ini->sections[i].below = true;
+    for (size_t i = 0; i < ini->entry_count; i++)
+        if (strncmp(ini->entries[i].section, "teacher", 7) == 0)
+            ini->entries[i].used = true;
+}
+
+/* teachers: lbk_experiment_load_with() */
+static lbk_status read_teachers(lbk_experiment *x, const char *teachers) {
+    if (!x->objective.needs_teacher && teachers)
+        pass_over_teachers(&x->ini);
     if (!x->objective.needs_teacher)
         return refuse_teacher(&x->ini);
     LBK_TRY(read_role(x, &x->teacher, "teacher", lbk_teacher_table));
@@ -373,7 +386,7 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     LBK_TRY(check_experiment(x));
     LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
     LBK_TRY(lbk_objective_read(&x->objective, &x->ini));
-    LBK_TRY(read_teachers(x));
+    LBK_TRY(read_teachers(x, teachers));
     LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
     if (!x->objective.needs_teacher && x->student.params.generations > 1)
         return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "student", "generations"),

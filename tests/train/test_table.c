@@ -91,8 +91,8 @@ Test(table, shipped_ones_fit_their_experiments) {
                     sets[count++] = t.columns[c].sets[i];
                 for (size_t i = 0; i < t.rows[r].set_count; i++)
                     sets[count++] = t.rows[r].sets[i];
-                cr_expect_eq(lbk_experiment_load(&x, t.experiment, sets, count), LBK_OK, "%s: %s", *names,
-                             lbk_error_message());
+                cr_expect_eq(lbk_experiment_load_with(&x, t.experiment, sets, count, "/earlier"), LBK_OK, "%s: %s",
+                             *names, lbk_error_message());
                 lbk_experiment_release(&x);
             }
         lbk_table_release(&t);
