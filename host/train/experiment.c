@@ -64,7 +64,7 @@ const lbk_param lbk_experiment_table[] = {
                        "Chen et al. 2016, arXiv 1604.06174"),                                                          \
         LBK_PARAM_CHOICE(lbk_role_params, storage, "float32", storages,                                                \
                          "how activations are kept for the backward pass: in 16 bits they take half the memory, and "  \
-                         "gradients are rounded (2^-11, 2^-8 of each); all is computed in float32",                    \
+                         "are off by up to 2^-11 (bfloat16: 2^-8) of themselves; all is computed in float32",          \
                          NULL)
 
 const lbk_param lbk_teacher_table[] = {
