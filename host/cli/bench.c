@@ -238,10 +238,10 @@ static const char ops_usage[] =
 static const char peak_usage[] = "limbeck bench peak [--device D] [--json]";
 static const char train_usage[] =
     "limbeck bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] "
-    "[--steps N] [--set section.key=value]... [--json]";
+    "[--steps N] [--set section.key=value]... [--explain | --json]";
 static const char kd_usage[] = "limbeck bench kd --teacher M --student M [--batch N] [--image HxWxC] [--classes K] "
                                "[--teacher-device D] [--student-device D] [--schedule serial|concurrent] [--steps N] "
-                               "[--set section.key=value]... [--json]";
+                               "[--set section.key=value]... [--explain | --json]";
 
 static lbk_status run_ops(lbk_args *args) {
     request q = {.json = lbk_args_flag(args, "--json")};
@@ -300,11 +300,13 @@ const lbk_command lbk_command_bench = {
             "    without --shape the op's example shapes are timed; without --op every op\n"
             "  bench peak [--device D] [--json]\n"
             "    fused multiply-adds and copied bytes a second: the roofline that other figures are held against\n"
-            "  bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] [--steps N] [--json]\n"
+            "  bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] [--steps N]\n"
+            "            [--explain | --json]\n"
             "  bench kd --teacher M --student M [--batch N] [--image HxWxC] [--classes K] [--teacher-device D]\n"
-            "           [--student-device D] [--schedule serial|concurrent] [--steps N] [--json]\n"
+            "           [--student-device D] [--schedule serial|concurrent] [--steps N] [--explain | --json]\n"
             "    whole steps on synthetic images (default: 32x32x3, 10 classes, batch 128); --set changes any other "
             "key of the\n"
-            "    experiment, as in --set student.recompute=yes\n",
+            "    experiment, as in --set student.recompute=yes; --explain: each layer's variant, time, rates and share "
+            "of the roofline\n",
     .run = run_bench,
 };

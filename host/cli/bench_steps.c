@@ -1,6 +1,7 @@
 /* bench train, bench kd: whole training steps on images that nobody has to have. */
 #include "base/clock.h"
 #include "cli/bench.h"
+#include "device/peak.h"
 #include "place/place.h"
 #include "report/report.h"
 #include "train/run.h"
@@ -13,7 +14,7 @@
 enum { WARM_UP = 3, MOST_SETS = 48 };
 
 typedef struct bench_request {
-    bool distil, json;
+    bool distil, json, explain;
     const char *teacher, *student, *teacher_device, *student_device, *schedule;
     int64_t batch, steps, height, width, channels, classes;
 } bench_request;
@@ -139,6 +140,19 @@ static lbk_status print_result(const bench_request *q, const stopwatch *w, const
     return LBK_OK;
 }
 
+/* Layer by layer; the peak is measured now, when nothing else runs on the device. */
+static lbk_status explain(const char *label, lbk_device *device, const lbk_plan *plan) {
+    lbk_peak peak = {0, 0};
+    lbk_text text = {0};
+    lbk_status status = lbk_peak_measure(device, &peak);
+    if (status == LBK_OK)
+        status = lbk_report_explain(plan, &peak, &text);
+    if (status == LBK_OK && text.data)
+        printf("%s, a step on %s:\n%s", label, device->label, text.data);
+    lbk_text_release(&text);
+    return status;
+}
+
 static lbk_status measure(const bench_request *q, lbk_session *s, const lbk_experiment *x) {
     lbk_network *net = q->distil ? &s->student : &s->control;
     stopwatch watch = {0};
@@ -158,6 +172,10 @@ static lbk_status measure(const bench_request *q, lbk_session *s, const lbk_expe
     LBK_GOTO(lbk_phase_run(&phase, &result));
     to_durations(&watch);
     LBK_GOTO(print_result(q, &watch, &result, s, net));
+    if (q->explain && q->distil)
+        LBK_GOTO(explain("teacher", s->devices[0], s->teacher.eval_plan));
+    if (q->explain)
+        LBK_GOTO(explain(q->distil ? "student" : "network", net->device, net->train_plan));
 out:
     free(watch.at);
     return status;
@@ -208,7 +226,7 @@ static lbk_status best_device(char *text, size_t size) {
 }
 
 lbk_status lbk_bench_steps(lbk_args *args, const char *usage) {
-    bench_request q = {.json = lbk_args_flag(args, "--json")};
+    bench_request q = {.json = lbk_args_flag(args, "--json"), .explain = lbk_args_flag(args, "--explain")};
     const char *model, *device, *image, **sets = NULL;
     char best[32];
     size_t set_count = 0;
@@ -228,6 +246,7 @@ lbk_status lbk_bench_steps(lbk_args *args, const char *usage) {
     LBK_GOTO(lbk_args_finish(args, 1, 1, usage));
     LBK_GOTO(parse_image(image, &q));
     q.distil = strcmp(args->items[0], "kd") == 0;
+    q.explain = q.explain && !q.json;
     bool given = q.distil ? q.teacher && q.student && !model && !device
                           : model && !q.teacher && !q.student && !q.teacher_device && !q.student_device && !q.schedule;
     if (!given) {

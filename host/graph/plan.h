@@ -49,9 +49,10 @@ lbk_status lbk_plan_collect(lbk_plan *plan, int steps, double *busy_s);
 
 typedef struct lbk_plan_launch_info {
     const char *node, *op, *variant, *kernel;
-    bool backward;
-    double flops, bytes; /* of the node; 0 for its further launches */
-    double seconds;      /* profiled, summed over collected steps */
+    const lbk_shape *shape; /* of the node's first input; NULL: none, or no node (the optimiser's) */
+    bool backward, first;   /* first: of its node */
+    double flops, bytes;    /* of the node; 0 for its further launches */
+    double seconds;         /* profiled, summed over collected steps */
     uint64_t runs;
 } lbk_plan_launch_info;
 size_t lbk_plan_launch_count(const lbk_plan *plan);

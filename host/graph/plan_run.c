@@ -139,6 +139,7 @@ lbk_plan_launch_info lbk_plan_launch(const lbk_plan *p, size_t index) {
                                  .op = launch->label,
                                  .variant = launch->label,
                                  .kernel = kernel ? launch->call->name : "CLBlastSgemm",
+                                 .first = true,
                                  .seconds = launch->seconds,
                                  .runs = launch->runs};
     if (launch->node < 0)
@@ -147,6 +148,9 @@ lbk_plan_launch_info lbk_plan_launch(const lbk_plan *p, size_t index) {
     info.node = node->name;
     info.op = node->op->name;
     info.backward = node->backward;
+    info.first = launch->first_of_node;
+    if (node->input_count && node->input[0] != LBK_NONE)
+        info.shape = &p->graph->values[node->input[0]].desc.shape;
     if (launch->first_of_node) {
         lbk_cost cost = lbk_graph_node_cost(p->graph, node);
         info.flops = cost.flops;

@@ -2,6 +2,7 @@
 #ifndef LBK_REPORT_REPORT_H
 #define LBK_REPORT_REPORT_H
 
+#include "device/peak.h"
 #include "train/run.h"
 
 #include <jansson.h>
@@ -15,6 +16,10 @@ lbk_status lbk_report_write(const lbk_run_result *result);
 
 /* Where a plan's time went, by op, variant and kernel, the longest first: share, runs, rates. */
 lbk_status lbk_report_profile(const lbk_plan *plan, lbk_text *out);
+
+/* Each layer of a plan whose steps were collected, the longest first: time a step, rates, variant, and the share of the roofline:
+ * the least time in which the device could do it over the time it took. Above 100 %: caches, or Winograd. */
+lbk_status lbk_report_explain(const lbk_plan *plan, const lbk_peak *peak, lbk_text *out);
 
 /* "conv2d cpu/direct x3, cpu/winograd x6; relu generic/elementwise": where the nodes of a graph run, by op; variants as
  * lbk_plan_measure() finds them. Ends with a newline; further lines are indented. */

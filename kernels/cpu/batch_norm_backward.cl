@@ -2,6 +2,9 @@
  * cpu/batch_norm.cl. One work-item per work-group and block. */
 
 #define TILE 32 /* lanes handled at once: two float16, each with two accumulators and three table entries */
+/* More lanes than NARROW are summed STREAMS super-rows at a time, or every row of a tile would lie in another page. */
+#define NARROW 128
+#define STREAMS 4
 
 #define PLAIN 0
 #define RELU 1     /* sign of the output from x */
@@ -35,16 +38,16 @@ static void tail_sums(__global const float *dy, __global const float *x, __globa
     }
 }
 
-static void block_sums(__global const float *dy, __global const float *x, __global const float *y,
-                       __global const float *table, __global float *g_out, __global float *partial, int channels,
-                       int lanes, int supers, int blocks, int full, int tail, int mode) {
-    int block = (int)get_group_id(0), end = min((block + 1) * full, supers);
-    size_t plane = (size_t)blocks * lanes + (size_t)tail * channels;
+/* Adds super-rows first to end - 1 to sum and dot. */
+static inline __attribute__((always_inline)) void
+rows_sums(__global const float *dy, __global const float *x, __global const float *y, __global const float *table,
+          __global float *g_out, __global float *sum, __global float *dot, int lanes, int first, int end, int mode) {
     for (int t = 0; t < lanes; t += TILE) {
         __global const float *m = table + t, *a = m + lanes, *b = a + lanes;
         float16 m0 = vload16(0, m), m1 = vload16(1, m), a0 = vload16(0, a), a1 = vload16(1, a);
-        float16 b0 = vload16(0, b), b1 = vload16(1, b), s0 = 0.0f, s1 = 0.0f, q0 = 0.0f, q1 = 0.0f;
-        for (int i = block * full; i < end; i++) {
+        float16 b0 = vload16(0, b), b1 = vload16(1, b), s0 = vload16(0, sum + t), s1 = vload16(1, sum + t);
+        float16 q0 = vload16(0, dot + t), q1 = vload16(1, dot + t);
+        for (int i = first; i < end; i++) {
             size_t at = (size_t)i * lanes + t;
             float16 d0 = vload16(0, x + at) - m0, d1 = vload16(1, x + at) - m1;
             float16 g0 = gradient(dy + at, y + at, d0, a0, b0, mode);
@@ -56,12 +59,26 @@ static void block_sums(__global const float *dy, __global const float *x, __glob
                 vstore16(g1, 1, g_out + at);
             }
         }
-        __global float *out = partial + (size_t)block * lanes + t;
-        vstore16(s0, 0, out);
-        vstore16(s1, 1, out);
-        vstore16(q0, 0, out + plane);
-        vstore16(q1, 1, out + plane);
+        vstore16(s0, 0, sum + t);
+        vstore16(s1, 1, sum + t);
+        vstore16(q0, 0, dot + t);
+        vstore16(q1, 1, dot + t);
     }
+}
+
+static void block_sums(__global const float *dy, __global const float *x, __global const float *y,
+                       __global const float *table, __global float *g_out, __global float *partial, int channels,
+                       int lanes, int supers, int blocks, int full, int tail, int mode) {
+    int block = (int)get_group_id(0), end = min((block + 1) * full, supers);
+    size_t plane = (size_t)blocks * lanes + (size_t)tail * channels;
+    __global float *out = partial + (size_t)block * lanes;
+    int together = lanes <= NARROW ? full : STREAMS;
+    for (int t = 0; t < lanes; t += 16) {
+        vstore16((float16)(0.0f), 0, out + t);
+        vstore16((float16)(0.0f), 0, out + plane + t);
+    }
+    for (int i = block * full; i < end; i += together)
+        rows_sums(dy, x, y, table, g_out, out, out + plane, lanes, i, min(i + together, end), mode);
     if (block == blocks - 1)
         tail_sums(dy, x, y, table, g_out, partial + (size_t)blocks * lanes, lanes, (size_t)supers * lanes,
                   tail * channels, plane, mode);

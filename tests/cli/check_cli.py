@@ -274,6 +274,9 @@ def check_bench():
     line = json.loads(limbeck("bench", "peak", "--json")[0])
     need(line["gflops"] > 0.1 and line["gbytes_per_s"] > 0.01, f"bench peak: {line}")
     need(re.search(r"[1-9][\d.]* GFLOP/s of fused multiply-adds, [\d.]+ GB/s copied", limbeck("bench", "peak")[0]), "bench peak as text")
+    text = limbeck("bench", "train", "--model", "cnn-tiny", "--image", "8x8x1", "--batch", "16", "--steps", "2", "--explain")[0]
+    need(re.search(r"network, a step on .*\n +time .*roofline.*\n( +[\d.]+ [um]?s .* %  \w+ .*\n){10,}", text) and
+         re.search(r"%  conv2d \w+/\S+ 16x8x8x1, conv1\n", text) and re.search(r"all: [\d.]+ ms, \d+ % of the roofline", text), text)
     refused("usage: limbeck bench peak", "bench", "peak", "--repeat", "3")
     refused("usage: limbeck bench kd --teacher M", "bench", "kd", "--teacher", "cnn-wide")
     refused("bench: expected ops, train, kd or peak", "bench", "oops")
