@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -223,8 +224,7 @@ static lbk_status create_file(lbk_teacher_cache *c) {
     char header[HEADER] = {0};
     lbk_file_writer writer;
     LBK_ENSURE(strlen(MAGIC) + strlen(c->layout.key) < HEADER);
-    memcpy(header, MAGIC, strlen(MAGIC));
-    memcpy(header + strlen(MAGIC), c->layout.key, strlen(c->layout.key));
+    snprintf(header, sizeof header, "%s%s", MAGIC, c->layout.key);
     LBK_TRY(lbk_file_writer_open(&writer, c->path));
     if (fwrite(header, 1, HEADER, writer.stream) != HEADER || fflush(writer.stream) != 0 ||
         ftruncate(fileno(writer.stream), (off_t)c->total_bytes) != 0) {
