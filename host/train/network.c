@@ -167,7 +167,7 @@ static lbk_status list_teacher(const lbk_network *net, lbk_st_file *file) {
     LBK_GOTO(declare_image(&teacher, graph, &x));
     LBK_GOTO(build_model(&teacher, graph, x, LBK_NONE, false, &built));
     LBK_GOTO(lbk_strdup("the teacher", &file->path));
-    LBK_GOTO(lbk_calloc(graph->value_count, sizeof *file->entries, &file->entries));
+    LBK_GOTO(lbk_arena_alloc(&file->arena, graph->value_count * sizeof *file->entries, &file->entries));
     for (size_t v = 0; v < graph->value_count; v++) {
         const lbk_value_info *info = &graph->values[v];
         lbk_st_entry *entry = &file->entries[file->count];
