@@ -27,7 +27,7 @@ __kernel void conv2d_backward_weights(__global float *restrict out, __global con
     if (at >= KH * KW * cg * blocks)
         return;
     const int k0 = at % blocks * 4, row_of_dw = at / blocks, j = row_of_dw / cg % KW, i = row_of_dw / cg / KW;
-    const int4 k = min(k0 + (int4)(0, 1, 2, 3), K - 1), c = row_of_dw % cg + k / (K / G) * cg;
+    const int4 k = min(k0 + (int4)(0, 1, 2, 3), (int4)(K - 1)), c = row_of_dw % cg + k / (K / G) * cg;
     const int begin = (int)((long)N * OH * part / S), end = (int)((long)N * OH * (part + 1) / S);
 
     float4 v = 0.0f, some = 0.0f;
