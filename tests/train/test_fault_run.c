@@ -128,7 +128,7 @@ static void sweep(const char *const *sets) {
     signal(SIGALRM, on_end);
     signal(SIGABRT, on_end);
     signal(SIGSEGV, on_end);
-    setenv("LIMBECK_STORE", "on", 1); /* hundreds of runs: programs had better be read than compiled */
+    setenv("LIMBECK_STORE", "on", 1);               /* hundreds of runs: programs had better be read than compiled */
     little_must_run("fault.ini", sets, "first", 2); /* fills the program cache, makes the sub-devices */
     clfault_reset();
     little_must_run("fault.ini", sets, "good", 2);
