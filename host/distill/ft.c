@@ -55,7 +55,7 @@ static lbk_status stack(lbk_method_context *c, int pair, const char *layer, cons
 static lbk_status paraphrase(lbk_method_context *c, int pair, lbk_value map, long long factor, lbk_value *out,
                              lbk_value *reconstruction) {
     const long long whole = lbk_method_shape(c, map)->dim[3];
-    lbk_value back;
+    lbk_value back = LBK_NONE;
     LBK_TRY(stack(c, pair, "conv", "conv2d", map, (const long long[]){whole, factor, factor}, out));
     LBK_TRY(stack(c, pair, "deconv", "conv_transpose2d", *out, (const long long[]){factor, whole, whole}, &back));
     LBK_TRY(lbk_method_op(c, "mse_loss", reconstruction, "", 2, back, map));
