@@ -2,8 +2,6 @@
  * states agree. */
 #include "distill/method.h"
 
-#include <stdio.h>
-
 typedef struct cosine_params {
     lbk_ramp weight;
     lbk_words layers;
@@ -21,16 +19,7 @@ static lbk_status needs(const void *params, const lbk_side *student, const lbk_s
 }
 
 static lbk_status build(lbk_method_context *c) {
-    lbk_value sum = LBK_NONE, student, loss;
-    for (int i = 0; i < c->pair_count; i++) {
-        const lbk_value teacher = c->pair[i].teacher.value;
-        char name[24];
-        snprintf(name, sizeof name, "regressor%d", i);
-        LBK_TRY(lbk_method_sequences(c, name, c->pair[i].student.value, teacher, &student));
-        LBK_TRY(lbk_method_op(c, "cosine_loss", &loss, "", 2, student, teacher));
-        LBK_TRY(lbk_method_add(c, &sum, loss));
-    }
-    return lbk_method_finish(c, sum);
+    return lbk_method_match_sequences(c, "cosine_loss");
 }
 
 const lbk_method lbk_method_cosine = {

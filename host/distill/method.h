@@ -213,6 +213,8 @@ lbk_status lbk_method_scale(lbk_method_context *c, lbk_value x, double factor, l
 /* A pair of sequences [B,T,C] of one length; where the widths differ, the student's goes through a dense layer called `name`. */
 lbk_status lbk_method_sequences(lbk_method_context *c, const char *name, lbk_value student, lbk_value teacher,
                                 lbk_value *out);
+/* The method's whole loss, finished: over pairs of such sequences the sum of the op `loss` of two tensors. */
+lbk_status lbk_method_match_sequences(lbk_method_context *c, const char *loss);
 /* An image [B,H,W,C] as rows, [B,H*W,C]. */
 lbk_status lbk_method_pixels(lbk_method_context *c, lbk_value x, lbk_value *out);
 /* Images [B,H,W,C] at the smaller of both sizes, by adaptive average pooling. */

@@ -178,6 +178,19 @@ lbk_status lbk_method_sequences(lbk_method_context *c, const char *name, lbk_val
     return a.dim[2] == b.dim[2] ? LBK_OK : lbk_method_regressor(c, name, student, teacher, false, out);
 }
 
+lbk_status lbk_method_match_sequences(lbk_method_context *c, const char *op) {
+    lbk_value sum = LBK_NONE, student, loss;
+    for (int i = 0; i < c->pair_count; i++) {
+        const lbk_value teacher = c->pair[i].teacher.value;
+        char name[24];
+        snprintf(name, sizeof name, "regressor%d", i);
+        LBK_TRY(lbk_method_sequences(c, name, c->pair[i].student.value, teacher, &student));
+        LBK_TRY(lbk_method_op(c, op, &loss, "", 2, student, teacher));
+        LBK_TRY(lbk_method_add(c, &sum, loss));
+    }
+    return lbk_method_finish(c, sum);
+}
+
 lbk_status lbk_method_pixels(lbk_method_context *c, lbk_value x, lbk_value *out) {
     const lbk_shape *shape = lbk_method_shape(c, x);
     char params[48];

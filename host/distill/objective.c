@@ -166,58 +166,6 @@ lbk_status lbk_method_finish(lbk_method_context *c, lbk_value loss) {
     return lbk_graph_apply(c->graph, "weighted_sum", NULL, 2, (lbk_value[]){loss, c->weight}, &c->total);
 }
 
-static lbk_status with_params(lbk_graph *graph, const char *name, const char *text, lbk_value x, lbk_value *out) {
-    const lbk_op *op = lbk_op_find(name);
-    void *params = NULL;
-    LBK_TRY(lbk_arena_alloc(&graph->arena, op->params_size, &params));
-    LBK_TRY(lbk_op_params_parse(op, text, &graph->arena, params));
-    return lbk_graph_node(graph, op, "hard", params, 1, &x, out);
-}
-
-/* share * onehot(labels), share [B,1]. */
-static lbk_status shared_onehot(lbk_graph *graph, lbk_value labels, lbk_value share, int classes, lbk_value *out) {
-    char text[32];
-    lbk_value onehot;
-    snprintf(text, sizeof text, "classes=%d", classes);
-    LBK_TRY(with_params(graph, "one_hot", text, labels, &onehot));
-    return lbk_graph_apply(graph, "mul", NULL, 2, (lbk_value[]){onehot, share}, out);
-}
-
-static lbk_status mixed_loss(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_value *out) {
-    int classes = (int)lbk_shape_last(&lbk_graph_desc(graph, logits)->shape);
-    lbk_value share, rest, own, other, both, ln, product, sum, mass;
-    LBK_TRY(with_params(graph, "reshape", "shape=0,1", targets->share, &share));
-    LBK_TRY(with_params(graph, "scale", "factor=-1 offset=1", share, &rest));
-    LBK_TRY(shared_onehot(graph, targets->labels, share, classes, &own));
-    LBK_TRY(shared_onehot(graph, targets->partner_labels, rest, classes, &other));
-    LBK_TRY(lbk_graph_apply(graph, "add", NULL, 2, (lbk_value[]){own, other}, &both));
-    LBK_TRY(lbk_graph_apply(graph, "log_softmax", NULL, 1, &logits, &ln));
-    LBK_TRY(lbk_graph_apply(graph, "mul", NULL, 2, (lbk_value[]){both, ln}, &product));
-    LBK_TRY(lbk_graph_apply(graph, "sum", NULL, 1, &product, &sum));
-    LBK_TRY(with_params(graph, "scale", "factor=-1", sum, &sum));
-    LBK_TRY(lbk_graph_apply(graph, "sum", NULL, 1, &both, &mass));
-    LBK_TRY(with_params(graph, "clamp", "min=1e-6 max=1e30", mass, &mass)); /* a batch without labels: 0 / 1e-6 */
-    return lbk_graph_apply(graph, "div", NULL, 2, (lbk_value[]){sum, mass}, out);
-}
-
-static lbk_status hard_loss(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_value *out) {
-    if (targets->share != LBK_NONE)
-        return mixed_loss(graph, logits, targets, out);
-    return lbk_graph_apply(graph, "cross_entropy", NULL, 2, (lbk_value[]){logits, targets->labels}, out);
-}
-
-lbk_status lbk_method_hard(lbk_method_context *c, lbk_value logits, lbk_value *out) {
-    return hard_loss(c->graph, logits, &c->targets, out);
-}
-
-lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_loss *out) {
-    memset(out, 0, sizeof *out);
-    out->own = LBK_NONE;
-    LBK_TRY(hard_loss(graph, logits, targets, &out->total));
-    out->hard = out->total;
-    return lbk_graph_keep(graph, out->total);
-}
-
 static lbk_tap input_for(const lbk_teaching *teacher, const lbk_tap *tap) {
     lbk_tap out = *tap;
     for (int i = 0; i < teacher->bindings->carried_count; i++)
@@ -311,7 +259,7 @@ static lbk_status build_hard_term(const lbk_site *site, const char *head, lbk_va
     if (!labels_fit(site, logits))
         return lbk_fail(LBK_ERR_INPUT, "head: the output \"%s\" is not [batch, %d], as the labels want it", head,
                         site->data->source.classes);
-    LBK_TRY(hard_loss(site->graph, logits, &site->targets, &out->hard));
+    LBK_TRY(lbk_hard_loss(site->graph, logits, &site->targets, &out->hard));
     return lbk_graph_apply(site->graph, "weighted_sum", NULL, 2, (lbk_value[]){out->hard, weight}, term);
 }
 

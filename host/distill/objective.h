@@ -65,8 +65,10 @@ typedef struct lbk_loss {
     const char *copy_prefix[LBK_MAX_TEACHERS];
 } lbk_loss;
 
-/* Cross entropy alone (teacher, control): mean over labelled rows; of mixed rows -sum t ln p / sum t, t = share * onehot(label)
+/* Cross entropy: mean over labelled rows; of mixed rows -sum t ln p / sum t, t = share * onehot(label)
  * + (1 - share) * onehot(partner's). Zhang et al. 2018 (mixup), equation 1. */
+lbk_status lbk_hard_loss(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_value *out);
+/* That alone (teacher, control). */
 lbk_status lbk_loss_build_hard(lbk_graph *graph, lbk_value logits, const lbk_targets *targets, lbk_loss *out);
 
 /* A teacher, where an objective is built. */
