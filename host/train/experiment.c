@@ -135,14 +135,24 @@ static lbk_status unknown_name(lbk_ini *ini, const char *section, const char *ke
     return status;
 }
 
+bool lbk_section_is_teacher(const char *section) {
+    return strcmp(section, "teacher") == 0 || strncmp(section, "teacher.", 8) == 0;
+}
+
+bool lbk_role_key_loads(const char *key) {
+    static const char *const loading[] = {"model", "parameters", "device", "weights", "share", "head", "classes"};
+    for (size_t i = 0; i < sizeof loading / sizeof *loading; i++)
+        if (strcmp(key, loading[i]) == 0)
+            return true;
+    return strncmp(key, "cache", 5) == 0;
+}
+
 static lbk_status refuse_training_keys(lbk_ini *ini, const char *section) {
     for (size_t i = 0; i < ini->entry_count; i++) {
         const lbk_ini_entry *e = &ini->entries[i];
         if (e->below || strcmp(e->section, section) != 0)
             continue;
-        if (strcmp(e->key, "model") && strcmp(e->key, "parameters") && strcmp(e->key, "device") &&
-            strcmp(e->key, "weights") && strcmp(e->key, "share") && strcmp(e->key, "head") &&
-            strcmp(e->key, "classes") && strncmp(e->key, "cache", 5))
+        if (!lbk_role_key_loads(e->key))
             return lbk_ini_fail(ini, e, "has no effect: with `weights` the %s is loaded, not trained", section);
     }
     return LBK_OK;
@@ -196,7 +206,7 @@ static lbk_status check_init(lbk_ini *ini, const lbk_role *role) {
             return lbk_ini_fail(ini, map, "expected from:to, found \"%s\"", p->init_map.items[i]);
     }
     bool teacher = strcmp(p->init, "teacher") == 0;
-    if (teacher && (strncmp(role->name, "teacher", 7) == 0 || !lbk_ini_section_find(ini, "teacher")))
+    if (teacher && (lbk_section_is_teacher(role->name) || !lbk_ini_section_find(ini, "teacher")))
         return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "init"), "there is no teacher to begin from");
     if (!*p->init && p->init_map.count)
         return lbk_ini_fail(ini, map, "has no effect without init");
@@ -304,20 +314,7 @@ static lbk_status check_teachers(lbk_experiment *x) {
     return LBK_OK;
 }
 
-/* Of a table's experiment whose row reads no teacher. */
-static void pass_over_teachers(lbk_ini *ini) {
-    for (size_t i = 0; i < ini->section_count; i++)
-        if (strncmp(ini->sections[i].name, "teacher", 7) == 0)
-            ini->sections[i].used = ini->sections[i].below = true;
-    for (size_t i = 0; i < ini->entry_count; i++)
-        if (strncmp(ini->entries[i].section, "teacher", 7) == 0)
-            ini->entries[i].used = true;
-}
-
-/* teachers: lbk_experiment_load_with() */
-static lbk_status read_teachers(lbk_experiment *x, const char *teachers) {
-    if (!x->objective.needs_teacher && teachers)
-        pass_over_teachers(&x->ini);
+static lbk_status read_teachers(lbk_experiment *x) {
     if (!x->objective.needs_teacher)
         return refuse_teacher(&x->ini);
     LBK_TRY(read_role(x, &x->teacher, "teacher", lbk_teacher_table));
@@ -348,17 +345,13 @@ static lbk_status folder_of(const char *path, char **out) {
     return LBK_OK;
 }
 
-static bool is_teacher(const char *section) {
-    return strcmp(section, "teacher") == 0 || strncmp(section, "teacher.", 8) == 0;
-}
-
 /* Their own keys become defaults, which may be without effect. */
 static lbk_status load_teachers(lbk_ini *ini, const char *folder) {
     lbk_text text = {0};
     lbk_status status = LBK_OK;
     for (size_t i = 0; i < ini->section_count && status == LBK_OK; i++) {
         const char *name = ini->sections[i].name;
-        if (!is_teacher(name))
+        if (!lbk_section_is_teacher(name))
             continue;
         ini->sections[i].below = true;
         text.length = 0;
@@ -367,7 +360,7 @@ static lbk_status load_teachers(lbk_ini *ini, const char *folder) {
             status = lbk_ini_override(ini, text.data);
     }
     for (size_t i = 0; i < ini->entry_count; i++)
-        ini->entries[i].below |= is_teacher(ini->entries[i].section);
+        ini->entries[i].below |= lbk_section_is_teacher(ini->entries[i].section);
     lbk_text_release(&text);
     return status;
 }
@@ -386,7 +379,7 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     LBK_TRY(check_experiment(x));
     LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
     LBK_TRY(lbk_objective_read(&x->objective, &x->ini));
-    LBK_TRY(read_teachers(x, teachers));
+    LBK_TRY(read_teachers(x));
     LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
     if (!x->objective.needs_teacher && x->student.params.generations > 1)
         return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "student", "generations"),
@@ -417,100 +410,4 @@ void lbk_experiment_release(lbk_experiment *x) {
     lbk_arena_release(&x->arena);
     free(x->folder);
     memset(x, 0, sizeof *x);
-}
-
-static bool any_row(const lbk_param *table) {
-    return table && table->name;
-}
-
-/* A key without effect is refused, so it is not written either. */
-static bool is_inert(const lbk_param *p, const lbk_experiment_params *params) {
-    return params->schedule == LBK_TIMING_SERIAL && strcmp(p->name, "slots") == 0;
-}
-
-static lbk_status print_table(lbk_text *out, const lbk_param *table, const void *values) {
-    for (const lbk_param *p = table; p && p->name; p++)
-        LBK_TRY(lbk_ini_param_print(p, values, out));
-    return LBK_OK;
-}
-
-/* Relative paths of the original would mean something else from the run folder. */
-static lbk_status absolute(const lbk_experiment *x, lbk_arena *arena, const char **path, bool shipped_names) {
-    if (!**path || **path == '/' || (shipped_names && !strchr(*path, '/') && !strstr(*path, ".ini")))
-        return LBK_OK;
-    char *joined = NULL, *real;
-    LBK_TRY(lbk_path_join(x->folder, *path, &joined));
-    real = realpath(joined, NULL);
-    lbk_status status = lbk_arena_strdup(arena, real ? real : joined, path);
-    free(real);
-    free(joined);
-    return status;
-}
-
-/* Keys without effect would be refused: `share` of an only teacher, where a cache that is off would be, how a network that is
- * loaded would be trained. */
-static bool role_key_acts(const lbk_experiment *x, const lbk_role_params *params, const char *key) {
-    static const char *const loaded[] = {"model", "parameters", "device", "weights", "head", "classes"};
-    if (strcmp(key, "share") == 0)
-        return x->more_teacher_count > 0;
-    if (strncmp(key, "cache", 5) == 0)
-        return params->cache != LBK_CACHE_OFF || !key[5];
-    if (strcmp(key, "classes") == 0)
-        return params->classes > 0;
-    for (size_t i = 0; i < sizeof loaded / sizeof *loaded; i++)
-        if (strcmp(key, loaded[i]) == 0)
-            return true;
-    return !*params->weights;
-}
-
-static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, const lbk_param *own, lbk_arena *arena,
-                             lbk_text *out) {
-    lbk_role_params params = role->params;
-    LBK_TRY(absolute(x, arena, &params.model, true));
-    LBK_TRY(absolute(x, arena, &params.weights, false));
-    LBK_TRY(absolute(x, arena, &params.init, strcmp(params.init, "teacher") == 0));
-    LBK_TRY(absolute(x, arena, &params.cache_file, false));
-    LBK_TRY(lbk_text_printf(out, "\n[%s]\n", role->name));
-    for (const lbk_param *p = own; p->name; p++)
-        if (role_key_acts(x, &params, p->name))
-            LBK_TRY(lbk_ini_param_print(p, &params, out));
-    if (*params.weights)
-        return LBK_OK;
-    LBK_TRY(print_table(out, role->optimizer->params, role->optimizer_params));
-    return print_table(out, role->schedule->params, role->schedule_params);
-}
-
-static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text *out) {
-    lbk_experiment_params params = x->params;
-    LBK_TRY(absolute(x, arena, &params.kernels, false));
-    LBK_TRY(lbk_text_printf(out, "[experiment]\n"));
-    for (const lbk_param *p = lbk_experiment_table; p->name; p++)
-        if (!is_inert(p, &params))
-            LBK_TRY(lbk_ini_param_print(p, &params, out));
-    LBK_TRY(lbk_data_print(&x->data, x->folder, out));
-    if (x->objective.needs_teacher)
-        LBK_TRY(print_role(x, &x->teacher, lbk_teacher_table, arena, out));
-    for (int i = 0; i < x->more_teacher_count; i++)
-        LBK_TRY(print_role(x, &x->more_teachers[i], lbk_teacher_table, arena, out));
-    for (int i = 0; i < x->assistant_count; i++)
-        LBK_TRY(print_role(x, &x->assistants[i], lbk_assistant_table, arena, out));
-    LBK_TRY(print_role(x, &x->student, lbk_student_table, arena, out));
-    LBK_TRY(lbk_text_printf(out, "\n[distill]\n"));
-    for (const lbk_param *p = lbk_objective_table; p->name; p++)
-        if (strcmp(p->name, "preset") != 0) /* all it says is written out here */
-            LBK_TRY(lbk_ini_param_print(p, &x->objective.params, out));
-    for (int i = 0; i < x->objective.method_count; i++) {
-        if (!any_row(x->objective.method[i]->params))
-            continue;
-        LBK_TRY(lbk_text_printf(out, "\n[distill.%s]\n", x->objective.method[i]->name));
-        LBK_TRY(print_table(out, x->objective.method[i]->params, x->objective.method_params[i]));
-    }
-    return LBK_OK;
-}
-
-lbk_status lbk_experiment_print(const lbk_experiment *x, lbk_text *out) {
-    lbk_arena arena = {0};
-    lbk_status status = print_all(x, &arena, out);
-    lbk_arena_release(&arena);
-    return status;
 }

@@ -275,7 +275,7 @@ lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment,
     net->experiment = experiment;
     net->label = label;
     net->start = role->name;
-    net->viewer = strncmp(role->name, "teacher", 7) == 0 ? LBK_VIEWER_TEACHER : LBK_VIEWER_STUDENT;
+    net->viewer = lbk_section_is_teacher(role->name) ? LBK_VIEWER_TEACHER : LBK_VIEWER_STUDENT;
     net->batch = experiment->data.params.batch;
     net->samples = LBK_NONE;
     net->teacher_count = teacher_count;

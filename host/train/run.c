@@ -206,8 +206,7 @@ static lbk_status train(run *r, lbk_network *net, lbk_part part, lbk_phase_resul
 
 static lbk_status compile(run *r, lbk_network *net, lbk_device *device) {
     char text[320];
-    if (strcmp(net->role->params.init, "teacher") == 0)
-        net->teacher_file = r->teacher_file;
+    net->teacher_file = r->teacher_file;
     uint64_t start = lbk_clock_ns();
     snprintf(text, sizeof text, "%s: %s on %s %s", net->label, net->role->model.name, device->label, device->info.name);
     note(r, text);
@@ -238,79 +237,6 @@ static lbk_status obtain_teacher(run *r, lbk_network *net, lbk_device *device, d
     LBK_TRY(lbk_context(status, "[%s] weights", net->role->name));
     LBK_TRY(dump_weights(r, net, "-initial", false));
     return finish_phase(r, net);
-}
-
-static void describe(lbk_model_result *out, const lbk_network *net, const lbk_evaluation *e) {
-    out->present = true;
-    snprintf(out->label, sizeof out->label, "%s", net->label);
-    snprintf(out->device, sizeof out->device, "%s %s", net->device->label, net->device->info.name);
-    out->parameters = net->parameters;
-    out->flops = net->flops;
-    out->accuracy = e->accuracy;
-    out->loss = e->loss;
-    out->macro_f1 = e->macro_f1;
-    out->device_s_per_sample = e->device_s_per_sample;
-    out->wall_s_per_sample = e->wall_s_per_sample;
-    out->device_bytes = lbk_network_bytes(net);
-}
-
-/* How near a learner is to its teacher. */
-static void compare(const lbk_evaluation *teacher, const lbk_evaluation *learner, double *agreement, double *error) {
-    if (!teacher->count)
-        return;
-    *agreement = lbk_evaluation_agreement(teacher, learner);
-    *error = lbk_evaluation_divergence(teacher, learner);
-}
-
-static lbk_status measure_other(run *r, lbk_network *net, lbk_model_result *out) {
-    lbk_evaluation e;
-    if (net->others) {
-        snprintf(out->label, sizeof out->label, "%s", net->label);
-        return LBK_OK;
-    }
-    lbk_status status = lbk_evaluate(net, &r->experiment->data, LBK_PART_TEST, &e);
-    if (status == LBK_OK)
-        describe(out, net, &e);
-    lbk_evaluation_release(&e);
-    return status;
-}
-
-static lbk_status measure_others(run *r) {
-    lbk_session *s = &r->session;
-    int count = 0;
-    for (int i = 0; i < s->more_teacher_count; i++)
-        LBK_TRY(measure_other(r, &s->more_teachers[i], &r->result->others[count++]));
-    for (int i = 0; i < s->learner_count; i++)
-        LBK_TRY(measure_other(r, &s->learners[i], &r->result->others[count++]));
-    return LBK_OK;
-}
-
-static lbk_status measure(run *r) {
-    lbk_session *s = &r->session;
-    lbk_evaluation teacher = {0}, student = {0}, control = {0};
-    lbk_run_result *out = r->result;
-    lbk_status status = LBK_OK;
-    note(r, "measuring on the test part");
-    if (s->teacher.eval && !s->teacher.others) {
-        LBK_GOTO(lbk_evaluate(&s->teacher, &r->experiment->data, LBK_PART_TEST, &teacher));
-        describe(&out->teacher, &s->teacher, &teacher);
-    }
-    LBK_GOTO(measure_others(r));
-    if (r->experiment->params.student) {
-        LBK_GOTO(lbk_evaluate(&s->student, &r->experiment->data, LBK_PART_TEST, &student));
-        describe(&out->student, &s->student, &student);
-        compare(&teacher, &student, &out->agreement, &out->distillation_error);
-    }
-    if (r->experiment->params.control) {
-        LBK_GOTO(lbk_evaluate(&s->control, &r->experiment->data, LBK_PART_TEST, &control));
-        describe(&out->control, &s->control, &control);
-        compare(&teacher, &control, &out->control_agreement, &out->control_distillation_error);
-    }
-out:
-    lbk_evaluation_release(&teacher);
-    lbk_evaluation_release(&student);
-    lbk_evaluation_release(&control);
-    return status;
 }
 
 static lbk_status obtain_teachers(run *r) {
@@ -363,7 +289,8 @@ static lbk_status run_phases(run *r) {
         LBK_TRY(train(r, &s->control, LBK_PART_TRAIN, &control));
         out->control.train_s = control.wall_s;
     }
-    return measure(r);
+    note(r, "measuring on the test part");
+    return lbk_session_measure(s, out);
 }
 
 static lbk_status open_folder(run *r) {

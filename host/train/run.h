@@ -87,6 +87,9 @@ typedef struct lbk_session {
 lbk_status lbk_session_prepare(lbk_session *session, lbk_experiment *experiment);
 /* Opens the devices. */
 lbk_status lbk_session_open(lbk_session *session);
+/* Evaluates all networks that are compiled on the test part and fills in their results, and how near student and control are to the
+ * teacher. */
+lbk_status lbk_session_measure(lbk_session *session, lbk_run_result *result);
 void lbk_session_release(lbk_session *session);
 
 #endif
