@@ -59,7 +59,9 @@ check_cppcheck() {
 }
 
 check_tidy() {
-    find host -name '*.c' -print0 | xargs -0 -n 8 -P "$(nproc)" clang-tidy -p "$build" --quiet --warnings-as-errors='*'
+    # The analyser follows at most 8,000 states of a function. Without a bound it takes nine tenths of the time.
+    find host -name '*.c' -print0 | xargs -0 -n 8 -P "$(nproc)" clang-tidy -p "$build" --quiet --warnings-as-errors='*' \
+        --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=max-nodes=8000
 }
 
 # A program that runs the ops' small examples one after the other, without Criterion's processes. The simulator uses one core.

@@ -3,6 +3,7 @@
  * involved and the bound can be tight. */
 #include "base/rng.h"
 #include "graph/graph.h"
+#include "support/sanitized.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -11,10 +12,10 @@
 #include <string.h>
 
 #define STEP 1e-6
-#define BOUND 2e-6 /* of the largest derivative of that input, or of 1 */
-#define SAMPLES 24 /* elements checked per input, */
-#define LEAST 6    /* fewer where the reference takes long */
-#define WORK 1e8   /* FLOPs of it per input */
+#define BOUND 2e-6                /* of the largest derivative of that input, or of 1 */
+#define SAMPLES LBK_ROUNDS(24, 2) /* elements checked per input, */
+#define LEAST LBK_ROUNDS(6, 1)    /* fewer where the reference takes long */
+#define WORK 1e8                  /* FLOPs of it per input */
 
 typedef struct check {
     const lbk_op *op;

@@ -3,13 +3,14 @@
  *
  * Seed: $LIMBECK_TEST_SEED, else a fixed one; it is printed. */
 #include "support/op_runner.h"
+#include "support/sanitized.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define VARIATIONS 3 /* tried per example */
+#define VARIATIONS LBK_ROUNDS(3, 1) /* tried per example */
 
 static uint64_t test_seed(void) {
     const char *text = getenv("LIMBECK_TEST_SEED");
