@@ -96,6 +96,7 @@ typedef struct lbk_method_context {
     uint64_t seed;
     const char *folder; /* the experiment's: relative paths start here; NULL for the current one */
     const lbk_data *data;
+    lbk_part part;       /* what the batches are of: TRAIN, or TEACHER where a teacher has methods of its own */
     lbk_value x;         /* [B,H,W,C]: what the student reads */
     lbk_value labels;    /* [B]:i32, -1 where the student has no label; LBK_NONE for an output about other classes */
     lbk_targets targets; /* the same, and what is mixed into it */

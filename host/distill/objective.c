@@ -1,103 +1,6 @@
 #include "distill/objective.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static const char *const teacher_weights[] = {"share", "learned", NULL};
-
-const lbk_param lbk_objective_table[] = {
-    LBK_PARAM_WORDS(lbk_objective_params, methods, "kd", "distillation losses to add up; `limbeck list methods`", NULL),
-    LBK_PARAM_SCHEDULE(lbk_objective_params, hard_weight, "0.1", 0, 1e6, NULL,
-                       "factor of the cross entropy with the labels", "RepDistiller: gamma = 0.1 for kd"),
-    LBK_PARAM_TEXT(lbk_objective_params, head, "",
-                   "of a student with several outputs: the one that the labels are about; empty: the first", NULL),
-    LBK_PARAM_CHOICE(
-        lbk_objective_params, teacher_weights, "share", teacher_weights,
-        "how several teachers' losses are weighed: each by its `share`, or also by exp(-s), s trained (+ s)",
-        "Kendall, Gal, Cipolla 2018, equation 10, for learned"),
-    LBK_PARAM_TEXT(lbk_objective_params, preset, "", "defaults from a paper; `limbeck list presets`, or a file", NULL),
-    LBK_PARAM_END,
-};
-
-static const char *nearest_method(const char *name) {
-    const char *names[64];
-    size_t count = 0;
-    for (const lbk_method *const *m = lbk_method_all(); *m && count < 64; m++)
-        names[count++] = (*m)->name;
-    return lbk_nearest(name, names, count);
-}
-
-static lbk_status unknown_method(lbk_ini *ini, const char *name) {
-    const char *near = nearest_method(name);
-    const lbk_ini_entry *entry = lbk_ini_find(ini, "distill", "methods");
-    return near ? lbk_ini_fail(ini, entry, "unknown method \"%s\"; did you mean \"%s\"?", name, near)
-                : lbk_ini_fail(ini, entry, "unknown method \"%s\"; see `limbeck list methods`", name);
-}
-
-static lbk_status read_method(lbk_objective *o, lbk_ini *ini, const char *name) {
-    const lbk_method *method = lbk_method_find(name);
-    if (!method)
-        return unknown_method(ini, name);
-    for (int i = 0; i < o->method_count; i++)
-        if (o->method[i] == method)
-            return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "the method \"%s\" is named twice", name);
-    if (o->method_count == LBK_MAX_METHODS)
-        return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "more than %d methods", LBK_MAX_METHODS);
-    int i = o->method_count;
-    const char *section;
-    LBK_TRY(lbk_arena_printf(&o->arena, &section, "distill.%s", name));
-    LBK_TRY(lbk_arena_alloc(&o->arena, method->params_size, &o->method_params[i]));
-    LBK_TRY(lbk_ini_read(ini, section, method->params, o->method_params[i], NULL));
-    o->method[i] = method;
-    o->needs_teacher = o->needs_teacher || !method->teacherless;
-    o->method_count++;
-    return LBK_OK;
-}
-
-/* Line 0: the section came from the command line. near NULL: nothing to suggest. */
-static lbk_status section_fail(const lbk_ini *ini, const lbk_ini_section *section, const char *what, const char *name,
-                               const char *near) {
-    char hint[96] = "";
-    if (near)
-        snprintf(hint, sizeof hint, "; did you mean \"%.64s\"?", near);
-    return section->line ? lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]%s \"%s\"%s", ini->path, section->line, section->name,
-                                    what, name, hint)
-                         : lbk_fail(LBK_ERR_INPUT, "--set: [%s]%s \"%s\"%s", section->name, what, name, hint);
-}
-
-/* A [distill.X] for a method that is not used would silently do nothing. */
-static lbk_status refuse_unused(const lbk_objective *o, lbk_ini *ini) {
-    for (size_t s = 0; s < ini->section_count; s++) {
-        const lbk_ini_section *section = &ini->sections[s];
-        const char *name = section->name + 8;
-        bool used = section->below || strncmp(section->name, "distill.", 8) != 0;
-        for (int i = 0; i < o->method_count; i++)
-            used = used || strcmp(o->method[i]->name, name) == 0;
-        if (used)
-            continue;
-        const char *near = nearest_method(name);
-        if (lbk_method_find(name))
-            return section_fail(ini, section, " has no effect: [distill] methods does not name", name, NULL);
-        return section_fail(ini, section, ": unknown method", name, near);
-    }
-    return LBK_OK;
-}
-
-lbk_status lbk_objective_read(lbk_objective *o, lbk_ini *ini) {
-    memset(o, 0, sizeof *o);
-    LBK_TRY(lbk_ini_read(ini, "distill", lbk_objective_table, &o->params, NULL));
-    for (int i = 0; i < o->params.methods.count; i++)
-        LBK_TRY(read_method(o, ini, o->params.methods.items[i]));
-    if (!o->method_count)
-        return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "names no method; expected at least one");
-    return refuse_unused(o, ini);
-}
-
-void lbk_objective_release(lbk_objective *o) {
-    lbk_arena_release(&o->arena);
-    memset(o, 0, sizeof *o);
-}
 
 /* ---- What methods need of two networks ---- */
 
@@ -133,7 +36,7 @@ lbk_status lbk_objective_bind(const lbk_objective *o, const lbk_side *student, c
     for (int i = 0; i < o->method_count; i++)
         if (o->method[i]->teacherless == !teacher)
             LBK_TRY(lbk_context(bind_method(o->method[i], o->method_params[i], student, teacher, out, &out->needs[i]),
-                                "[distill.%s]", o->method[i]->name));
+                                "[%s]", o->section[i]));
     return LBK_OK;
 }
 
@@ -225,6 +128,7 @@ static lbk_status context_of(const lbk_site *site, const char *name, int t, lbk_
                                 .seed = site->seed,
                                 .folder = site->folder,
                                 .data = site->data,
+                                .part = site->part,
                                 .x = site->x,
                                 .labels = site->targets.labels,
                                 .targets = site->targets,
@@ -334,7 +238,7 @@ static lbk_status build_for(building *b, int t) {
     int first = b->count;
     for (int i = 0; i < o->method_count; i++)
         if (o->method[i]->teacherless == (t < 0))
-            LBK_TRY(lbk_context(build_method(b, i, t), "[distill.%s]", o->method[i]->name));
+            LBK_TRY(lbk_context(build_method(b, i, t), "[%s]", o->section[i]));
     if (t >= 0 && b->site->teacher_count > 1 && o->params.teacher_weights == LBK_TEACHERS_LEARNED)
         LBK_TRY(learn_weight(b, first, &b->site->teacher[t]));
     return LBK_OK;

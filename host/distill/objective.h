@@ -1,5 +1,5 @@
-/* The student's whole objective: hard_weight * cross entropy + sum over methods of weight * loss. Reads [distill] and
- * [distill.METHOD]. */
+/* A network's whole objective: hard_weight * cross entropy + sum over methods of weight * loss. The student's is read from [distill]
+ * and [distill.METHOD], that of a teacher in training from the key `methods` of its role and [ROLE/METHOD]. */
 #ifndef LBK_DISTILL_OBJECTIVE_H
 #define LBK_DISTILL_OBJECTIVE_H
 
@@ -24,6 +24,7 @@ extern const lbk_param lbk_objective_table[];
 typedef struct lbk_objective {
     lbk_objective_params params;
     const lbk_method *method[LBK_MAX_METHODS];
+    const char *section[LBK_MAX_METHODS]; /* "distill.kd", "teacher/cs_kd" */
     void *method_params[LBK_MAX_METHODS];
     int method_count;
     bool needs_teacher; /* some method does */
@@ -32,6 +33,9 @@ typedef struct lbk_objective {
 
 /* Reads and checks; a [distill.X] section whose method is not in use is refused as having no effect. */
 lbk_status lbk_objective_read(lbk_objective *objective, lbk_ini *ini);
+/* That of a network without a teacher, which learns from all labels, hard_weight 1: `methods`, what [role] says, with the parameters
+ * in [role/METHOD]. Methods that read a teacher are refused. None: the objective has no method, and is of no use. */
+lbk_status lbk_objective_read_alone(lbk_objective *objective, lbk_ini *ini, const char *role, const lbk_words *methods);
 void lbk_objective_release(lbk_objective *objective);
 
 /* What an objective needs of one teacher, or, from methods that read none, of the student alone. */
@@ -86,6 +90,7 @@ typedef struct lbk_site {
     uint64_t seed;
     const char *folder; /* where relative paths start; NULL for the current one */
     const lbk_data *data;
+    lbk_part part; /* what it trains on */
     const lbk_model_built *student;
     lbk_value x, samples;
     lbk_targets targets;

@@ -130,6 +130,7 @@ static lbk_status build_objective(lbk_network *net, const lbk_objective *objecti
                      .seed = (uint64_t)net->experiment->params.seed,
                      .folder = net->experiment->folder,
                      .data = &net->experiment->data,
+                     .part = net->viewer == LBK_VIEWER_TEACHER ? LBK_PART_TEACHER : LBK_PART_TRAIN,
                      .student = built,
                      .x = net->x,
                      .targets = net->targets,

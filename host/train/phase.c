@@ -187,12 +187,11 @@ static lbk_status read_loss(runner *r, lbk_value value, float *host, cl_event *d
 static lbk_status feed_student(runner *r, flight *f, int slot) {
     const lbk_network *net = r->net;
     const lbk_batch *b = f->batch;
-    bool all = r->phase->part == LBK_PART_TEACHER;
     int input = INPUT_OTHERS;
     LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_X, b->pixels, NULL));
-    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, all ? b->labels : b->seen_labels, NULL));
+    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, b->seen_labels, NULL));
     if (net->targets.share != LBK_NONE) {
-        LBK_TRY(lbk_feed_write(r->feed, slot, input++, all ? b->partner_labels : b->partner_seen_labels, NULL));
+        LBK_TRY(lbk_feed_write(r->feed, slot, input++, b->partner_seen_labels, NULL));
         LBK_TRY(lbk_feed_write(r->feed, slot, input++, b->share, NULL));
     }
     if (net->samples != LBK_NONE)

@@ -15,7 +15,7 @@ import time
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 PHASES = ["teacher", "teacher.second", "assistant.ta", "student.1", "student", "control"]
 FILES = [phase + ".safetensors" for phase in PHASES] + ["metrics.jsonl"]
-# Two teachers, an assistant, two generations, methods with modules, memory banks and numbers of the host: every kind of phase;
+# Two teachers with methods of their own, an assistant, two generations, methods with modules, memory banks and numbers of the host: every kind of phase;
 # activations in 16 bits.
 EXPERIMENT = """
 [experiment]
@@ -33,10 +33,14 @@ padding = 1
 model = mlp-wide
 storage = float16
 epochs = 5
+methods = gradient_penalty, cs_kd
 [teacher.second]
 model = mlp-wide
 storage = bfloat16
 epochs = 5
+methods = ema, dml
+[teacher.second/ema]
+weight = 1
 [assistant.ta]
 model = mlp-tiny
 epochs = 5
