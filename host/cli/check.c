@@ -22,6 +22,11 @@ static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *
             *bytes -= lent;
         *bytes += estimate.bytes + trained * (size_t)(1 + net->role->optimizer->states);
     }
+    if (net->look_ahead.graph) {
+        LBK_GOTO(lbk_plan_measure(net->look_ahead.graph, caps, &arena, &estimate));
+        *bytes += estimate.bytes;
+        LBK_GOTO(lbk_plan_measure(graph, caps, &arena, &estimate));
+    }
     LBK_GOTO(lbk_report_launches(graph, estimate.variants, launches));
 out:
     lbk_arena_release(&arena);

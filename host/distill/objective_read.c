@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const char *const teacher_weights[] = {"share", "learned", NULL};
+static const char *const metas[] = {"off", "weights", "temperature", "both", NULL}; /* bits of lbk_meta */
 
 const lbk_param lbk_objective_table[] = {
     LBK_PARAM_WORDS(lbk_objective_params, methods, "kd", "distillation losses to add up; `limbeck list methods`", NULL),
@@ -16,6 +17,14 @@ const lbk_param lbk_objective_table[] = {
         lbk_objective_params, teacher_weights, "share", teacher_weights,
         "how several teachers' losses are weighed: each by its `share`, or also by exp(-s), s trained (+ s)",
         "Kendall, Gal, Cipolla 2018, equation 10, for learned"),
+    LBK_PARAM_CHOICE(
+        lbk_objective_params, meta, "off", metas,
+        "learn the balance of all weights, or temperatures, so that a step helps held-out samples, those of "
+        "[data] validation",
+        "after Ren et al. 2018, equations 4 to 6"),
+    LBK_PARAM_INT(lbk_objective_params, meta_every, "10", 1, 1000000, "steps", "with meta: how often", NULL),
+    LBK_PARAM_FLOAT(lbk_objective_params, meta_lr, "1", 0, 1e9, NULL, "with meta: learning rate of what is learned so",
+                    NULL),
     LBK_PARAM_TEXT(lbk_objective_params, preset, "", "defaults from a paper; `limbeck list presets`, or a file", NULL),
     LBK_PARAM_END,
 };
@@ -94,6 +103,19 @@ static lbk_status refuse_unused(const lbk_objective *o, lbk_ini *ini, const owne
     return LBK_OK;
 }
 
+static lbk_status check_meta(const lbk_objective *o, lbk_ini *ini) {
+    static const char *const keys[] = {"meta_every", "meta_lr"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && o->params.meta == LBK_META_OFF; i++) {
+        const lbk_ini_entry *entry = lbk_ini_find(ini, "distill", keys[i]);
+        if (entry && !entry->below)
+            return lbk_ini_fail(ini, entry, "has no effect with meta = off");
+    }
+    if (o->params.meta & LBK_META_WEIGHTS && o->params.teacher_weights == LBK_TEACHERS_LEARNED)
+        return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "meta"),
+                            "not with teacher_weights = learned, which trains the same weights: choose one");
+    return LBK_OK;
+}
+
 static lbk_status read_methods(lbk_objective *o, lbk_ini *ini, const owner *owner) {
     for (int i = 0; i < o->params.methods.count; i++)
         LBK_TRY(read_method(o, ini, owner, o->params.methods.items[i]));
@@ -105,6 +127,7 @@ lbk_status lbk_objective_read(lbk_objective *o, lbk_ini *ini) {
     LBK_TRY(lbk_ini_read(ini, "distill", lbk_objective_table, &o->params, NULL));
     if (!o->params.methods.count)
         return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "names no method; expected at least one");
+    LBK_TRY(check_meta(o, ini));
     return read_methods(o, ini, &(owner){"distill", ".", false});
 }
 

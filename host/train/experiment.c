@@ -399,6 +399,9 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     LBK_TRY(lbk_objective_read(&x->objective, &x->ini));
     LBK_TRY(read_teachers(x));
     LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
+    if (x->objective.params.meta && x->data.params.validation == 0)
+        return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "distill", "meta"),
+                            "needs samples held out; expected [data] validation > 0");
     if (!x->objective.needs_teacher && x->student.params.generations > 1)
         return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "student", "generations"),
                             "has no effect: none of [distill] methods reads a teacher");

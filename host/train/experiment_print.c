@@ -76,6 +76,11 @@ static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, cons
     return print_methods(&role->objective, out);
 }
 
+/* All that `preset` says is written out. */
+static bool objective_key_acts(const lbk_objective_params *params, const char *key) {
+    return strcmp(key, "preset") != 0 && (params->meta || strncmp(key, "meta_", 5) != 0);
+}
+
 static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text *out) {
     lbk_experiment_params params = x->params;
     LBK_TRY(absolute(x, arena, &params.kernels, false));
@@ -93,7 +98,7 @@ static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text 
     LBK_TRY(print_role(x, &x->student, lbk_student_table, arena, out));
     LBK_TRY(lbk_text_printf(out, "\n[distill]\n"));
     for (const lbk_param *p = lbk_objective_table; p->name; p++)
-        if (strcmp(p->name, "preset") != 0) /* all it says is written out here */
+        if (objective_key_acts(&x->objective.params, p->name))
             LBK_TRY(lbk_ini_param_print(p, &x->objective.params, out));
     return print_methods(&x->objective, out);
 }
