@@ -66,6 +66,9 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, in
                net->batch, net->role->optimizer->name, net->role->params.lr, net->role->schedule->name);
     else
         printf("  loaded from %s\n", net->role->params.weights);
+    if (net->look_ahead.graph)
+        printf("  looks ahead every %d steps, %s FLOPs\n", net->look_ahead.every,
+               lbk_report_si(lbk_graph_cost(net->look_ahead.graph, true).flops, step));
     if (net->role->objective.method_count)
         print_methods("  methods of its own:", &net->role->objective);
     if (net->init_report)

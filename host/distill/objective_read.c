@@ -20,7 +20,7 @@ const lbk_param lbk_objective_table[] = {
     LBK_PARAM_CHOICE(
         lbk_objective_params, meta, "off", metas,
         "learn the balance of all weights, or temperatures, so that a step helps held-out samples, those of "
-        "[data] validation",
+        "[data] validation; docs/methods.md",
         "after Ren et al. 2018, equations 4 to 6"),
     LBK_PARAM_INT(lbk_objective_params, meta_every, "10", 1, 1000000, "steps", "with meta: how often", NULL),
     LBK_PARAM_FLOAT(lbk_objective_params, meta_lr, "1", 0, 1e9, NULL, "with meta: learning rate of what is learned so",

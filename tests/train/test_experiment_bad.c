@@ -174,6 +174,22 @@ static const bad cases[] = {
     {"methods = kd", "methods = kd\nhard_weight = -1", NULL,
      "bad.ini:15: [distill] hard_weight: expected number or \"from -> to [cosine]\", each in [0, 1000000]; \"warmup "
      "EPOCHS\" may follow, got \"-1\""},
+    {"methods = kd", "methods = kd\nmeta = weights", NULL,
+     "bad.ini:15: [distill] meta: needs samples held out; expected [data] validation > 0"},
+    {"methods = kd", "methods = kd\nmeta_every = 2", NULL,
+     "bad.ini:15: [distill] meta_every: has no effect with meta = off"},
+    {"methods = kd", "methods = kd\nmeta_lr = 2\nmeta = off", NULL,
+     "bad.ini:15: [distill] meta_lr: has no effect with meta = off"},
+    {"batch = 64", "batch = 64\nvalidation = 0.1", "distill.meta=temperatures",
+     "--set: [distill] meta: expected one of off, weights, temperature, both, got \"temperatures\"; did you mean "
+     "\"temperature\"?"},
+    {"methods = kd", "methods = kd\nmeta = both\nteacher_weights = learned", NULL,
+     "bad.ini:15: [distill] meta: not with teacher_weights = learned, which trains the same weights: choose one"},
+    {"batch = 64\n[teacher]\nmodel = mlp-wide\nepochs = 2\n[student]\nmodel = mlp-tiny\nepochs = 2\n[distill]\n"
+     "methods = kd",
+     "batch = 64\nvalidation = 0.1\n[teacher]\nmodel = mlp-wide\n[student]\nmodel = mlp-tiny\n[distill]\n"
+     "methods = mse\nmeta = temperature",
+     NULL, "bad.ini: [distill] meta: none of the methods has a temperature"},
     {"methods = kd", "methods = kd\n[distill.kdd]\nweight = 1", NULL,
      "bad.ini:15: [distill.kdd]: unknown method \"kdd\"; did you mean \"dkd\"?"},
     {"methods = kd", "methods = kd\n[distill.kd]\ntemperature = 0", NULL,
