@@ -96,35 +96,14 @@ static void cosine_reference(const lbk_reference *r) {
     }
 }
 
-/* dL/d(input 0) and dL/d(input 1), of which output 1 is one. */
-static void both_derivatives(lbk_compose *c, lbk_value derivative[2]) {
-    lbk_loss_params other = *(const lbk_loss_params *)c->g->params;
-    lbk_value outputs[LBK_MAX_OUTPUTS] = {LBK_NONE, LBK_NONE};
-    derivative[other.operand] = c->g->output[1];
-    other.operand = 1 - other.operand;
-    if (c->status == LBK_OK)
-        c->status = lbk_gradient_emit(c->g, "kl_div", &other, 3, c->g->input, outputs);
-    derivative[other.operand] = outputs[1];
-}
-
-/* Only T^2 and the quotients s/T, t/T depend on T. So T times the derivative is 2 L - s . dL/ds - t . dL/dt, and that of output 1,
- * which has one T less, is itself less the same products with its own derivatives `second`. */
+/* Of output 1, T / B (q - p), which has one factor T, and beside it only the quotients s/T, t/T: so T times its derivative is itself
+ * less s and t times its derivatives with respect to them, `second`. */
 static lbk_value temperature_gradient(lbk_compose *c, const lbk_value second[2]) {
     const lbk_gradient *g = c->g;
-    lbk_value loss = g->output_grad[0], incoming = g->output_grad[1], sum = LBK_NONE, derivative[2];
-    if (loss != LBK_NONE) {
-        both_derivatives(c, derivative);
-        sum = lbk_compose_scale(c, g->output[0], 2, 0);
-        for (int i = 0; i < 2; i++)
-            sum = lbk_compose_sub(c, sum, lbk_compose_sum_all(c, lbk_compose_mul(c, derivative[i], g->input[i])));
-        sum = loss == LBK_ONE ? sum : lbk_compose_mul(c, sum, loss);
-    }
-    if (incoming != LBK_NONE) {
-        sum = lbk_compose_add(c, sum, lbk_compose_sum_all(c, lbk_compose_mul(c, incoming, g->output[1])));
-        for (int i = 0; i < 2; i++)
-            sum = lbk_compose_sub(c, sum, lbk_compose_sum_all(c, lbk_compose_mul(c, second[i], g->input[i])));
-    }
-    return sum == LBK_NONE ? sum : lbk_compose_apply(c, "div", NULL, 2, (lbk_value[]){sum, g->input[TEMPERATURE]});
+    lbk_value sum = lbk_compose_sum_all(c, lbk_compose_mul(c, g->output_grad[1], g->output[1]));
+    for (int i = 0; i < 2; i++)
+        sum = lbk_compose_sub(c, sum, lbk_compose_sum_all(c, lbk_compose_mul(c, second[i], g->input[i])));
+    return lbk_compose_apply(c, "div", NULL, 2, (lbk_value[]){sum, g->input[TEMPERATURE]});
 }
 
 /* The derivative with respect to the student is T / B (q - p), and that of q with respect to s is softmax's divided by T. */
@@ -143,13 +122,13 @@ static lbk_status kl_differentiate(lbk_gradient *g) {
         second[i] = lbk_compose_apply(&c, "softmax_backward", NULL, 2, (lbk_value[]){incoming, prediction});
         second[i] = lbk_compose_scale(&c, second[i], factor, 0);
     }
-    bool temperature = g->wanted[TEMPERATURE];
+    bool temperature = g->wanted[TEMPERATURE] && g->output_grad[0] == LBK_NONE;
     if (temperature)
         g->input_grad[TEMPERATURE] = temperature_gradient(&c, second);
     LBK_TRY(c.status);
-    g->wanted[TEMPERATURE] = false; /* which no other loss has */
+    g->wanted[TEMPERATURE] &= !temperature;
     lbk_status status = lbk_loss_differentiate_twice(g, second);
-    g->wanted[TEMPERATURE] = temperature;
+    g->wanted[TEMPERATURE] |= temperature;
     return status;
 }
 
