@@ -143,7 +143,7 @@ extern const char *const lbk_method_example_sequences[];
 const lbk_method *const *lbk_method_all(void); /* NULL-terminated */
 const lbk_method *lbk_method_find(const char *name);
 
-/* A scalar "<method>.<name>" that follows `ramp` over the run. */
+/* A scalar "<method>.<name>" that follows `ramp` over the run. "temperature": times a factor, where temperatures are learned (meta.h). */
 lbk_status lbk_method_scheduled(lbk_method_context *context, const char *name, lbk_ramp ramp, lbk_value *out);
 /* An input "<method>.<name>" of the graph. `context` must live as long as the graph (in its arena, say). */
 lbk_status lbk_method_host_input(lbk_method_context *c, const char *name, lbk_dtype dtype, lbk_shape shape,
