@@ -22,10 +22,22 @@ static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *
             *bytes -= lent;
         *bytes += estimate.bytes + trained * (size_t)(1 + net->role->optimizer->states);
     }
+    if (net->look_ahead.graph) {
+        LBK_GOTO(lbk_plan_measure(net->look_ahead.graph, caps, &arena, &estimate));
+        *bytes += estimate.bytes;
+        LBK_GOTO(lbk_plan_measure(graph, caps, &arena, &estimate));
+    }
     LBK_GOTO(lbk_report_launches(graph, estimate.variants, launches));
 out:
     lbk_arena_release(&arena);
     return status;
+}
+
+static void print_methods(const char *title, const lbk_objective *objective) {
+    printf("%s", title);
+    for (int i = 0; i < objective->method_count; i++)
+        printf(" %s", objective->method[i]->name);
+    printf("\n");
 }
 
 /* total[place] grows by what it takes. */
@@ -54,6 +66,11 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, in
                net->batch, net->role->optimizer->name, net->role->params.lr, net->role->schedule->name);
     else
         printf("  loaded from %s\n", net->role->params.weights);
+    if (net->look_ahead.graph)
+        printf("  looks ahead every %d steps, %s FLOPs\n", net->look_ahead.every,
+               lbk_report_si(lbk_graph_cost(net->look_ahead.graph, true).flops, step));
+    if (net->role->objective.method_count)
+        print_methods("  methods of its own:", &net->role->objective);
     if (net->init_report)
         printf("  begins from %s: %s\n", net->role->params.init, net->init_report);
     if (status == LBK_OK)
@@ -99,10 +116,8 @@ static lbk_status print_plan(const lbk_session *s) {
     LBK_TRY(print_network(s, &s->student, LBK_STUDENT_DEVICE, bytes));
     if (x->params.control)
         LBK_TRY(print_network(s, &s->control, LBK_STUDENT_DEVICE, bytes));
-    printf("methods:");
-    for (int i = 0; i < x->objective.method_count; i++)
-        printf(" %s", x->objective.method[i]->name);
-    printf("\nfiles: experiment.ini metrics.jsonl log.txt result.json");
+    print_methods("methods:", &x->objective);
+    printf("files: experiment.ini metrics.jsonl log.txt result.json");
     print_files(s);
     for (int i = s->teacher.eval ? LBK_TEACHER_DEVICE : LBK_STUDENT_DEVICE; i < s->device_count; i++)
         LBK_TRY(too_large(s, &s->specs[i], bytes[i]));

@@ -91,7 +91,7 @@ typedef struct lbk_batch {
     float *pixels; /* [batch,H,W,C], normalised; as the student sees them, in part TEACHER as the teacher does */
     float *teacher_pixels; /* [batch,H,W,C], as the teacher sees them: `pixels` itself when both see the same */
     int32_t *labels;       /* [batch]; the true class, -1 where nobody knows it and beyond `valid` */
-    int32_t *seen_labels;  /* [batch]; as `labels`, but in training -1 where the student may not see it */
+    int32_t *seen_labels;  /* [batch]; as `labels`, but in part TRAIN -1 where the student may not see it */
     uint32_t *samples;     /* [batch]; index within the dataset's test part (TEST) or train part; 0 beyond `valid` */
     /* Row i shows share[i] of its own sample, with labels[i], and 1 - share[i] of another, with partner_labels[i]. */
     uint32_t *partners;           /* [batch]; the other's row of this batch: its own where nothing is mixed */

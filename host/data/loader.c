@@ -105,7 +105,7 @@ static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratc
         if (atomic_load_explicit(&loader->stop, memory_order_relaxed))
             return LBK_OK;
         LBK_TRY(fill_row(loader, batch, i, scratch));
-        bool seen = !training || (i < batch->valid && data->labelled[batch->samples[i]]);
+        bool seen = loader->part != LBK_PART_TRAIN || (i < batch->valid && data->labelled[batch->samples[i]]);
         batch->seen_labels[i] = seen ? batch->labels[i] : -1;
     }
     lbk_mix_batch(data, training, batch, scratch);

@@ -22,35 +22,40 @@ typedef struct classes {
     uint32_t *first, *sample;
 } classes;
 
-static lbk_status label_of(const lbk_data *data, uint32_t i, int *label) {
-    return data->dataset->read(&data->source, LBK_PART_TRAIN, data->train[i], NULL, label);
+/* *label: that of sample `i` of the part as the network in training sees it; -1: it does not. */
+static lbk_status label_of(const lbk_method_context *c, uint32_t i, int *label) {
+    uint32_t sample = lbk_data_samples(c->data, c->part)[i];
+    LBK_TRY(c->data->dataset->read(&c->data->source, LBK_PART_TRAIN, sample, NULL, label));
+    if (c->part == LBK_PART_TRAIN && !c->data->labelled[sample])
+        *label = -1;
+    return LBK_OK;
 }
 
-static lbk_status count_classes(const lbk_data *data, classes *all) {
+static lbk_status count_classes(const lbk_method_context *c, classes *all) {
     int label;
-    for (uint32_t i = 0; i < data->train_count; i++) {
-        if (!data->labelled[data->train[i]])
-            continue;
-        LBK_TRY(label_of(data, i, &label));
-        all->first[label + 1]++;
+    for (uint32_t i = 0; i < lbk_data_count(c->data, c->part); i++) {
+        LBK_TRY(label_of(c, i, &label));
+        if (label >= 0)
+            all->first[label + 1]++;
     }
-    for (int k = 0; k < data->source.classes; k++)
+    for (int k = 0; k < c->data->source.classes; k++)
         all->first[k + 1] += all->first[k];
     return LBK_OK;
 }
 
-static lbk_status group(const lbk_data *data, lbk_arena *arena, classes *all) {
+static lbk_status group(const lbk_method_context *c, classes *all) {
+    lbk_arena *arena = &c->graph->arena;
+    size_t classes = (size_t)c->data->source.classes + 1, samples = lbk_data_count(c->data, c->part);
     uint32_t *next = NULL;
     int label;
-    LBK_TRY(lbk_arena_alloc(arena, ((size_t)data->source.classes + 1) * sizeof *all->first, &all->first));
-    LBK_TRY(lbk_arena_alloc(arena, ((size_t)data->source.classes + 1) * sizeof *next, &next));
-    LBK_TRY(lbk_arena_alloc(arena, ((size_t)data->train_count + 1) * sizeof *all->sample, &all->sample));
-    LBK_TRY(count_classes(data, all));
-    for (uint32_t i = 0; i < data->train_count; i++) {
-        if (!data->labelled[data->train[i]])
-            continue;
-        LBK_TRY(label_of(data, i, &label));
-        all->sample[all->first[label] + next[label]++] = data->train[i];
+    LBK_TRY(lbk_arena_alloc(arena, classes * sizeof *all->first, &all->first));
+    LBK_TRY(lbk_arena_alloc(arena, classes * sizeof *next, &next));
+    LBK_TRY(lbk_arena_alloc(arena, (samples + 1) * sizeof *all->sample, &all->sample));
+    LBK_TRY(count_classes(c, all));
+    for (uint32_t i = 0; i < samples; i++) {
+        LBK_TRY(label_of(c, i, &label));
+        if (label >= 0)
+            all->sample[all->first[label] + next[label]++] = lbk_data_samples(c->data, c->part)[i];
     }
     return LBK_OK;
 }
@@ -77,7 +82,7 @@ static lbk_status build(lbk_method_context *c) {
     lbk_rows rows;
     LBK_TRY(lbk_arena_alloc(&c->graph->arena, sizeof *all, &all));
     all->seed = c->seed;
-    LBK_TRY(group(c->data, &c->graph->arena, all));
+    LBK_TRY(group(c, all));
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
     LBK_TRY(lbk_method_images(c, "images", of_same_class, all, &x));
     LBK_TRY(lbk_method_student(c, x, true, &second));

@@ -9,6 +9,7 @@
 
 typedef struct images {
     const lbk_data *data;
+    lbk_part part;
     lbk_pick pick;
     const void *context;
     size_t sample; /* floats in one */
@@ -17,9 +18,12 @@ typedef struct images {
 
 static lbk_status read_rows(const images *m, const lbk_view *view, const lbk_batch *batch, float *out, float *scratch) {
     int label;
-    for (int row = 0; row < batch->valid; row++)
-        LBK_TRY(lbk_view_read(view, LBK_PART_TRAIN, batch->epoch | OTHER_VIEWS, m->pick(m->context, batch, row),
-                              out + (size_t)row * m->sample, NULL, scratch, &label));
+    bool teacher = m->part == LBK_PART_TEACHER;
+    for (int row = 0; row < batch->valid; row++) {
+        float *pixels = out + (size_t)row * m->sample;
+        LBK_TRY(lbk_view_read(view, m->part, batch->epoch | OTHER_VIEWS, m->pick(m->context, batch, row),
+                              teacher ? NULL : pixels, teacher ? pixels : NULL, scratch, &label));
+    }
     memset(out + (size_t)batch->valid * m->sample, 0, (size_t)(m->batch - batch->valid) * m->sample * sizeof *out);
     return LBK_OK;
 }
@@ -48,6 +52,7 @@ lbk_status lbk_method_images(lbk_method_context *c, const char *name, lbk_pick p
                                        "[data] mix = none");
     LBK_TRY(lbk_arena_alloc(&c->graph->arena, sizeof *m, &m));
     *m = (images){.data = c->data,
+                  .part = c->part,
                   .pick = pick,
                   .context = context,
                   .sample = (size_t)(lbk_shape_count(&shape) / shape.dim[0]),

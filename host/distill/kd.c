@@ -18,7 +18,8 @@ static lbk_status build(lbk_method_context *c) {
     const kd_params *p = c->params;
     lbk_value temperature;
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &temperature));
-    if (c->labels == LBK_NONE) {
+    bool learned = lbk_graph_info(c->graph, temperature)->kind != LBK_VALUE_SCALAR;
+    if (c->labels == LBK_NONE || learned) { /* distill_loss has no derivative with respect to T */
         lbk_value loss;
         LBK_TRY(lbk_method_op(c, "kl_div", &loss, "", 3, c->student_logits, c->teacher_logits, temperature));
         return lbk_method_finish(c, loss);

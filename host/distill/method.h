@@ -96,6 +96,7 @@ typedef struct lbk_method_context {
     uint64_t seed;
     const char *folder; /* the experiment's: relative paths start here; NULL for the current one */
     const lbk_data *data;
+    lbk_part part;       /* what the batches are of: TRAIN, or TEACHER where a teacher has methods of its own */
     lbk_value x;         /* [B,H,W,C]: what the student reads */
     lbk_value labels;    /* [B]:i32, -1 where the student has no label; LBK_NONE for an output about other classes */
     lbk_targets targets; /* the same, and what is mixed into it */
@@ -142,7 +143,7 @@ extern const char *const lbk_method_example_sequences[];
 const lbk_method *const *lbk_method_all(void); /* NULL-terminated */
 const lbk_method *lbk_method_find(const char *name);
 
-/* A scalar "<method>.<name>" that follows `ramp` over the run. */
+/* A scalar "<method>.<name>" that follows `ramp` over the run. "temperature": times a factor, where temperatures are learned (meta.h). */
 lbk_status lbk_method_scheduled(lbk_method_context *context, const char *name, lbk_ramp ramp, lbk_value *out);
 /* An input "<method>.<name>" of the graph. `context` must live as long as the graph (in its arena, say). */
 lbk_status lbk_method_host_input(lbk_method_context *c, const char *name, lbk_dtype dtype, lbk_shape shape,

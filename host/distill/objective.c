@@ -1,103 +1,6 @@
-#include "distill/objective.h"
+#include "distill/meta.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static const char *const teacher_weights[] = {"share", "learned", NULL};
-
-const lbk_param lbk_objective_table[] = {
-    LBK_PARAM_WORDS(lbk_objective_params, methods, "kd", "distillation losses to add up; `limbeck list methods`", NULL),
-    LBK_PARAM_SCHEDULE(lbk_objective_params, hard_weight, "0.1", 0, 1e6, NULL,
-                       "factor of the cross entropy with the labels", "RepDistiller: gamma = 0.1 for kd"),
-    LBK_PARAM_TEXT(lbk_objective_params, head, "",
-                   "of a student with several outputs: the one that the labels are about; empty: the first", NULL),
-    LBK_PARAM_CHOICE(
-        lbk_objective_params, teacher_weights, "share", teacher_weights,
-        "how several teachers' losses are weighed: each by its `share`, or also by exp(-s), s trained (+ s)",
-        "Kendall, Gal, Cipolla 2018, equation 10, for learned"),
-    LBK_PARAM_TEXT(lbk_objective_params, preset, "", "defaults from a paper; `limbeck list presets`, or a file", NULL),
-    LBK_PARAM_END,
-};
-
-static const char *nearest_method(const char *name) {
-    const char *names[64];
-    size_t count = 0;
-    for (const lbk_method *const *m = lbk_method_all(); *m && count < 64; m++)
-        names[count++] = (*m)->name;
-    return lbk_nearest(name, names, count);
-}
-
-static lbk_status unknown_method(lbk_ini *ini, const char *name) {
-    const char *near = nearest_method(name);
-    const lbk_ini_entry *entry = lbk_ini_find(ini, "distill", "methods");
-    return near ? lbk_ini_fail(ini, entry, "unknown method \"%s\"; did you mean \"%s\"?", name, near)
-                : lbk_ini_fail(ini, entry, "unknown method \"%s\"; see `limbeck list methods`", name);
-}
-
-static lbk_status read_method(lbk_objective *o, lbk_ini *ini, const char *name) {
-    const lbk_method *method = lbk_method_find(name);
-    if (!method)
-        return unknown_method(ini, name);
-    for (int i = 0; i < o->method_count; i++)
-        if (o->method[i] == method)
-            return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "the method \"%s\" is named twice", name);
-    if (o->method_count == LBK_MAX_METHODS)
-        return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "more than %d methods", LBK_MAX_METHODS);
-    int i = o->method_count;
-    const char *section;
-    LBK_TRY(lbk_arena_printf(&o->arena, &section, "distill.%s", name));
-    LBK_TRY(lbk_arena_alloc(&o->arena, method->params_size, &o->method_params[i]));
-    LBK_TRY(lbk_ini_read(ini, section, method->params, o->method_params[i], NULL));
-    o->method[i] = method;
-    o->needs_teacher = o->needs_teacher || !method->teacherless;
-    o->method_count++;
-    return LBK_OK;
-}
-
-/* Line 0: the section came from the command line. near NULL: nothing to suggest. */
-static lbk_status section_fail(const lbk_ini *ini, const lbk_ini_section *section, const char *what, const char *name,
-                               const char *near) {
-    char hint[96] = "";
-    if (near)
-        snprintf(hint, sizeof hint, "; did you mean \"%.64s\"?", near);
-    return section->line ? lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]%s \"%s\"%s", ini->path, section->line, section->name,
-                                    what, name, hint)
-                         : lbk_fail(LBK_ERR_INPUT, "--set: [%s]%s \"%s\"%s", section->name, what, name, hint);
-}
-
-/* A [distill.X] for a method that is not used would silently do nothing. */
-static lbk_status refuse_unused(const lbk_objective *o, lbk_ini *ini) {
-    for (size_t s = 0; s < ini->section_count; s++) {
-        const lbk_ini_section *section = &ini->sections[s];
-        const char *name = section->name + 8;
-        bool used = section->below || strncmp(section->name, "distill.", 8) != 0;
-        for (int i = 0; i < o->method_count; i++)
-            used = used || strcmp(o->method[i]->name, name) == 0;
-        if (used)
-            continue;
-        const char *near = nearest_method(name);
-        if (lbk_method_find(name))
-            return section_fail(ini, section, " has no effect: [distill] methods does not name", name, NULL);
-        return section_fail(ini, section, ": unknown method", name, near);
-    }
-    return LBK_OK;
-}
-
-lbk_status lbk_objective_read(lbk_objective *o, lbk_ini *ini) {
-    memset(o, 0, sizeof *o);
-    LBK_TRY(lbk_ini_read(ini, "distill", lbk_objective_table, &o->params, NULL));
-    for (int i = 0; i < o->params.methods.count; i++)
-        LBK_TRY(read_method(o, ini, o->params.methods.items[i]));
-    if (!o->method_count)
-        return lbk_ini_fail(ini, lbk_ini_find(ini, "distill", "methods"), "names no method; expected at least one");
-    return refuse_unused(o, ini);
-}
-
-void lbk_objective_release(lbk_objective *o) {
-    lbk_arena_release(&o->arena);
-    memset(o, 0, sizeof *o);
-}
 
 /* ---- What methods need of two networks ---- */
 
@@ -133,11 +36,21 @@ lbk_status lbk_objective_bind(const lbk_objective *o, const lbk_side *student, c
     for (int i = 0; i < o->method_count; i++)
         if (o->method[i]->teacherless == !teacher)
             LBK_TRY(lbk_context(bind_method(o->method[i], o->method_params[i], student, teacher, out, &out->needs[i]),
-                                "[distill.%s]", o->method[i]->name));
+                                "[%s]", o->section[i]));
     return LBK_OK;
 }
 
 /* ---- The loss ---- */
+
+/* Further numbers for metrics.jsonl. */
+static lbk_status report(lbk_graph *graph, lbk_loss *loss, const char *name, lbk_value value) {
+    if (loss->report_count == LBK_MAX_METHODS)
+        return lbk_fail(LBK_ERR_INPUT, "more than %d losses, methods times teachers, and learned numbers",
+                        LBK_MAX_METHODS);
+    loss->report[loss->report_count] = value;
+    loss->report_name[loss->report_count++] = name;
+    return lbk_graph_keep(graph, value);
+}
 
 lbk_status lbk_method_scheduled(lbk_method_context *c, const char *name, lbk_ramp ramp, lbk_value *out) {
     const char *full;
@@ -146,7 +59,10 @@ lbk_status lbk_method_scheduled(lbk_method_context *c, const char *name, lbk_ram
     LBK_TRY(lbk_arena_printf(&c->graph->arena, &full, "%s.%s", c->name, name));
     LBK_TRY(lbk_graph_scalar(c->graph, full, LBK_F32, out));
     loss->scheduled[loss->scheduled_count++] = (lbk_scheduled){*out, ramp};
-    return LBK_OK;
+    if (!(loss->learned.what & LBK_META_TEMPERATURE) || strcmp(name, "temperature") != 0)
+        return LBK_OK;
+    LBK_TRY(lbk_meta_temperature(c->graph, c->name, *out, &loss->learned, out));
+    return report(c->graph, loss, full, *out);
 }
 
 lbk_status lbk_method_host_input(lbk_method_context *c, const char *name, lbk_dtype dtype, lbk_shape shape,
@@ -225,6 +141,7 @@ static lbk_status context_of(const lbk_site *site, const char *name, int t, lbk_
                                 .seed = site->seed,
                                 .folder = site->folder,
                                 .data = site->data,
+                                .part = site->part,
                                 .x = site->x,
                                 .labels = site->targets.labels,
                                 .targets = site->targets,
@@ -269,6 +186,7 @@ typedef struct building {
     const lbk_site *site;
     lbk_loss *loss;
     lbk_value hard_weight;
+    lbk_value factor[LBK_MAX_METHODS + 1]; /* where weights are learned: the hard loss's, then as terms are built */
     lbk_value term[LBK_MAX_METHODS + 2];
     int count;
 } building;
@@ -280,35 +198,76 @@ static lbk_ramp scaled(lbk_ramp ramp, double share) {
     return ramp;
 }
 
+/* "kd", or "kd.NAME" from [teacher.NAME]. */
+static lbk_status name_loss(const building *b, int i, int t, const char **out) {
+    *out = b->objective->method[i]->name;
+    if (t < 0 || !*b->site->teacher[t].name)
+        return LBK_OK;
+    return lbk_arena_printf(&b->site->graph->arena, out, "%s.%s", *out, b->site->teacher[t].name);
+}
+
+static bool learns_weights(const building *b) {
+    return b->loss->learned.what & LBK_META_WEIGHTS;
+}
+
+/* One for the hard loss and one for each method, or each with each teacher, in the order of build_for(). */
+static lbk_status declare_factors(building *b) {
+    const char *names[LBK_MAX_METHODS + 1] = {"hard"};
+    int count = 1, teachers = b->site->teacher_count;
+    for (int t = 0; t <= teachers; t++)
+        for (int i = 0; i < b->objective->method_count; i++)
+            if (b->objective->method[i]->teacherless == (t == teachers) && count <= LBK_MAX_METHODS)
+                LBK_TRY(name_loss(b, i, t < teachers ? t : -1, &names[count++]));
+    return lbk_meta_factors(b->site->graph, names, count, &b->loss->learned, b->factor);
+}
+
+/* The weight of the term that is built next, times its factor, which is a constant to derivatives. */
+static lbk_status weigh(building *b, const char *name, lbk_value *weight) {
+    lbk_graph *graph = b->site->graph;
+    const char *full;
+    lbk_value factor;
+    if (!learns_weights(b))
+        return LBK_OK;
+    LBK_TRY(lbk_arena_printf(&graph->arena, &full, "%s.weight", name));
+    LBK_TRY(lbk_graph_apply(graph, "detach", NULL, 1, &b->factor[b->loss->learned.term_count], &factor));
+    LBK_TRY(lbk_graph_apply(graph, "mul", NULL, 2, (lbk_value[]){*weight, factor}, weight));
+    return report(graph, b->loss, full, *weight);
+}
+
+static void add_term(building *b, lbk_value term) {
+    lbk_learned *learned = &b->loss->learned;
+    b->term[b->count++] = term;
+    if (!learns_weights(b))
+        return;
+    learned->factor[learned->term_count] = b->factor[learned->term_count];
+    learned->term[learned->term_count++] = term;
+}
+
 /* Method `i` with teacher `t`; -1: none. */
 static lbk_status build_method(building *b, int i, int t) {
     const lbk_method *method = b->objective->method[i];
     const lbk_teaching *teacher = t < 0 ? NULL : &b->site->teacher[t];
     lbk_loss *loss = b->loss;
-    const char *name = method->name;
+    const char *name;
     bool heads = *b->objective->params.head || (teacher && *teacher->head);
     bool plain = b->site->teacher_count <= 1 && b->site->targets.share == LBK_NONE && !heads;
-    bool absorb = method->absorbs_hard && loss->hard == LBK_NONE && plain;
-    if (loss->report_count == LBK_MAX_METHODS)
-        return lbk_fail(LBK_ERR_INPUT, "more than %d losses: methods times teachers", LBK_MAX_METHODS);
-    if (teacher && *teacher->name)
-        LBK_TRY(lbk_arena_printf(&b->site->graph->arena, &name, "%s.%s", method->name, teacher->name));
+    bool absorb = method->absorbs_hard && loss->hard == LBK_NONE && plain && !loss->learned.what;
     lbk_method_context c;
+    LBK_TRY(name_loss(b, i, t, &name));
     LBK_TRY(context_of(b->site, name, t, loss, &c));
     c.params = b->objective->method_params[i];
     c.hard_weight = absorb ? b->hard_weight : LBK_NONE;
     LBK_TRY(place_needs(teacher ? &teacher->bindings->needs[i] : &b->site->own->needs[i], teacher, &c));
     lbk_ramp weight = scaled(*(const lbk_ramp *)c.params, teacher ? teacher->share : 1);
     LBK_TRY(lbk_method_scheduled(&c, "weight", weight, &c.weight));
+    LBK_TRY(weigh(b, name, &c.weight));
     LBK_TRY(method->build(&c));
-    b->term[b->count++] = c.total;
+    add_term(b, c.total);
     if (c.own != LBK_NONE)
         LBK_TRY(lbk_method_add(&c, &loss->own, c.own));
     if (absorb)
         loss->hard = c.hard;
-    loss->report[loss->report_count] = c.report;
-    loss->report_name[loss->report_count++] = name;
-    return lbk_graph_keep(b->site->graph, c.report);
+    return report(b->site->graph, loss, name, c.report);
 }
 
 /* exp(-s) * (sum of the teacher's terms, from `first` on) + s in their place. */
@@ -334,36 +293,72 @@ static lbk_status build_for(building *b, int t) {
     int first = b->count;
     for (int i = 0; i < o->method_count; i++)
         if (o->method[i]->teacherless == (t < 0))
-            LBK_TRY(lbk_context(build_method(b, i, t), "[distill.%s]", o->method[i]->name));
+            LBK_TRY(lbk_context(build_method(b, i, t), "[%s]", o->section[i]));
     if (t >= 0 && b->site->teacher_count > 1 && o->params.teacher_weights == LBK_TEACHERS_LEARNED)
         LBK_TRY(learn_weight(b, first, &b->site->teacher[t]));
     return LBK_OK;
 }
 
+static lbk_status build_hard(building *b) {
+    lbk_value term;
+    LBK_TRY(build_hard_term(b->site, b->objective->params.head, b->hard_weight, b->loss, &term));
+    add_term(b, term);
+    return LBK_OK;
+}
+
+/* Where weights are learned, the hard loss is a term of its own, and the first. */
 static lbk_status build_terms(building *b) {
     lbk_loss *out = b->loss;
-    lbk_graph *graph = b->site->graph;
     lbk_method_context hard;
     LBK_TRY(context_of(b->site, "hard", -1, out, &hard));
     LBK_TRY(lbk_method_scheduled(&hard, "weight", b->objective->params.hard_weight, &b->hard_weight));
+    if (learns_weights(b)) {
+        LBK_TRY(declare_factors(b));
+        LBK_TRY(weigh(b, "hard", &b->hard_weight));
+        LBK_TRY(build_hard(b));
+    }
     for (int t = 0; t < b->site->teacher_count; t++)
         LBK_TRY(build_for(b, t));
     LBK_TRY(build_for(b, -1));
-    if (out->hard == LBK_NONE)
-        LBK_TRY(build_hard_term(b->site, b->objective->params.head, b->hard_weight, out, &b->term[b->count++]));
-    if (out->own != LBK_NONE)
-        b->term[b->count++] = out->own;
+    return out->hard == LBK_NONE ? build_hard(b) : LBK_OK;
+}
+
+static lbk_status build_total(building *b) {
+    lbk_loss *out = b->loss;
+    lbk_graph *graph = b->site->graph;
+    LBK_TRY(build_terms(b));
     LBK_TRY(lbk_graph_keep(graph, out->hard));
     LBK_TRY(sum_terms(graph, b->term, b->count, &out->total));
+    if (out->own != LBK_NONE)
+        LBK_TRY(lbk_graph_apply(graph, "add", NULL, 2, (lbk_value[]){out->total, out->own}, &out->total));
     return lbk_graph_keep(graph, out->total);
+}
+
+/* What the look-ahead reads besides. */
+static lbk_status prepare_learning(const building *b) {
+    lbk_learned *learned = &b->loss->learned;
+    lbk_method_context held_out;
+    if (!learned->what)
+        return LBK_OK;
+    if (!learned->term_count) { /* one step by all of them */
+        learned->factor[0] = LBK_NONE;
+        learned->term[learned->term_count++] = b->loss->total;
+    }
+    if (!learned->state_count)
+        return lbk_fail(LBK_ERR_INPUT, "[distill] meta: none of the methods has a temperature");
+    LBK_TRY(context_of(b->site, "held_out", -1, b->loss, &held_out));
+    return lbk_meta_held_out(&held_out, b->objective->params.meta_every, learned);
 }
 
 lbk_status lbk_objective_build(const lbk_objective *o, const lbk_site *site, lbk_loss *out) {
     building b = {.objective = o, .site = site, .loss = out};
     memset(out, 0, sizeof *out);
     out->hard = out->own = LBK_NONE;
+    out->learned.what = o->params.meta;
     site->graph->auxiliary = true;
-    lbk_status status = build_terms(&b);
+    lbk_status status = build_total(&b);
+    if (status == LBK_OK)
+        status = prepare_learning(&b);
     site->graph->auxiliary = false;
     return status;
 }

@@ -1,5 +1,5 @@
-/* The student's whole objective: hard_weight * cross entropy + sum over methods of weight * loss. Reads [distill] and
- * [distill.METHOD]. */
+/* A network's whole objective: hard_weight * cross entropy + sum over methods of weight * loss. The student's is read from [distill]
+ * and [distill.METHOD], that of a teacher in training from the key `methods` of its role and [ROLE/METHOD]. */
 #ifndef LBK_DISTILL_OBJECTIVE_H
 #define LBK_DISTILL_OBJECTIVE_H
 
@@ -17,13 +17,19 @@ typedef struct lbk_objective_params {
     const char *head;    /* the student's output that the labels are about; "": the first */
     int teacher_weights; /* lbk_teacher_weights */
     const char *preset;  /* train/preset.h */
+    int meta;            /* lbk_meta: distill/meta.h */
+    int meta_every;
+    double meta_lr;
 } lbk_objective_params;
 typedef enum lbk_teacher_weights { LBK_TEACHERS_BY_SHARE, LBK_TEACHERS_LEARNED } lbk_teacher_weights;
+/* Bits. */
+typedef enum lbk_meta { LBK_META_OFF, LBK_META_WEIGHTS = 1, LBK_META_TEMPERATURE = 2 } lbk_meta;
 extern const lbk_param lbk_objective_table[];
 
 typedef struct lbk_objective {
     lbk_objective_params params;
     const lbk_method *method[LBK_MAX_METHODS];
+    const char *section[LBK_MAX_METHODS]; /* "distill.kd", "teacher/cs_kd" */
     void *method_params[LBK_MAX_METHODS];
     int method_count;
     bool needs_teacher; /* some method does */
@@ -32,6 +38,9 @@ typedef struct lbk_objective {
 
 /* Reads and checks; a [distill.X] section whose method is not in use is refused as having no effect. */
 lbk_status lbk_objective_read(lbk_objective *objective, lbk_ini *ini);
+/* That of a network without a teacher, which learns from all labels, hard_weight 1: `methods`, what [role] says, with the parameters
+ * in [role/METHOD]. Methods that read a teacher are refused. None: the objective has no method, and is of no use. */
+lbk_status lbk_objective_read_alone(lbk_objective *objective, lbk_ini *ini, const char *role, const lbk_words *methods);
 void lbk_objective_release(lbk_objective *objective);
 
 /* What an objective needs of one teacher, or, from methods that read none, of the student alone. */
@@ -48,11 +57,23 @@ typedef struct lbk_bindings {
 lbk_status lbk_objective_bind(const lbk_objective *objective, const lbk_side *student, const lbk_side *teacher,
                               lbk_bindings *out);
 
+#define LBK_MAX_LEARNED (2 * LBK_MAX_METHODS + 1)
+
+/* What is learned beside the student (distill/meta.h), in its graph. */
+typedef struct lbk_learned {
+    int what;                         /* bits of lbk_meta */
+    lbk_value state[LBK_MAX_LEARNED]; /* {1}: a of every term, b of every temperature */
+    int state_count;
+    lbk_value term[LBK_MAX_METHODS + 1], factor[LBK_MAX_METHODS + 1]; /* {1}: L_k f_k; f_k, LBK_NONE: not learned */
+    int term_count;
+    lbk_value x, labels; /* held-out samples */
+} lbk_learned;
+
 /* The loss in a graph. */
 typedef struct lbk_loss {
     lbk_value total;                   /* {1}: what is differentiated */
     lbk_value hard;                    /* {1}: unweighted cross entropy; LBK_NONE: not computed */
-    lbk_value report[LBK_MAX_METHODS]; /* {1}: unweighted, per method */
+    lbk_value report[LBK_MAX_METHODS]; /* {1}: unweighted, per method; and learned weights and temperatures */
     const char *report_name[LBK_MAX_METHODS];
     int report_count;
     lbk_value own; /* {1}: sum of what methods' networks learn by, part of the total; LBK_NONE: nothing */
@@ -61,6 +82,7 @@ typedef struct lbk_loss {
     int scheduled_count;
     lbk_host_input host_input[LBK_MAX_HOST_INPUTS];
     int host_input_count;
+    lbk_learned learned;
     /* By teacher: its copy's weights, below this prefix, want its values before training starts. NULL: no copy. */
     const char *copy_prefix[LBK_MAX_TEACHERS];
 } lbk_loss;
@@ -86,6 +108,7 @@ typedef struct lbk_site {
     uint64_t seed;
     const char *folder; /* where relative paths start; NULL for the current one */
     const lbk_data *data;
+    lbk_part part; /* what it trains on */
     const lbk_model_built *student;
     lbk_value x, samples;
     lbk_targets targets;

@@ -184,7 +184,7 @@ static bool is_early(const lbk_graph *graph, size_t forward, const lbk_node *nod
 }
 
 /* Moves such nodes (of a memory bank whose old rows a loss was computed with, say) behind the backward pass. */
-static void defer_updates(lbk_graph *graph, size_t forward) {
+void lbk_graph_defer_updates(lbk_graph *graph, size_t forward) {
     for (size_t n = 0, left = forward; left-- > 0;) {
         lbk_node node = graph->nodes[n];
         if (!is_early(graph, forward, &node)) {
@@ -208,7 +208,7 @@ lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_v
     lbk_status status = differentiate(graph, true, loss, wanted, count, wanted_grad);
     graph->in_backward = false;
     if (status == LBK_OK)
-        defer_updates(graph, forward);
+        lbk_graph_defer_updates(graph, forward);
     return status;
 }
 

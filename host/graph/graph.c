@@ -18,6 +18,36 @@ void lbk_graph_destroy(lbk_graph *graph) {
     free(graph);
 }
 
+static lbk_status copy_arrays(const lbk_graph *from, lbk_graph *to) {
+    LBK_TRY(lbk_grow(&to->values, &to->value_capacity, from->value_count + 1, sizeof *to->values));
+    LBK_TRY(lbk_grow(&to->nodes, &to->node_capacity, from->node_count + 1, sizeof *to->nodes));
+    memcpy(to->values, from->values, from->value_count * sizeof *to->values);
+    memcpy(to->nodes, from->nodes, from->node_count * sizeof *to->nodes);
+    to->value_count = from->value_count;
+    to->node_count = from->node_count;
+    for (size_t n = 0; n < to->node_count; n++) { /* which fusing changes */
+        lbk_node *node = &to->nodes[n];
+        const void *params = node->params;
+        void *own = NULL;
+        if (!params)
+            continue;
+        LBK_TRY(lbk_arena_alloc(&to->arena, node->op->params_size, &own));
+        memcpy(own, params, node->op->params_size);
+        node->params = own;
+    }
+    return LBK_OK;
+}
+
+lbk_status lbk_graph_clone(const lbk_graph *from, lbk_graph **out) {
+    LBK_TRY(lbk_graph_create(out));
+    lbk_status status = copy_arrays(from, *out);
+    if (status != LBK_OK) {
+        lbk_graph_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
 static lbk_status add_value(lbk_graph *graph, const char *name, lbk_value_kind kind, lbk_dtype dtype, lbk_shape shape,
                             lbk_value *out) {
     if (kind != LBK_VALUE_COMPUTED && lbk_graph_find(graph, name) != LBK_NONE)

@@ -63,6 +63,9 @@ typedef struct lbk_graph {
 
 lbk_status lbk_graph_create(lbk_graph **out);
 void lbk_graph_destroy(lbk_graph *graph); /* NULL is allowed */
+/* A graph that begins as `from` does, value by value and node by node, and keeps nothing yet. Names are those of `from`,
+ * which must outlive it. */
+lbk_status lbk_graph_clone(const lbk_graph *from, lbk_graph **out);
 
 /* Declarations. Names are copied; PARAM, STATE, INPUT and SCALAR names must be unique in the graph. */
 lbk_status lbk_graph_input(lbk_graph *graph, const char *name, lbk_dtype dtype, lbk_shape shape, lbk_value *out);
@@ -112,6 +115,9 @@ lbk_status lbk_graph_differentiate(lbk_graph *graph, lbk_value loss, const lbk_v
  * gradient of the input. LBK_NONE where L does not depend on it, LBK_ONE for L itself; parameters get no gradient here. */
 lbk_status lbk_graph_derivative(lbk_graph *graph, lbk_value loss, const lbk_value *wanted, size_t count,
                                 lbk_value *wanted_grad);
+/* What lbk_graph_differentiate() does with nodes that change a state, where derivatives were emitted by lbk_graph_derivative() behind the
+ * first `forward` nodes. */
+void lbk_graph_defer_updates(lbk_graph *graph, size_t forward);
 /* The gradient value of parameter `param` after differentiate; LBK_NONE before. */
 lbk_value lbk_graph_gradient(const lbk_graph *graph, lbk_value param);
 

@@ -30,7 +30,17 @@ static lbk_status bind_gradient(lbk_plan *p, lbk_value v) {
     return make_view(p, p->weights->grads, e->offset, lbk_tensor_bytes(&param->desc), &p->buffer[v]);
 }
 
+/* Its memory is another plan's. */
+static bool is_borrowed(const lbk_plan *p, lbk_value v) {
+    const lbk_graph *other = p->options.inputs ? p->options.inputs->graph : NULL;
+    return other && (size_t)v < other->value_count && other->values[v].kind == LBK_VALUE_INPUT;
+}
+
 static lbk_status bind_input(lbk_plan *p, lbk_value v) {
+    if (is_borrowed(p, v)) {
+        p->buffer[v] = lbk_plan_buffer(p->options.inputs, v);
+        return LBK_OK;
+    }
     size_t bytes = lbk_tensor_bytes(&p->graph->values[v].desc);
     LBK_TRY(lbk_buffer_create(p->device, bytes, &p->buffer[v]));
     return lbk_buffer_zero(p->device, p->buffer[v], bytes);
@@ -263,7 +273,7 @@ void lbk_plan_destroy(lbk_plan *p) {
         clReleaseMemObject(p->views[i]);
     free(p->views);
     for (size_t v = 0; p->buffer && v < p->graph->value_count; v++)
-        if (p->graph->values[v].kind == LBK_VALUE_INPUT)
+        if (p->graph->values[v].kind == LBK_VALUE_INPUT && !is_borrowed(p, (lbk_value)v))
             lbk_buffer_destroy(p->device, &p->buffer[v]);
     if (!p->arena_lent)
         lbk_buffer_destroy(p->device, &p->arena);
@@ -283,7 +293,7 @@ cl_mem lbk_plan_buffer(const lbk_plan *p, lbk_value value) {
 size_t lbk_plan_bytes(const lbk_plan *p) {
     size_t bytes = (p->arena_lent ? 0 : p->memory.arena_bytes) + p->scalar_bytes;
     for (size_t v = 0; v < p->graph->value_count; v++)
-        if (p->graph->values[v].kind == LBK_VALUE_INPUT)
+        if (p->graph->values[v].kind == LBK_VALUE_INPUT && !is_borrowed(p, (lbk_value)v))
             bytes += lbk_tensor_bytes(&p->graph->values[v].desc);
     return bytes;
 }

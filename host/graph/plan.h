@@ -18,6 +18,8 @@ typedef struct lbk_plan_options {
     /* A plan of the same device that lends its arena, where that is large enough; NULL: none. The two never run
      * interleaved, what one kept is lost when the other runs, and the lender is destroyed last. */
     const lbk_plan *lender;
+    /* A plan of the same device, of the graph that this one is a clone of: both read the same inputs. It is destroyed last; NULL: none. */
+    const lbk_plan *inputs;
 } lbk_plan_options;
 
 /* Programs are built here. graph and weights must outlive the plan. */

@@ -129,6 +129,8 @@ typedef struct lbk_model_use {
     lbk_words freeze; /* paths of weights (graph/names.h) that are saved as ever, but not trained */
     bool frozen;      /* none of the weights is trained */
     bool shared;      /* weights that the graph has already are used again: the same network on another input */
+    const lbk_value
+        *instead; /* when shared: what is read in place of each of the graph's weights, by value; NULL: itself */
 } lbk_model_use;
 
 /* Whether a parameter called `name`, without the prefix, is not trained. */

@@ -115,8 +115,11 @@ static lbk_status weight_get(lbk_builder *b, const char *name, lbk_weight weight
     if (weight.kind == LBK_WEIGHT_PARAM && lbk_model_is_frozen(b->use, name + strlen(b->prefix)))
         weight.kind = LBK_WEIGHT_STATE; /* saved, and nothing else */
     *out = shared ? lbk_graph_find(b->graph, name) : LBK_NONE;
-    if (*out != LBK_NONE)
-        return same_weight_check(b->graph, *out, &weight);
+    if (*out != LBK_NONE) {
+        LBK_TRY(same_weight_check(b->graph, *out, &weight));
+        *out = b->use->instead ? b->use->instead[*out] : *out;
+        return LBK_OK;
+    }
     if (shared && counter_is_known(b->graph, name))
         return LBK_OK;
     return lbk_graph_weight(b->graph, name, &weight, out);

@@ -101,6 +101,25 @@ static lbk_status mse_differentiate(lbk_gradient *g) {
     return lbk_loss_differentiate_twice(g, second);
 }
 
+/* The derivative with respect to a is sigmoid(a) - b without pos_weight, divided as the loss. */
+static lbk_status bce_differentiate(lbk_gradient *g) {
+    const lbk_loss_params *p = g->params;
+    lbk_compose c = {g, LBK_OK};
+    lbk_value second[2] = {LBK_NONE, LBK_NONE}, incoming = g->output_grad[1];
+    if (incoming != LBK_NONE && (p->operand == 1 || g->input_count > 2))
+        return lbk_fail(LBK_ERR_UNSUPPORTED, "with operand=second or pos_weight the derivative has no derivative");
+    double factor = factor_of(p, lbk_ops_count(&g->input_desc[0]));
+    if (incoming != LBK_NONE && g->wanted[0]) {
+        lbk_value high = lbk_compose_unary(&c, "sigmoid", g->input[0]);
+        lbk_value slope = lbk_compose_mul(&c, high, lbk_compose_scale(&c, high, -1, 1));
+        second[0] = lbk_compose_scale(&c, lbk_compose_mul(&c, incoming, slope), factor, 0);
+    }
+    if (incoming != LBK_NONE && g->wanted[1])
+        second[1] = lbk_compose_scale(&c, incoming, -factor, 0);
+    LBK_TRY(c.status);
+    return lbk_loss_differentiate_twice(g, second);
+}
+
 /* How the elements are cut into blocks. Few, so that summing those up does not show; small enough for small errors. */
 typedef struct split {
     size_t group;
@@ -218,7 +237,7 @@ OP(l1, "l1_loss", "a[...] b[...]", 2, table, pair_infer, pair_cost, lbk_loss_dif
 OP(smooth, "smooth_l1_loss", "a[...] b[...]", 2, smooth_table, pair_infer, pair_cost, lbk_loss_differentiate,
    smooth_examples, "squared difference where small, absolute where large, as torch.nn.SmoothL1Loss",
    "loss = mean of (a - b)^2 / (2 beta) where |a - b| < beta, else |a - b| - beta / 2")
-OP(bce, "bce_with_logits", "a[...,K] b[...,K] pos_weight[K]?", 3, table, bce_infer, bce_cost, lbk_loss_differentiate,
+OP(bce, "bce_with_logits", "a[...,K] b[...,K] pos_weight[K]?", 3, table, bce_infer, bce_cost, bce_differentiate,
    bce_examples, "binary cross-entropy of logits a against targets b, as torch.nn.BCEWithLogitsLoss",
    "loss = mean of -(pos_weight b ln sigmoid(a) + (1 - b) ln sigmoid(-a))")
 

@@ -96,6 +96,16 @@ static void cosine_reference(const lbk_reference *r) {
     }
 }
 
+/* Of output 1, T / B (q - p), which has one factor T, and beside it only the quotients s/T, t/T: so T times its derivative is itself
+ * less s and t times its derivatives with respect to them, `second`. */
+static lbk_value temperature_gradient(lbk_compose *c, const lbk_value second[2]) {
+    const lbk_gradient *g = c->g;
+    lbk_value sum = lbk_compose_sum_all(c, lbk_compose_mul(c, g->output_grad[1], g->output[1]));
+    for (int i = 0; i < 2; i++)
+        sum = lbk_compose_sub(c, sum, lbk_compose_sum_all(c, lbk_compose_mul(c, second[i], g->input[i])));
+    return lbk_compose_apply(c, "div", NULL, 2, (lbk_value[]){sum, g->input[TEMPERATURE]});
+}
+
 /* The derivative with respect to the student is T / B (q - p), and that of q with respect to s is softmax's divided by T. */
 static lbk_status kl_differentiate(lbk_gradient *g) {
     const lbk_loss_params *p = g->params;
@@ -105,15 +115,21 @@ static lbk_status kl_differentiate(lbk_gradient *g) {
         return lbk_fail(LBK_ERR_UNSUPPORTED, "with operand=second the derivative has no derivative");
     for (int i = 0; i < 2 && incoming != LBK_NONE; i++) {
         double factor = (i == 0 ? 1 : -1) * factor_of(p, &g->input_desc[0].shape, false);
-        if (!g->wanted[i])
+        if (!g->wanted[i] && !g->wanted[TEMPERATURE])
             continue;
         lbk_value softened = lbk_compose_apply(&c, "div", NULL, 2, (lbk_value[]){g->input[i], g->input[TEMPERATURE]});
         lbk_value prediction = lbk_compose_unary(&c, "softmax", softened);
         second[i] = lbk_compose_apply(&c, "softmax_backward", NULL, 2, (lbk_value[]){incoming, prediction});
         second[i] = lbk_compose_scale(&c, second[i], factor, 0);
     }
+    bool temperature = g->wanted[TEMPERATURE] && g->output_grad[0] == LBK_NONE;
+    if (temperature)
+        g->input_grad[TEMPERATURE] = temperature_gradient(&c, second);
     LBK_TRY(c.status);
-    return lbk_loss_differentiate_twice(g, second);
+    g->wanted[TEMPERATURE] &= !temperature;
+    lbk_status status = lbk_loss_differentiate_twice(g, second);
+    g->wanted[TEMPERATURE] |= temperature;
+    return status;
 }
 
 /* kl_div has a temperature among its inputs. */

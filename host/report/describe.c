@@ -130,13 +130,17 @@ static lbk_status reference(lbk_arena *arena, lbk_text *out) {
                     out));
     LBK_TRY(section("[teacher]",
                     "The large network: trained here, or loaded from `weights`. The optimiser's and the schedule's "
-                    "keys stand here too.",
+                    "keys stand here too. Keys of `methods` stand in [teacher/METHOD], those of [teacher.NAME] in "
+                    "[teacher.NAME/METHOD].",
                     lbk_teacher_table, out));
     LBK_TRY(
         section("[student]", "The small network; the control is trained by the same keys.", lbk_student_table, out));
     LBK_TRY(section("[distill]", "The student's objective.", lbk_objective_table, out));
     LBK_TRY(method_table(arena, out));
-    LBK_TRY(kind_sections("methods", "[distill.METHOD]", "One section for each method in use.", arena, out));
+    LBK_TRY(kind_sections("methods", "[distill.METHOD]",
+                          "One section for each method in use; a teacher's own have the "
+                          "same keys in [teacher/METHOD].",
+                          arena, out));
     LBK_TRY(kind_sections("datasets", "Datasets", "Values of `dataset`; their keys stand in [data].", arena, out));
     LBK_TRY(kind_sections("augmentations", "[augment.NAME]", "Values of `augment`; one section for each that is set.",
                           arena, out));

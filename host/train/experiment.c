@@ -70,6 +70,11 @@ const lbk_param lbk_experiment_table[] = {
 const lbk_param lbk_teacher_table[] = {
     ROLE_HEAD,
     LBK_PARAM_TEXT(lbk_role_params, weights, "", "a .safetensors file instead of training", NULL),
+    LBK_PARAM_WORDS(
+        lbk_role_params, methods, "",
+        "losses to train it by, besides the cross entropy: those of [distill] that read no teacher, each with "
+        "its keys in [teacher/METHOD]",
+        NULL),
     LBK_PARAM_FLOAT(lbk_role_params, share, "1", 0, 1e6, NULL, "of several teachers: factor of what this one teaches",
                     NULL),
     LBK_PARAM_TEXT(lbk_role_params, head, "",
@@ -136,7 +141,7 @@ static lbk_status unknown_name(lbk_ini *ini, const char *section, const char *ke
 }
 
 bool lbk_section_is_teacher(const char *section) {
-    return strcmp(section, "teacher") == 0 || strncmp(section, "teacher.", 8) == 0;
+    return strncmp(section, "teacher", 7) == 0 && (!section[7] || strchr("./", section[7]));
 }
 
 bool lbk_role_key_loads(const char *key) {
@@ -288,7 +293,8 @@ static lbk_status read_more(lbk_experiment *x, const char *kind, const lbk_param
     size_t length = strlen(kind);
     for (size_t i = 0; i < x->ini.section_count; i++) {
         const lbk_ini_section *s = &x->ini.sections[i];
-        if (strncmp(s->name, kind, length) != 0 || s->name[length] != '.')
+        bool method = strchr(s->name, '/') && lbk_section_is_teacher(s->name);
+        if (strncmp(s->name, kind, length) != 0 || s->name[length] != '.' || method)
             continue;
         if (!s->name[length + 1] || strchr(s->name, '/'))
             return lbk_fail(LBK_ERR_INPUT, "%s:%d: [%s]: expected a name behind the dot, without '/'", x->ini.path,
@@ -299,6 +305,13 @@ static lbk_status read_more(lbk_experiment *x, const char *kind, const lbk_param
         LBK_TRY(read_role(x, &roles[(*count)++], s->name, own));
     }
     return LBK_OK;
+}
+
+/* Of a teacher that is loaded nothing is in use. */
+static lbk_status read_own_methods(lbk_experiment *x, lbk_role *role) {
+    const lbk_words none = {0, NULL};
+    return lbk_objective_read_alone(&role->objective, &x->ini, role->name,
+                                    *role->params.weights ? &none : &role->params.methods);
 }
 
 /* What only acts among several teachers. */
@@ -319,6 +332,9 @@ static lbk_status read_teachers(lbk_experiment *x) {
         return refuse_teacher(&x->ini);
     LBK_TRY(read_role(x, &x->teacher, "teacher", lbk_teacher_table));
     LBK_TRY(read_more(x, "teacher", lbk_teacher_table, x->more_teachers, LBK_MAX_TEACHERS - 1, &x->more_teacher_count));
+    LBK_TRY(read_own_methods(x, &x->teacher));
+    for (int i = 0; i < x->more_teacher_count; i++)
+        LBK_TRY(read_own_methods(x, &x->more_teachers[i]));
     LBK_TRY(read_more(x, "assistant", lbk_assistant_table, x->assistants, LBK_MAX_ASSISTANTS, &x->assistant_count));
     return check_teachers(x);
 }
@@ -354,6 +370,8 @@ static lbk_status load_teachers(lbk_ini *ini, const char *folder) {
         if (!lbk_section_is_teacher(name))
             continue;
         ini->sections[i].below = true;
+        if (strchr(name, '/')) /* of a method */
+            continue;
         text.length = 0;
         status = lbk_text_printf(&text, "%s.weights=%s/%s.safetensors", name, folder, name);
         if (status == LBK_OK)
@@ -381,6 +399,9 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     LBK_TRY(lbk_objective_read(&x->objective, &x->ini));
     LBK_TRY(read_teachers(x));
     LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
+    if (x->objective.params.meta && x->data.params.validation == 0)
+        return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "distill", "meta"),
+                            "needs samples held out; expected [data] validation > 0");
     if (!x->objective.needs_teacher && x->student.params.generations > 1)
         return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "student", "generations"),
                             "has no effect: none of [distill] methods reads a teacher");
@@ -397,14 +418,19 @@ lbk_status lbk_experiment_load(lbk_experiment *x, const char *path, const char *
     return lbk_experiment_load_with(x, path, overrides, count, NULL);
 }
 
+static void release_role(lbk_role *role) {
+    lbk_objective_release(&role->objective);
+    lbk_model_release(&role->model);
+}
+
 void lbk_experiment_release(lbk_experiment *x) {
     lbk_objective_release(&x->objective);
-    lbk_model_release(&x->teacher.model);
+    release_role(&x->teacher);
     for (int i = 0; i < x->more_teacher_count; i++)
-        lbk_model_release(&x->more_teachers[i].model);
+        release_role(&x->more_teachers[i]);
     for (int i = 0; i < x->assistant_count; i++)
-        lbk_model_release(&x->assistants[i].model);
-    lbk_model_release(&x->student.model);
+        release_role(&x->assistants[i]);
+    release_role(&x->student);
     lbk_data_release(&x->data);
     lbk_ini_release(&x->ini);
     lbk_arena_release(&x->arena);

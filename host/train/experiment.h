@@ -33,6 +33,7 @@ extern const lbk_param lbk_experiment_table[];
 typedef struct lbk_role_params {
     const char *model, *device, *weights, *parameters, *init;
     lbk_words freeze, init_map, init_except; /* graph/names.h, graph/transfer.h */
+    lbk_words methods;                       /* of a teacher */
     int epochs;
     const char *optimizer, *schedule;
     double lr;
@@ -47,7 +48,7 @@ typedef struct lbk_role_params {
 } lbk_role_params;
 extern const lbk_param lbk_teacher_table[], lbk_assistant_table[], lbk_student_table[];
 
-/* "teacher", or "teacher.NAME". */
+/* "teacher", or "teacher.NAME"; or a section of one of their methods, "teacher/cs_kd". */
 bool lbk_section_is_teacher(const char *section);
 /* Whether a key of such a section acts although `weights` says where the teacher is loaded from. */
 bool lbk_role_key_loads(const char *key);
@@ -60,6 +61,7 @@ typedef struct lbk_role {
     void *optimizer_params;
     const lbk_schedule *schedule;
     void *schedule_params;
+    lbk_objective objective; /* of a teacher that is trained by more than the labels; else without methods */
 } lbk_role;
 
 typedef struct lbk_experiment {

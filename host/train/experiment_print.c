@@ -47,6 +47,17 @@ static bool role_key_acts(const lbk_experiment *x, const lbk_role_params *params
     return !*params->weights || lbk_role_key_loads(key);
 }
 
+/* Their sections. */
+static lbk_status print_methods(const lbk_objective *objective, lbk_text *out) {
+    for (int i = 0; i < objective->method_count; i++) {
+        if (!any_row(objective->method[i]->params))
+            continue;
+        LBK_TRY(lbk_text_printf(out, "\n[%s]\n", objective->section[i]));
+        LBK_TRY(print_table(out, objective->method[i]->params, objective->method_params[i]));
+    }
+    return LBK_OK;
+}
+
 static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, const lbk_param *own, lbk_arena *arena,
                              lbk_text *out) {
     lbk_role_params params = role->params;
@@ -61,7 +72,13 @@ static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, cons
     if (*params.weights)
         return LBK_OK;
     LBK_TRY(print_table(out, role->optimizer->params, role->optimizer_params));
-    return print_table(out, role->schedule->params, role->schedule_params);
+    LBK_TRY(print_table(out, role->schedule->params, role->schedule_params));
+    return print_methods(&role->objective, out);
+}
+
+/* All that `preset` says is written out. */
+static bool objective_key_acts(const lbk_objective_params *params, const char *key) {
+    return strcmp(key, "preset") != 0 && (params->meta || strncmp(key, "meta_", 5) != 0);
 }
 
 static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text *out) {
@@ -81,15 +98,9 @@ static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text 
     LBK_TRY(print_role(x, &x->student, lbk_student_table, arena, out));
     LBK_TRY(lbk_text_printf(out, "\n[distill]\n"));
     for (const lbk_param *p = lbk_objective_table; p->name; p++)
-        if (strcmp(p->name, "preset") != 0) /* all it says is written out here */
+        if (objective_key_acts(&x->objective.params, p->name))
             LBK_TRY(lbk_ini_param_print(p, &x->objective.params, out));
-    for (int i = 0; i < x->objective.method_count; i++) {
-        if (!any_row(x->objective.method[i]->params))
-            continue;
-        LBK_TRY(lbk_text_printf(out, "\n[distill.%s]\n", x->objective.method[i]->name));
-        LBK_TRY(print_table(out, x->objective.method[i]->params, x->objective.method_params[i]));
-    }
-    return LBK_OK;
+    return print_methods(&x->objective, out);
 }
 
 lbk_status lbk_experiment_print(const lbk_experiment *x, lbk_text *out) {

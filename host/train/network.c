@@ -130,6 +130,7 @@ static lbk_status build_objective(lbk_network *net, const lbk_objective *objecti
                      .seed = (uint64_t)net->experiment->params.seed,
                      .folder = net->experiment->folder,
                      .data = &net->experiment->data,
+                     .part = net->viewer == LBK_VIEWER_TEACHER ? LBK_PART_TEACHER : LBK_PART_TRAIN,
                      .student = built,
                      .x = net->x,
                      .targets = net->targets,
@@ -238,6 +239,12 @@ static lbk_dtype storage_of(const lbk_network *net) {
     return types[net->role->params.storage];
 }
 
+static lbk_status build_look_ahead(lbk_network *net, const lbk_objective *objective) {
+    const lbk_meta_setting setting = {companion_of(net, true, net->step), objective->params.head, net->lr,
+                                      objective->params.meta_lr};
+    return lbk_look_ahead_build(&net->look_ahead, net->train, &net->loss.learned, &objective->params, &setting);
+}
+
 static lbk_status build_train(lbk_network *net, const lbk_objective *objective) {
     lbk_model_built built;
     LBK_TRY(lbk_graph_create(&net->train));
@@ -258,6 +265,8 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
         LBK_TRY(lbk_context(build_objective(net, objective, &built), "%s", net->experiment->ini.path));
     else
         LBK_TRY(lbk_loss_build_hard(graph, built.logits, &net->targets, &net->loss));
+    if (net->loss.learned.what)
+        LBK_TRY(lbk_context(build_look_ahead(net, objective), "%s", net->experiment->ini.path));
     LBK_TRY(freeze_other_heads(graph, &built, net->loss.total));
     LBK_TRY(lbk_graph_fuse(graph));
     LBK_TRY(lbk_graph_differentiate(graph, net->loss.total, NULL, 0, NULL));
@@ -311,6 +320,7 @@ static lbk_status compile(lbk_network *net) {
         LBK_TRY(lbk_plan_create(net->train, net->weights, net->device, &options, &net->train_plan));
         LBK_TRY(append_optimizer(net));
         LBK_TRY(lbk_plan_warm_up(net->train_plan));
+        LBK_TRY(lbk_look_ahead_compile(&net->look_ahead, net->weights, net->train_plan));
         options.lender = net->train_plan; /* a network is trained or evaluated, not both at once */
     }
     LBK_TRY(lbk_plan_create(net->eval, net->weights, net->device, &options, &net->eval_plan));
@@ -346,6 +356,7 @@ lbk_status lbk_network_meet(lbk_network *net) {
 
 static void leave_device(lbk_network *net) {
     lbk_plan_destroy(net->eval_plan); /* its arena is the other's */
+    lbk_look_ahead_leave_device(&net->look_ahead, net->device);
     lbk_plan_destroy(net->train_plan);
     for (int i = 0; i < LBK_OPTIMIZER_STATES && net->device; i++)
         lbk_buffer_destroy(net->device, &net->optimizer_state[i]);
@@ -357,6 +368,7 @@ static void leave_device(lbk_network *net) {
 
 lbk_status lbk_network_move(lbk_network *net, lbk_device *device, const char *path) {
     leave_device(net);
+    lbk_look_ahead_release(&net->look_ahead);
     lbk_graph_destroy(net->train);
     net->train = NULL;
     LBK_TRY(lbk_network_compile(net, device));
@@ -365,22 +377,29 @@ lbk_status lbk_network_move(lbk_network *net, lbk_device *device, const char *pa
 
 void lbk_network_release(lbk_network *net) {
     leave_device(net);
+    lbk_look_ahead_release(&net->look_ahead);
     lbk_graph_destroy(net->train);
     lbk_graph_destroy(net->eval);
     memset(net, 0, sizeof *net);
 }
 
+static void set_scalars(const lbk_network *net, lbk_plan *plan, const lbk_progress *at, double progress, double lr) {
+    lbk_plan_set_float(plan, net->lr, (float)lr);
+    for (int i = 0; i < net->loss.scheduled_count; i++)
+        lbk_plan_set_float(plan, net->loss.scheduled[i].scalar,
+                           (float)lbk_ramp_at(net->loss.scheduled[i].ramp, progress, at->epoch + at->step));
+}
+
 double lbk_network_set_step(lbk_network *net, int64_t step, int64_t per_epoch, int64_t total) {
     const lbk_role *role = net->role;
     lbk_progress at = {(double)step / (double)per_epoch, 1.0 / (double)per_epoch, (double)total / (double)per_epoch};
-    double factor = lbk_schedule_factor(role->schedule, role->schedule_params, &at);
     double progress = total > 1 ? (double)step / (double)(total - 1) : 0.0;
-    double lr = factor * role->params.lr;
-    lbk_plan_set_float(net->train_plan, net->lr, (float)lr);
-    lbk_plan_set_int(net->train_plan, net->step, (int32_t)(step + 1));
-    for (int i = 0; i < net->loss.scheduled_count; i++)
-        lbk_plan_set_float(net->train_plan, net->loss.scheduled[i].scalar,
-                           (float)lbk_ramp_at(net->loss.scheduled[i].ramp, progress, at.epoch + at.step));
+    double lr = lbk_schedule_factor(role->schedule, role->schedule_params, &at) * role->params.lr;
+    lbk_plan *const plans[] = {net->train_plan, net->look_ahead.plan};
+    for (size_t i = 0; i < 2 && plans[i]; i++) {
+        set_scalars(net, plans[i], &at, progress, lr);
+        lbk_plan_set_int(plans[i], net->step, (int32_t)(step + 1));
+    }
     return lr;
 }
 
@@ -391,6 +410,8 @@ size_t lbk_network_bytes(const lbk_network *net) {
         for (int i = 0; i < LBK_OPTIMIZER_STATES; i++)
             bytes += net->optimizer_state[i] ? net->weights->param_bytes : 0;
     }
+    if (net->look_ahead.plan)
+        bytes += lbk_plan_bytes(net->look_ahead.plan) + net->weights->state_bytes;
     return bytes + (net->train_plan ? lbk_plan_bytes(net->train_plan) : 0) +
            (net->eval_plan ? lbk_plan_bytes(net->eval_plan) : 0);
 }

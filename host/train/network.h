@@ -4,6 +4,7 @@
 
 #include "graph/plan.h"
 #include "train/experiment.h"
+#include "train/look_ahead.h"
 
 typedef struct lbk_network lbk_network;
 
@@ -33,6 +34,7 @@ struct lbk_network {
     int teacher_count;
     lbk_teacher_link teacher[LBK_MAX_TEACHERS];
     lbk_loss loss;
+    lbk_look_ahead look_ahead;
     lbk_value eval_x, eval_logits;
     double flops;            /* of one sample's forward pass */
     int64_t parameters;      /* numbers in it, running statistics not counted */

@@ -161,6 +161,8 @@ static lbk_status retire(runner *r, int slot) {
     f->busy = false;
     LBK_TRY(wait_for_step(r, f));
     LBK_TRY(lbk_plan_collect(r->net->train_plan, 1, &r->result->student_busy_s));
+    if (lbk_look_ahead_is_due(&r->net->look_ahead, f->step))
+        LBK_TRY(lbk_plan_collect(r->net->look_ahead.plan, 1, &r->result->student_busy_s));
     for (int t = 0; t < r->teacher_count; t++)
         LBK_TRY(lbk_lecturer_retire(&r->teachers[t], slot, &r->result->teacher_busy_s));
     lbk_loader_release_batch(r->loader, f->batch);
@@ -187,12 +189,11 @@ static lbk_status read_loss(runner *r, lbk_value value, float *host, cl_event *d
 static lbk_status feed_student(runner *r, flight *f, int slot) {
     const lbk_network *net = r->net;
     const lbk_batch *b = f->batch;
-    bool all = r->phase->part == LBK_PART_TEACHER;
     int input = INPUT_OTHERS;
     LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_X, b->pixels, NULL));
-    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, all ? b->labels : b->seen_labels, NULL));
+    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, b->seen_labels, NULL));
     if (net->targets.share != LBK_NONE) {
-        LBK_TRY(lbk_feed_write(r->feed, slot, input++, all ? b->partner_labels : b->partner_seen_labels, NULL));
+        LBK_TRY(lbk_feed_write(r->feed, slot, input++, b->partner_seen_labels, NULL));
         LBK_TRY(lbk_feed_write(r->feed, slot, input++, b->share, NULL));
     }
     if (net->samples != LBK_NONE)
@@ -211,6 +212,8 @@ static lbk_status run_student(runner *r, flight *f, int slot) {
     LBK_TRY(feed_student(r, f, slot));
     LBK_TRY(lbk_feed_enqueue(r->feed, slot));
     f->lr = lbk_network_set_step(net, f->step, r->per_epoch, r->total);
+    if (lbk_look_ahead_is_due(&net->look_ahead, f->step))
+        LBK_TRY(lbk_look_ahead_enqueue(&net->look_ahead, net->weights, net->train_plan));
     LBK_TRY(lbk_plan_enqueue(net->train_plan, NULL));
     LBK_TRY(read_loss(r, loss->hard, &f->losses[1], NULL));
     for (int i = 0; i < loss->report_count; i++)

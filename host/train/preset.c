@@ -51,7 +51,7 @@ static bool tables_of(const char *section, key_tables *t) {
     const lbk_method *method = NULL;
     if (strncmp(section, "augment.", 8) == 0)
         augmentation = lbk_augmentation_find(section + 8);
-    if (strncmp(section, "distill.", 8) == 0)
+    if (strncmp(section, "distill.", 8) == 0 || strncmp(section, "teacher/", 8) == 0)
         method = lbk_method_find(section + 8);
     if (strcmp(section, "preset") == 0)
         add(t, header);

@@ -5,15 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static lbk_status build_teacher(lbk_session *s, lbk_network *net, const lbk_role *role) {
+    const lbk_objective *own = role->objective.method_count ? &role->objective : NULL;
+    return lbk_network_build(net, s->experiment, role, role->name, own, NULL, 0,
+                             !*role->params.weights && !s->untrained);
+}
+
 static lbk_status build_teachers(lbk_session *s) {
     lbk_experiment *x = s->experiment;
-    LBK_TRY(lbk_network_build(&s->teacher, x, &x->teacher, "teacher", NULL, NULL, 0,
-                              !*x->teacher.params.weights && !s->untrained));
+    LBK_TRY(build_teacher(s, &s->teacher, &x->teacher));
     for (int i = 0; i < x->more_teacher_count; i++) {
-        const lbk_role *role = &x->more_teachers[i];
         s->more_teacher_count = i + 1;
-        LBK_TRY(lbk_network_build(&s->more_teachers[i], x, role, role->name, NULL, NULL, 0,
-                                  !*role->params.weights && !s->untrained));
+        LBK_TRY(build_teacher(s, &s->more_teachers[i], &x->more_teachers[i]));
     }
     return LBK_OK;
 }

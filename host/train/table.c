@@ -1,6 +1,7 @@
 #include "train/table.h"
 
 #include "base/file.h"
+#include "train/experiment.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ static lbk_status check_key(const lbk_table *t, const lbk_ini_entry *entry, cons
     }
     if (is_own(entry->key, strlen(entry->key)))
         return lbk_ini_fail(&t->ini, entry, "a table sets this itself");
-    if (row && strncmp(entry->key, "teacher.", 8) == 0)
+    if (row && lbk_section_is_teacher(entry->key))
         return lbk_ini_fail(&t->ini, entry, "the teacher is the column's; all rows share it");
     if (always)
         return lbk_ini_fail(&t->ini, entry, "the %s is as the column says; expected title, source or expected",

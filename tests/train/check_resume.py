@@ -15,7 +15,8 @@ import time
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 PHASES = ["teacher", "teacher.second", "assistant.ta", "student.1", "student", "control"]
 FILES = [phase + ".safetensors" for phase in PHASES] + ["metrics.jsonl"]
-# Two teachers, an assistant, two generations, methods with modules, memory banks and numbers of the host: every kind of phase;
+# Two teachers with methods of their own, an assistant, two generations, methods with modules, memory banks and numbers of the host, a
+# temperature that is learned: every kind of phase;
 # activations in 16 bits.
 EXPERIMENT = """
 [experiment]
@@ -26,6 +27,7 @@ checkpoint = 0
 dataset = digits
 batch = 64
 labels = 0.2
+validation = 0.1
 augment = crop
 [augment.crop]
 padding = 1
@@ -33,10 +35,14 @@ padding = 1
 model = mlp-wide
 storage = float16
 epochs = 5
+methods = gradient_penalty, cs_kd
 [teacher.second]
 model = mlp-wide
 storage = bfloat16
 epochs = 5
+methods = ema, dml
+[teacher.second/ema]
+weight = 1
 [assistant.ta]
 model = mlp-tiny
 epochs = 5
@@ -49,6 +55,8 @@ generations = 2
 [distill]
 methods = kd, fitnet, crd
 teacher_weights = learned
+meta = temperature
+meta_every = 3
 [distill.kd]
 temperature = 8 -> 2
 [distill.fitnet]

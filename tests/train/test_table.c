@@ -52,6 +52,8 @@ Test(table, refused_with_file_and_line) {
          "./t.ini:6: [column.a] experiment.control: a table sets this itself"},
         {HEAD COLUMN ROW "teacher.epochs = 2\n",
          "./t.ini:8: [row.one] teacher.epochs: the teacher is the column's; all rows share it"},
+        {HEAD COLUMN ROW "teacher/cs_kd.weight = 2\n",
+         "./t.ini:8: [row.one] teacher/cs_kd.weight: the teacher is the column's; all rows share it"},
         {HEAD COLUMN ROW "[row.control]\nstudent.lr = 2\n",
          "./t.ini:9: [row.control] student.lr: the control is as the column says; expected title, source or expected"},
         {HEAD COLUMN ROW "expected = b:3\n", "./t.ini:8: [row.one] expected: there is no column \"b\""},
@@ -102,10 +104,12 @@ Test(table, shipped_ones_fit_their_experiments) {
 
 /* A teacher from elsewhere: what the file says about training it is passed over, other mistakes are not. */
 Test(table, experiment_with_another_teacher) {
-    static const char *const good[] = {"teacher.epochs=3"}, *const bad[] = {"student.epoch=3"};
+    static const char *const good[] = {"teacher.epochs=3", "teacher.methods=cs_kd", "teacher/cs_kd.weight=2"};
+    static const char *const bad[] = {"student.epoch=3"};
     lbk_experiment x;
-    cr_expect_eq(lbk_experiment_load_with(&x, "little.ini", good, 1, "/old"), LBK_OK, "%s", lbk_error_message());
+    cr_expect_eq(lbk_experiment_load_with(&x, "little.ini", good, 3, "/old"), LBK_OK, "%s", lbk_error_message());
     cr_expect_str_eq(x.teacher.params.weights, "/old/teacher.safetensors");
+    cr_expect_eq(x.teacher.objective.method_count, 0);
     lbk_experiment_release(&x);
     cr_expect_eq(lbk_experiment_load_with(&x, "little.ini", bad, 1, "/old"), LBK_ERR_INPUT);
     cr_expect_str_eq(lbk_error_message(), "--set: [student] epoch: unknown key; did you mean \"epochs\"?");
