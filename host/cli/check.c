@@ -104,9 +104,15 @@ static lbk_status print_plan(const lbk_session *s) {
     uint64_t bytes[LBK_SESSION_DEVICES] = {0};
     printf("%s: seed %d, %s schedule\n", x->params.name, x->params.seed,
            x->params.schedule == LBK_TIMING_SERIAL ? "serial" : "concurrent");
-    printf("data: %s, %dx%dx%d, %d classes, %u training, %u validation, %u test samples\n", x->data.dataset->name,
-           source->height, source->width, source->channels, source->classes, lbk_data_count(&x->data, LBK_PART_TRAIN),
-           lbk_data_count(&x->data, LBK_PART_VALIDATION), lbk_data_count(&x->data, LBK_PART_TEST));
+    printf("data: %s", x->data.dataset->name);
+    for (int i = 0; i < source->input_count; i++) {
+        char text[LBK_SHAPE_TEXT];
+        const char *name = x->data.dataset->no_images ? source->inputs[i].name : "";
+        printf(", %s%s%s", name, *name ? " " : "", lbk_shape_print(&source->inputs[i].desc.shape, text));
+    }
+    printf(", %d classes, %u training, %u validation, %u test samples\n", source->classes,
+           lbk_data_count(&x->data, LBK_PART_TRAIN), lbk_data_count(&x->data, LBK_PART_VALIDATION),
+           lbk_data_count(&x->data, LBK_PART_TEST));
     if (s->teacher.eval)
         LBK_TRY(print_network(s, &s->teacher, LBK_TEACHER_DEVICE, bytes));
     for (int i = 0; i < s->more_teacher_count; i++)

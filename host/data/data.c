@@ -82,10 +82,24 @@ static lbk_status read_section(lbk_data *data, lbk_ini *ini) {
     return LBK_OK;
 }
 
+/* What is done to images is refused where there are none; so are their sections, as those of augmentations not in use. */
+static lbk_status refuse_image_keys(const lbk_data *data, lbk_ini *ini) {
+    static const char *const keys[] = {"augment", "mix", "student_view", "teacher_view", "normalize"};
+    static const char *const nothing[] = {"none", "none", "same", "same", "yes"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const lbk_ini_entry *entry = lbk_ini_find(ini, "data", keys[i]);
+        if (entry && strcmp(entry->value, nothing[i]) != 0)
+            return lbk_ini_fail(ini, entry, "is for images; samples of the dataset %s are none", data->dataset->name);
+    }
+    return LBK_OK;
+}
+
 lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed) {
     *data = (lbk_data){.seed = seed};
     LBK_TRY(find_dataset(data, ini));
     LBK_TRY(read_section(data, ini));
+    if (data->dataset->no_images)
+        LBK_TRY(refuse_image_keys(data, ini));
     return lbk_transforms_read(data, ini);
 }
 
@@ -94,6 +108,10 @@ void lbk_data_release(lbk_data *data) {
         data->dataset->close(&data->source);
     lbk_arena_release(&data->arena);
     *data = (lbk_data){0};
+}
+
+size_t lbk_data_image_size(const lbk_data *data) {
+    return (size_t)data->source.height * (size_t)data->source.width * (size_t)data->source.channels;
 }
 
 static bool chain_varies(const lbk_data *data, const lbk_chain *chain) {

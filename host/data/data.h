@@ -70,8 +70,8 @@ typedef struct lbk_data {
  * having no effect), without opening any data file. Text in `params` lives in `ini`, which must outlive `data`. Release
  * `data` in every case. */
 lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed);
-/* Opens the files; splits; computes mean and deviation from the dataset's training part (validation samples included,
- * so that the split does not move the scale) when the dataset knows none; reads one training view, so that an
+/* Opens the files; splits; computes images' mean and deviation from the dataset's training part (validation samples
+ * included, so that the split does not move the scale) when the dataset knows none; reads one training view, so that an
  * augmentation that does not fit the images fails here. `folder`: where relative paths start, NULL for the current one.
  */
 lbk_status lbk_data_open(lbk_data *data, const char *folder);
@@ -83,16 +83,21 @@ lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *ou
 /* Samples, and their indices [count] within the dataset's train part; NULL for the test part, which is whole. */
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part);
 const uint32_t *lbk_data_samples(const lbk_data *data, lbk_part part);
+/* Floats in an image; 0 where samples are something else. */
+size_t lbk_data_image_size(const lbk_data *data);
 /* Whether a training sample looks different to the teacher from epoch to epoch. */
 bool lbk_data_views_vary(const lbk_data *data);
 
-/* A batch on the host. Rows beyond `valid` are zero pixels with label -1. */
+/* A batch on the host. Rows beyond `valid` are zeros with label -1. */
 typedef struct lbk_batch {
-    float *pixels; /* [batch,H,W,C], normalised; as the student sees them, in part TEACHER as the teacher does */
-    float *teacher_pixels; /* [batch,H,W,C], as the teacher sees them: `pixels` itself when both see the same */
-    int32_t *labels;       /* [batch]; the true class, -1 where nobody knows it and beyond `valid` */
-    int32_t *seen_labels;  /* [batch]; as `labels`, but in part TRAIN -1 where the student may not see it */
-    uint32_t *samples;     /* [batch]; index within the dataset's test part (TEST) or train part; 0 beyond `valid` */
+    /* Of each of the source's inputs [batch,...]; an image's pixels are normalised. As the student sees them, in part TEACHER as
+     * the teacher does. */
+    lbk_numbers inputs[LBK_SAMPLE_INPUTS];
+    lbk_numbers
+        teacher_inputs[LBK_SAMPLE_INPUTS]; /* as the teacher sees them: `inputs` themselves when both see the same */
+    int32_t *labels;                       /* [batch]; the true class, -1 where nobody knows it and beyond `valid` */
+    int32_t *seen_labels; /* [batch]; as `labels`, but in part TRAIN -1 where the student may not see it */
+    uint32_t *samples;    /* [batch]; index within the dataset's test part (TEST) or train part; 0 beyond `valid` */
     /* Row i shows share[i] of its own sample, with labels[i], and 1 - share[i] of another, with partner_labels[i]. */
     uint32_t *partners;           /* [batch]; the other's row of this batch: its own where nothing is mixed */
     int32_t *partner_labels;      /* [batch]; labels[partners[i]] */

@@ -19,9 +19,32 @@ const char *lbk_part_name(lbk_part part);
 /* TRAIN and TEACHER: shuffled, augmented, mixed. */
 bool lbk_part_is_training(lbk_part part);
 
+#define LBK_SAMPLE_INPUTS 8
+#define LBK_SAMPLE_SIZES 8
+
+/* One tensor of a sample. A model's inputs find theirs by name (model/model.h). */
+typedef struct lbk_sample_input {
+    const char *name;
+    lbk_tensor_desc desc; /* without the batch; F32 or I32 */
+} lbk_sample_input;
+
+/* The numbers of an input, by its type. */
+typedef union lbk_numbers {
+    float *f32;
+    int32_t *i32;
+    void *any;
+} lbk_numbers;
+
 /* An opened dataset. Filled by lbk_dataset.open. */
 typedef struct lbk_source {
-    int height, width, channels, classes;
+    int height, width, channels; /* of an image; 0 for other samples */
+    int classes;
+    /* Samples that are no images: what each consists of. An image is one input called "image", [H,W,C], which need not be said. */
+    int input_count;
+    lbk_sample_input inputs[LBK_SAMPLE_INPUTS];
+    /* What a model's parameters may take from the data beside the number of classes: length, vocabulary, ... */
+    int size_count;
+    lbk_size sizes[LBK_SAMPLE_SIZES];
     uint32_t train_count, test_count; /* samples */
     const char *const *class_names;   /* classes of them, or NULL */
     /* Default normalisation, per channel: x = (pixel - mean) / deviation with pixel in 0..1. Zero deviation: none
@@ -34,15 +57,16 @@ typedef struct lbk_dataset {
     const char *name, *summary, *origin; /* origin: where the data comes from, licence */
     const lbk_param *params;             /* keys of [data] of its own (path, ...); NULL: none */
     size_t params_size;
+    bool no_images; /* samples are the inputs that `open` lists: nothing augments, mixes or normalises them */
     /* Opens and checks what can be checked without reading every sample (sizes, magic numbers, label range where labels
      * are in memory). Errors name the file and the place. `folder`: relative paths are relative to it (the INI file's
      * folder). `source` comes zeroed; after a failure the caller still calls close. */
     lbk_status (*open)(const void *params, const char *folder, lbk_source *source);
-    /* Sample `index` of train or test (never validation): pixels[H*W*C] in 0..1, channels last; *label in [0, classes),
-     * or -1 for samples of train whose label nobody knows.
-     * pixels NULL: only the label is wanted, which no dataset decodes an image for. Thread-safe. Undecodable: an error
+    /* Sample `index` of train or test (never validation) into inputs[input_count], in the order of source->inputs; an image's
+     * pixels are 0..1, channels last. *label is in [0, classes), or -1 for samples of train whose label nobody knows.
+     * inputs NULL: only the label is wanted, which no dataset decodes an image for. Thread-safe. Undecodable: an error
      * that names file and place. */
-    lbk_status (*read)(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label);
+    lbk_status (*read)(const lbk_source *source, lbk_part part, uint32_t index, const lbk_numbers *inputs, int *label);
     void (*close)(lbk_source *source); /* harmless on a zeroed source */
 } lbk_dataset;
 

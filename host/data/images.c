@@ -76,14 +76,15 @@ void lbk_images_scale(const unsigned char *bytes, size_t count, float white, flo
         pixels[i] = value[bytes[i]];
 }
 
-lbk_status lbk_images_read(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label) {
+lbk_status lbk_images_read(const lbk_source *source, lbk_part part, uint32_t index, const lbk_numbers *inputs,
+                           int *label) {
     const lbk_images *images = source->state;
     const lbk_images_part *from = part == LBK_PART_TEST ? &images->test : &images->train;
     LBK_ENSURE(index < from->count);
     *label = from->labels[index];
-    if (!pixels)
+    if (!inputs)
         return LBK_OK;
-    lbk_images_scale(from->pixels + index * images->sample_size, images->sample_size, images->white, pixels);
+    lbk_images_scale(from->pixels + index * images->sample_size, images->sample_size, images->white, inputs[0].f32);
     return LBK_OK;
 }
 

@@ -30,7 +30,8 @@ void lbk_images_finish(lbk_source *source);
 void lbk_images_scale(const unsigned char *bytes, size_t count, float white, float *pixels);
 
 /* lbk_dataset.read and .close for such datasets. */
-lbk_status lbk_images_read(const lbk_source *source, lbk_part part, uint32_t index, float *pixels, int *label);
+lbk_status lbk_images_read(const lbk_source *source, lbk_part part, uint32_t index, const lbk_numbers *inputs,
+                           int *label);
 void lbk_images_close(lbk_source *source);
 
 #endif

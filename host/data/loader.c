@@ -19,6 +19,7 @@ typedef enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_READY, SLOT_FAILED, SLOT
 typedef struct loader_slot {
     lbk_batch batch; /* first: lbk_loader_release_batch() gets its address */
     slot_state state;
+    bool two_views; /* the teacher's inputs are memory of their own */
     uint64_t number;
     lbk_status status; /* SLOT_FAILED */
     char *message;     /* SLOT_FAILED; NULL when there was no memory for it */
@@ -79,23 +80,36 @@ static void assign(lbk_loader *loader, loader_slot *slot) {
 
 /* ---- Filling, in the threads ---- */
 
-static size_t sample_size(const lbk_data *data) {
-    return (size_t)data->source.height * (size_t)data->source.width * (size_t)data->source.channels;
+/* Floats that a thread needs beside a batch: for an image of a batch, when mixing copies them all. */
+static size_t scratch_size(const lbk_data *data) {
+    return lbk_data_image_size(data) * (data->mix ? (size_t)data->params.batch : 1);
 }
 
-/* Pixels and label of row i. */
+/* Where row i of each input lies. */
+static void find_row(const lbk_data *data, const lbk_numbers *all, int i, lbk_numbers *row) {
+    for (int k = 0; k < data->source.input_count; k++)
+        row[k].any = (char *)all[k].any + (size_t)i * lbk_tensor_bytes(&data->source.inputs[k].desc);
+}
+
+static void clear_row(const lbk_data *data, const lbk_numbers *row) {
+    for (int k = 0; k < data->source.input_count; k++)
+        memset(row[k].any, 0, lbk_tensor_bytes(&data->source.inputs[k].desc));
+}
+
+/* Inputs and label of row i. */
 static lbk_status fill_row(const lbk_loader *loader, lbk_batch *batch, int i, float *scratch) {
-    size_t size = sample_size(loader->data), at = (size_t)i * size;
-    bool two = batch->teacher_pixels != batch->pixels, teacher = loader->part == LBK_PART_TEACHER;
-    float *pixels = batch->pixels + at, *teacher_pixels = batch->teacher_pixels + at;
+    lbk_numbers row[LBK_SAMPLE_INPUTS], teacher_row[LBK_SAMPLE_INPUTS];
+    bool two = batch->teacher_inputs[0].any != batch->inputs[0].any, teacher = loader->part == LBK_PART_TEACHER;
+    find_row(loader->data, batch->inputs, i, row);
+    find_row(loader->data, batch->teacher_inputs, i, teacher_row);
     batch->labels[i] = -1;
     if (i >= batch->valid) {
-        memset(pixels, 0, size * sizeof *pixels);
-        memset(teacher_pixels, 0, size * sizeof *pixels);
+        clear_row(loader->data, row);
+        clear_row(loader->data, teacher_row);
         return LBK_OK;
     }
-    return lbk_view_read(&loader->view, loader->part, batch->epoch, batch->samples[i], teacher ? NULL : pixels,
-                         two || teacher ? teacher_pixels : NULL, scratch, &batch->labels[i]);
+    return lbk_view_read(&loader->view, loader->part, batch->epoch, batch->samples[i], teacher ? NULL : row,
+                         two || teacher ? teacher_row : NULL, scratch, &batch->labels[i]);
 }
 
 static lbk_status fill(const lbk_loader *loader, lbk_batch *batch, float *scratch) {
@@ -137,8 +151,7 @@ static void store_failure(loader_slot *slot, lbk_status status) {
 static void *work(void *argument) {
     lbk_loader *loader = argument;
     float *scratch = NULL;
-    size_t samples = loader->data->mix ? (size_t)loader->data->params.batch : 1; /* mixing copies a batch */
-    lbk_status ready = lbk_calloc(samples * sample_size(loader->data), sizeof *scratch, &scratch);
+    lbk_status ready = lbk_calloc(scratch_size(loader->data), sizeof *scratch, &scratch);
     pthread_mutex_lock(&loader->lock);
     for (loader_slot *slot; (slot = claim(loader)) != NULL;) {
         pthread_mutex_unlock(&loader->lock);
@@ -159,12 +172,21 @@ static void *work(void *argument) {
 
 /* ---- Starting and stopping ---- */
 
-static lbk_status slot_alloc(loader_slot *slot, size_t batch, size_t sample, bool two_views) {
-    LBK_TRY(lbk_calloc(batch * sample, sizeof(float), &slot->batch.pixels));
-    LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.labels));
-    slot->batch.teacher_pixels = slot->batch.pixels;
+static lbk_status inputs_alloc(const lbk_data *data, lbk_numbers *inputs) {
+    for (int k = 0; k < data->source.input_count; k++)
+        LBK_TRY(lbk_calloc((size_t)data->params.batch, lbk_tensor_bytes(&data->source.inputs[k].desc), &inputs[k].any));
+    return LBK_OK;
+}
+
+static lbk_status slot_alloc(loader_slot *slot, const lbk_data *data, bool two_views) {
+    size_t batch = (size_t)data->params.batch;
+    slot->two_views = two_views;
+    LBK_TRY(inputs_alloc(data, slot->batch.inputs));
     if (two_views)
-        LBK_TRY(lbk_calloc(batch * sample, sizeof(float), &slot->batch.teacher_pixels));
+        LBK_TRY(inputs_alloc(data, slot->batch.teacher_inputs));
+    else
+        memcpy(slot->batch.teacher_inputs, slot->batch.inputs, sizeof slot->batch.inputs);
+    LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.labels));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.seen_labels));
     LBK_TRY(lbk_calloc(batch, sizeof(uint32_t), &slot->batch.partners));
     LBK_TRY(lbk_calloc(batch, sizeof(int32_t), &slot->batch.partner_labels));
@@ -209,8 +231,7 @@ static lbk_status prepare(lbk_loader *loader, uint32_t end_epoch, int depth, int
     loader->depth = depth;
     bool two_views = !loader->data->same_views && loader->part != LBK_PART_TEACHER;
     for (int i = 0; i < depth; i++)
-        LBK_TRY(
-            slot_alloc(&loader->slots[i], (size_t)loader->data->params.batch, sample_size(loader->data), two_views));
+        LBK_TRY(slot_alloc(&loader->slots[i], loader->data, two_views));
     return start_threads(loader, threads);
 }
 
@@ -238,9 +259,11 @@ lbk_status lbk_loader_create(const lbk_data *data, lbk_part part, uint32_t start
 }
 
 static void slot_release(loader_slot *slot) {
-    if (slot->batch.teacher_pixels != slot->batch.pixels)
-        free(slot->batch.teacher_pixels);
-    free(slot->batch.pixels);
+    for (int k = 0; k < LBK_SAMPLE_INPUTS; k++) {
+        free(slot->batch.inputs[k].any);
+        if (slot->two_views)
+            free(slot->batch.teacher_inputs[k].any);
+    }
     free(slot->batch.labels);
     free(slot->batch.seen_labels);
     free(slot->batch.samples);

@@ -48,9 +48,9 @@ void lbk_mix_batch(const lbk_data *data, bool mixing, lbk_batch *batch, float *s
         return;
     }
     lbk_rng_shuffle(&rng, batch->partners, (size_t)batch->valid);
-    mix_pixels(source, &mixture, batch, batch->pixels, scratch);
-    if (batch->teacher_pixels != batch->pixels)
-        mix_pixels(source, &mixture, batch, batch->teacher_pixels, scratch);
+    mix_pixels(source, &mixture, batch, batch->inputs[0].f32, scratch);
+    if (batch->teacher_inputs[0].f32 != batch->inputs[0].f32)
+        mix_pixels(source, &mixture, batch, batch->teacher_inputs[0].f32, scratch);
     float area = (float)mixture.box.height * (float)mixture.box.width / ((float)source->height * (float)source->width);
     set_labels(data, batch, 1.0f - area * (1.0f - mixture.own));
 }

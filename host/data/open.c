@@ -117,7 +117,7 @@ static lbk_status measure(lbk_data *data) {
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_calloc(area * (size_t)source->channels, sizeof *pixels, &pixels));
     for (uint64_t i = 0; i < source->train_count; i += step, count += (double)area) {
-        LBK_GOTO(data->dataset->read(source, LBK_PART_TRAIN, (uint32_t)i, pixels, &label));
+        LBK_GOTO(data->dataset->read(source, LBK_PART_TRAIN, (uint32_t)i, &(lbk_numbers){.f32 = pixels}, &label));
         add_sums(pixels, area, source->channels, sum, square);
     }
     for (int c = 0; c < source->channels; c++) {
@@ -145,29 +145,42 @@ static lbk_status set_normalization(lbk_data *data) {
 
 /* Reads one sample as both see it now, so that an augmentation that does not fit the images fails here and not in a loader's thread. */
 static lbk_status try_view(const lbk_data *data) {
-    const lbk_source *source = &data->source;
-    size_t size = (size_t)source->height * (size_t)source->width * (size_t)source->channels;
+    size_t size = lbk_data_image_size(data);
     lbk_view view = {0};
     float *pixels = NULL;
     int label;
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_view_init(&view, data));
     LBK_GOTO(lbk_calloc(3 * size, sizeof *pixels, &pixels));
-    LBK_GOTO(lbk_view_read(&view, LBK_PART_TRAIN, 0, data->train[0], pixels, pixels + size, pixels + 2 * size, &label));
+    LBK_GOTO(lbk_view_read(&view, LBK_PART_TRAIN, 0, data->train[0], &(lbk_numbers){.f32 = pixels},
+                           &(lbk_numbers){.f32 = pixels + size}, pixels + 2 * size, &label));
 out:
     lbk_view_release(&view);
     free(pixels);
     return status;
 }
 
+/* An image is one input. */
+static lbk_status set_image(lbk_source *source) {
+    LBK_ENSURE(source->channels >= 1 && source->channels <= 4 && source->height >= 1 && source->width >= 1);
+    const lbk_shape shape = lbk_shape_of(3, (const int64_t[]){source->height, source->width, source->channels});
+    source->inputs[0] = (lbk_sample_input){"image", {LBK_F32, shape}};
+    source->input_count = 1;
+    return LBK_OK;
+}
+
 static lbk_status open_source(lbk_data *data, const char *folder) {
     lbk_source *source = &data->source;
     LBK_TRY(data->dataset->open(data->dataset_params, folder, source));
-    LBK_ENSURE(source->channels >= 1 && source->channels <= 4 && source->height >= 1 && source->width >= 1);
+    if (!data->dataset->no_images)
+        LBK_TRY(set_image(source));
+    LBK_ENSURE(source->input_count >= 1 && source->input_count <= LBK_SAMPLE_INPUTS);
     if (source->train_count == 0 || source->test_count == 0)
         return lbk_fail(LBK_ERR_INPUT, "%u training and %u test samples; both parts need at least one",
                         source->train_count, source->test_count);
     LBK_TRY(split(data));
+    if (data->dataset->no_images)
+        return LBK_OK;
     LBK_TRY(set_normalization(data));
     return try_view(data);
 }

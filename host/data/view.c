@@ -7,6 +7,8 @@ lbk_status lbk_view_init(lbk_view *view, const lbk_data *data) {
     const lbk_source *source = &data->source;
     size_t row = (size_t)source->width * (size_t)source->channels;
     *view = (lbk_view){.data = data};
+    if (data->dataset->no_images)
+        return LBK_OK;
     LBK_TRY(lbk_calloc(row, sizeof(float), &view->mean_row));
     LBK_TRY(lbk_calloc(row, sizeof(float), &view->deviation_row));
     for (size_t i = 0; i < row; i++) {
@@ -98,17 +100,19 @@ static lbk_status make_both(const job *job, float *pixels, float *teacher_pixels
     return finish(job, LBK_VIEWER_TEACHER, teacher_pixels);
 }
 
-lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample, float *pixels,
-                         float *teacher_pixels, float *scratch, int *label) {
+lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample,
+                         const lbk_numbers *inputs, const lbk_numbers *teacher_inputs, float *scratch, int *label) {
     const lbk_data *data = view->data;
     const job job = {view, part, epoch, sample, scratch};
-    lbk_viewer viewer = pixels ? LBK_VIEWER_STUDENT : LBK_VIEWER_TEACHER;
-    float *first = pixels ? pixels : teacher_pixels;
+    lbk_viewer viewer = inputs ? LBK_VIEWER_STUDENT : LBK_VIEWER_TEACHER;
+    const lbk_numbers *first = inputs ? inputs : teacher_inputs;
     LBK_TRY(data->dataset->read(&data->source, part == LBK_PART_TEST ? LBK_PART_TEST : LBK_PART_TRAIN, sample, first,
                                 label));
-    if (pixels && teacher_pixels)
-        return make_both(&job, pixels, teacher_pixels);
+    if (data->dataset->no_images)
+        return LBK_OK;
+    if (inputs && teacher_inputs)
+        return make_both(&job, inputs[0].f32, teacher_inputs[0].f32);
     if (!data->own[viewer].plain || part == LBK_PART_TEACHER)
-        LBK_TRY(augment_common(&job, first));
-    return finish(&job, viewer, first);
+        LBK_TRY(augment_common(&job, first[0].f32));
+    return finish(&job, viewer, first[0].f32);
 }

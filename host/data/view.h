@@ -13,10 +13,11 @@ typedef struct lbk_view {
 lbk_status lbk_view_init(lbk_view *view, const lbk_data *data);
 void lbk_view_release(lbk_view *view); /* harmless on a zeroed view */
 
-/* Sample `sample` of `part` (an index into the dataset's train part, but for TEST) into pixels[H*W*C], and as the teacher
- * sees it into teacher_pixels[H*W*C]; either may be NULL. Augmented for training parts only, but for what is fixed in a
- * network's own view. scratch[H*W*C] is the calling thread's. Thread-safe. */
-lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample, float *pixels,
-                         float *teacher_pixels, float *scratch, int *label);
+/* Sample `sample` of `part` (an index into the dataset's train part, but for TEST) into inputs[input_count], and as the teacher
+ * sees it into teacher_inputs[input_count]; either may be NULL, and one is where samples are no images: these look the same to
+ * both. Augmented for training parts only, but for what is fixed in a network's own view. scratch[H*W*C] is the calling
+ * thread's. Thread-safe. */
+lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample,
+                         const lbk_numbers *inputs, const lbk_numbers *teacher_inputs, float *scratch, int *label);
 
 #endif

@@ -166,5 +166,6 @@ const lbk_method lbk_method_adversarial = {
     .source = "Zi et al. 2021; Goldblum et al. 2020",
     .params = table,
     .params_size = sizeof(adversarial_params),
+    .images = true,
     .build = build,
 };

@@ -102,5 +102,6 @@ const lbk_method lbk_method_cs_kd = {
     .params = table,
     .params_size = sizeof(cs_kd_params),
     .teacherless = true,
+    .images = true,
     .build = build,
 };

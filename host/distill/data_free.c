@@ -92,5 +92,6 @@ const lbk_method lbk_method_data_free = {
     .params = table,
     .params_size = sizeof(data_free_params),
     .example = example,
+    .images = true,
     .build = build,
 };

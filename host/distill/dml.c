@@ -71,5 +71,6 @@ const lbk_method lbk_method_dml = {
     .params = table,
     .params_size = sizeof(dml_params),
     .teacherless = true,
+    .images = true,
     .build = build,
 };

@@ -69,5 +69,6 @@ const lbk_method lbk_method_ema = {
     .params = table,
     .params_size = sizeof(ema_params),
     .teacherless = true,
+    .images = true,
     .build = build,
 };

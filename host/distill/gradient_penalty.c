@@ -37,5 +37,6 @@ const lbk_method lbk_method_gradient_penalty = {
     .params_size = sizeof(penalty_params),
     .teacherless = true,
     .twice = true,
+    .images = true,
     .build = build,
 };

@@ -20,9 +20,9 @@ static lbk_status read_rows(const images *m, const lbk_view *view, const lbk_bat
     int label;
     bool teacher = m->part == LBK_PART_TEACHER;
     for (int row = 0; row < batch->valid; row++) {
-        float *pixels = out + (size_t)row * m->sample;
+        const lbk_numbers pixels = {.f32 = out + (size_t)row * m->sample};
         LBK_TRY(lbk_view_read(view, m->part, batch->epoch | OTHER_VIEWS, m->pick(m->context, batch, row),
-                              teacher ? NULL : pixels, teacher ? pixels : NULL, scratch, &label));
+                              teacher ? NULL : &pixels, teacher ? &pixels : NULL, scratch, &label));
     }
     memset(out + (size_t)batch->valid * m->sample, 0, (size_t)(m->batch - batch->valid) * m->sample * sizeof *out);
     return LBK_OK;

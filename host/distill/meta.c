@@ -103,8 +103,8 @@ static lbk_status fill_images(const void *context, const lbk_batch *batch, int64
     LBK_GOTO(lbk_view_init(&view, h->data));
     LBK_GOTO(lbk_calloc(h->sample, sizeof *scratch, &scratch));
     for (int row = 0; row < h->batch; row++)
-        LBK_GOTO(lbk_view_read(&view, LBK_PART_VALIDATION, 0, drawn(h, step, row), pixels + (size_t)row * h->sample,
-                               NULL, scratch, &label));
+        LBK_GOTO(lbk_view_read(&view, LBK_PART_VALIDATION, 0, drawn(h, step, row),
+                               &(lbk_numbers){.f32 = pixels + (size_t)row * h->sample}, NULL, scratch, &label));
 out:
     free(scratch);
     lbk_view_release(&view);

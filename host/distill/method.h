@@ -97,7 +97,7 @@ typedef struct lbk_method_context {
     const char *folder; /* the experiment's: relative paths start here; NULL for the current one */
     const lbk_data *data;
     lbk_part part;       /* what the batches are of: TRAIN, or TEACHER where a teacher has methods of its own */
-    lbk_value x;         /* [B,H,W,C]: what the student reads */
+    lbk_value x;         /* [B,H,W,C]: what the student reads; LBK_NONE where it reads no image */
     lbk_value labels;    /* [B]:i32, -1 where the student has no label; LBK_NONE for an output about other classes */
     lbk_targets targets; /* the same, and what is mixed into it */
     lbk_value samples;   /* [B]:i32, index in the dataset's training part; LBK_NONE unless needed */
@@ -129,6 +129,7 @@ typedef struct lbk_method {
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
     bool twice;        /* differentiates a gradient, of which attention and layer_norm have none */
+    bool images;       /* reads `x`, so samples must be images */
     bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
     /* NULL: logits only. `teacher` is NULL for a teacherless method. */
     lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);

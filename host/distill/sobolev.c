@@ -79,5 +79,6 @@ const lbk_method lbk_method_sobolev = {
     .params = table,
     .params_size = sizeof(sobolev_params),
     .twice = true,
+    .images = true,
     .build = build,
 };

@@ -104,7 +104,8 @@ static lbk_status defaults_check(const lbk_model *model, lbk_scope *scope) {
     for (size_t i = 0; i < model->parameter_count; i++) {
         const lbk_model_parameter *p = &model->parameters[i];
         if (!lbk_model_parameter_is_data(p))
-            LBK_TRY(lbk_context(lbk_scope_check(scope, p->text), "%s:%d: [parameters] %s", p->path, p->line, p->name));
+            LBK_TRY(lbk_context(lbk_scope_check(scope, lbk_model_expression(p->text)), "%s:%d: [parameters] %s",
+                                p->path, p->line, p->name));
         LBK_TRY(lbk_scope_set(scope, p->name, 0));
     }
     return LBK_OK;

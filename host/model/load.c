@@ -93,6 +93,10 @@ bool lbk_model_parameter_is_data(const lbk_model_parameter *parameter) {
     return strcmp(parameter->text, "data") == 0;
 }
 
+const char *lbk_model_expression(const char *text) {
+    return strncmp(text, "data:", 5) == 0 ? text + 5 : text;
+}
+
 static lbk_status parameter_store(lbk_model *model, const lbk_ini *ini, const lbk_ini_entry *entry,
                                   lbk_model_parameter *out) {
     lbk_arena *arena = &model->ini.arena;

@@ -10,6 +10,7 @@
  *     n = 18
  *     width = 16
  *     classes = data               ; from the dataset; so may be image_height and image_width
+ *     length = data:64             ; from the dataset if it has a size of this name (data/dataset.h), else 64
  *
  *     [network]                    ; one node a line, in order; it reads the line before unless `from` says otherwise
  *     conv1   = conv2d out=width kernel=3 padding=1 bias=no
@@ -90,7 +91,7 @@
 
 typedef struct lbk_model_parameter {
     const char *name;
-    const char *text; /* default: an expression or "data" */
+    const char *text; /* default: an expression, "data" or "data:EXPRESSION" */
     const char *path; /* file and line that say so */
     int line;
 } lbk_model_parameter;
@@ -121,14 +122,16 @@ void lbk_model_release(lbk_model *model);
 /* What the model is built for. */
 typedef struct lbk_model_use {
     int batch, height, width, channels, classes; /* of the data */
-    bool training;                               /* batch norm's and dropout's mode */
-    const char *overrides;                       /* "width=32 n=2": the user's model parameters; NULL or "": none */
-    const char *prefix;                          /* of node and weight names in the graph ("teacher."); NULL: none */
-    uint64_t seed;                               /* dropout's */
-    lbk_value step;                              /* I32 scalar, counts steps: dropout's; LBK_NONE in eval mode */
-    lbk_words freeze; /* paths of weights (graph/names.h) that are saved as ever, but not trained */
-    bool frozen;      /* none of the weights is trained */
-    bool shared;      /* weights that the graph has already are used again: the same network on another input */
+    const lbk_size *sizes;                       /* [size_count]: what else parameters may take from the data */
+    int size_count;
+    bool training;         /* batch norm's and dropout's mode */
+    const char *overrides; /* "width=32 n=2": the user's model parameters; NULL or "": none */
+    const char *prefix;    /* of node and weight names in the graph ("teacher."); NULL: none */
+    uint64_t seed;         /* dropout's */
+    lbk_value step;        /* I32 scalar, counts steps: dropout's; LBK_NONE in eval mode */
+    lbk_words freeze;      /* paths of weights (graph/names.h) that are saved as ever, but not trained */
+    bool frozen;           /* none of the weights is trained */
+    bool shared;           /* weights that the graph has already are used again: the same network on another input */
     const lbk_value
         *instead; /* when shared: what is read in place of each of the graph's weights, by value; NULL: itself */
 } lbk_model_use;

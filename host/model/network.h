@@ -94,9 +94,13 @@ lbk_status lbk_net_expression(lbk_arena *arena, const lbk_param *param, int inde
 /* The number of the data that a parameter called `name` is set to by "data"; without `use`, some pointer that tells that there is
  * one. NULL: there is none. */
 const int *lbk_model_data_number(const lbk_model_use *use, const char *name);
-#define LBK_DATA_EXPECTED "only parameters called classes, image_height or image_width can be data"
+#define LBK_DATA_EXPECTED                                                                                              \
+    "only parameters called classes, image_height or image_width can be data; others need a number behind it, as in "  \
+    "data:64"
 /* The default is the word "data". */
 bool lbk_model_parameter_is_data(const lbk_model_parameter *parameter);
+/* The expression of a value, without a "data:" before it. */
+const char *lbk_model_expression(const char *text);
 /* Names and syntax of all expressions, literal values, circles, and whatever has no effect. */
 lbk_status lbk_net_check(lbk_model *model);
 

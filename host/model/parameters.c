@@ -21,6 +21,16 @@ const int *lbk_model_data_number(const lbk_model_use *use, const char *name) {
                                                : NULL;
 }
 
+/* "data:64": the data's size of this name; NULL: it has none, or is not asked. */
+static const int *size_find(const lbk_model_use *use, const lbk_model_parameter *p) {
+    if (lbk_model_expression(p->text) == p->text)
+        return NULL;
+    for (int i = 0; i < use->size_count; i++)
+        if (strcmp(use->sizes[i].name, p->name) == 0)
+            return &use->sizes[i].value;
+    return NULL;
+}
+
 static lbk_status override_name_check(const lbk_model *model, const overrides *all, const char *key) {
     const char *names[LBK_SCOPE_MAX];
     for (size_t i = 0; i < model->parameter_count; i++) {
@@ -73,7 +83,10 @@ static lbk_status parameter_eval(const lbk_model *model, const lbk_model_paramet
             return lbk_fail(LBK_ERR_INPUT, "model %s: %s=data: " LBK_DATA_EXPECTED, model->name, p->name);
         return lbk_scope_set(scope, p->name, *number);
     }
-    lbk_status status = lbk_scope_eval(scope, own.text, &value);
+    const int *size = size_find(use, &own);
+    if (size)
+        return lbk_scope_set(scope, p->name, *size);
+    lbk_status status = lbk_scope_eval(scope, lbk_model_expression(own.text), &value);
     if (set)
         LBK_TRY(lbk_context(status, "model %s: %s", model->name, p->name));
     LBK_TRY(lbk_context(status, "%s:%d: [parameters] %s", p->path, p->line, p->name));

@@ -29,6 +29,12 @@ typedef struct lbk_tensor_desc {
     lbk_shape shape;
 } lbk_tensor_desc;
 
+/* A number of a shape by its name: vocabulary 30522. */
+typedef struct lbk_size {
+    const char *name;
+    int value;
+} lbk_size;
+
 size_t lbk_dtype_size(lbk_dtype dtype);      /* bytes */
 const char *lbk_dtype_name(lbk_dtype dtype); /* "F32", as in safetensors */
 

@@ -33,10 +33,12 @@ static lbk_status finish(lbk_network *net, lbk_loader *loader, lbk_evaluation *e
 }
 
 static lbk_status begin(lbk_network *net, pending *p, int classes) {
-    cl_mem x = lbk_plan_buffer(net->eval_plan, net->eval_x);
-    size_t bytes = lbk_tensor_bytes(lbk_graph_desc(net->eval, net->eval_x));
-    const float *pixels = net->viewer == LBK_VIEWER_TEACHER ? p->batch->teacher_pixels : p->batch->pixels;
-    LBK_TRY(LBK_CL(clEnqueueWriteBuffer(net->device->queue, x, CL_FALSE, 0, bytes, pixels, 0, NULL, NULL)));
+    for (int i = 0; i < net->input_count; i++) {
+        cl_mem buffer = lbk_plan_buffer(net->eval_plan, net->eval_inputs[i]);
+        size_t bytes = lbk_tensor_bytes(lbk_graph_desc(net->eval, net->eval_inputs[i]));
+        LBK_TRY(LBK_CL(clEnqueueWriteBuffer(net->device->queue, buffer, CL_FALSE, 0, bytes,
+                                            lbk_network_numbers(net, p->batch, i), 0, NULL, NULL)));
+    }
     LBK_TRY(lbk_plan_enqueue(net->eval_plan, NULL));
     LBK_TRY(
         LBK_CL(clEnqueueReadBuffer(net->device->queue, lbk_plan_buffer(net->eval_plan, net->eval_logits), CL_FALSE, 0,

@@ -307,11 +307,22 @@ static lbk_status read_more(lbk_experiment *x, const char *kind, const lbk_param
     return LBK_OK;
 }
 
+/* Methods of images have none to work on. */
+static lbk_status check_methods(const lbk_experiment *x, const lbk_objective *objective, const char *section) {
+    for (int i = 0; i < objective->method_count && x->data.dataset->no_images; i++)
+        if (objective->method[i]->images)
+            return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, section, "methods"),
+                                "%s works on images; samples of the dataset %s are none", objective->method[i]->name,
+                                x->data.dataset->name);
+    return LBK_OK;
+}
+
 /* Of a teacher that is loaded nothing is in use. */
 static lbk_status read_own_methods(lbk_experiment *x, lbk_role *role) {
     const lbk_words none = {0, NULL};
-    return lbk_objective_read_alone(&role->objective, &x->ini, role->name,
-                                    *role->params.weights ? &none : &role->params.methods);
+    LBK_TRY(lbk_objective_read_alone(&role->objective, &x->ini, role->name,
+                                     *role->params.weights ? &none : &role->params.methods));
+    return check_methods(x, &role->objective, role->name);
 }
 
 /* What only acts among several teachers. */
@@ -397,11 +408,15 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     LBK_TRY(check_experiment(x));
     LBK_TRY(lbk_data_read(&x->data, &x->ini, (uint64_t)x->params.seed));
     LBK_TRY(lbk_objective_read(&x->objective, &x->ini));
+    LBK_TRY(check_methods(x, &x->objective, "distill"));
     LBK_TRY(read_teachers(x));
     LBK_TRY(read_role(x, &x->student, "student", lbk_student_table));
     if (x->objective.params.meta && x->data.params.validation == 0)
         return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "distill", "meta"),
                             "needs samples held out; expected [data] validation > 0");
+    if (x->objective.params.meta && x->data.dataset->no_images)
+        return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "distill", "meta"),
+                            "looks ahead on images; samples of the dataset %s are none", x->data.dataset->name);
     if (!x->objective.needs_teacher && x->student.params.generations > 1)
         return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "student", "generations"),
                             "has no effect: none of [distill] methods reads a teacher");

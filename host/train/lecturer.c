@@ -39,14 +39,16 @@ lbk_status lbk_lecturer_open(lbk_lecturer *l, const lbk_teacher_link *link, lbk_
     lbk_network *net = link->network;
     const lbk_bindings *bindings = link->bindings;
     cl_mem sources[LBK_MAX_CARRIED];
+    lbk_feed_target inputs[LBK_MODEL_INPUTS];
     *l = (lbk_lecturer){
         .link = link, .net = net, .learner_feed = learner_feed, .first = first, .slots = slots, .cache = cache};
     LBK_TRY(lbk_calloc((size_t)slots, sizeof *l->lectures, &l->lectures));
     for (int s = 0; cache && s < slots; s++)
         LBK_TRY(make_rows(l, &l->lectures[s]));
-    const lbk_feed_target x = {lbk_plan_buffer(net->eval_plan, net->eval_x),
-                               lbk_tensor_bytes(lbk_graph_desc(net->eval, net->eval_x))};
-    LBK_TRY(lbk_feed_create(net->device, &x, 1, slots, &l->feed));
+    for (int i = 0; i < net->input_count; i++)
+        inputs[i] = (lbk_feed_target){lbk_plan_buffer(net->eval_plan, net->eval_inputs[i]),
+                                      lbk_tensor_bytes(lbk_graph_desc(net->eval, net->eval_inputs[i]))};
+    LBK_TRY(lbk_feed_create(net->device, inputs, net->input_count, slots, &l->feed));
     for (int i = 0; i < bindings->carried_count; i++)
         sources[i] = source_of(l, i);
     return lbk_bridge_create(net->device, sources, bindings->carried_count, learner_feed, first, slots, mode,
@@ -109,8 +111,8 @@ lbk_status lbk_lecturer_begin(lbk_lecturer *l, int slot, const lbk_batch *batch)
     own->stores = false;
     if (l->cache && lbk_teacher_cache_has(l->cache, batch))
         return recall(l, slot, own);
-    const float *pixels = l->net->viewer == LBK_VIEWER_TEACHER ? batch->teacher_pixels : batch->pixels;
-    LBK_TRY(lbk_feed_write(l->feed, slot, 0, pixels, NULL));
+    for (int i = 0; i < l->net->input_count; i++)
+        LBK_TRY(lbk_feed_write(l->feed, slot, i, lbk_network_numbers(l->net, batch, i), NULL));
     LBK_TRY(lbk_feed_enqueue(l->feed, slot));
     LBK_TRY(lbk_plan_enqueue(l->net->eval_plan, &own->done));
     LBK_TRY(lbk_bridge_carry(l->bridge, slot));

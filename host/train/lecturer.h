@@ -10,7 +10,7 @@
 typedef struct lbk_lecturer {
     const lbk_teacher_link *link;
     lbk_network *net;
-    lbk_feed *feed;         /* of the teacher's input */
+    lbk_feed *feed;         /* of the teacher's inputs */
     lbk_feed *learner_feed; /* where the outputs go, from input `first` on */
     int first, slots;
     lbk_bridge *bridge;

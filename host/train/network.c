@@ -14,6 +14,8 @@ static lbk_model_use model_use(const lbk_network *net, bool training, lbk_value 
                            .height = source->height,
                            .width = source->width,
                            .channels = source->channels,
+                           .sizes = source->sizes,
+                           .size_count = source->size_count,
                            .classes = net->role->params.classes ? net->role->params.classes : source->classes,
                            .training = training,
                            .overrides = net->role->params.parameters,
@@ -26,7 +28,7 @@ static lbk_status role_context(const lbk_network *net, lbk_status status) {
     return lbk_context(status, "%s: [%s]", net->experiment->ini.path, net->role->name);
 }
 
-/* A classifier of images: one image in, logits out first. */
+/* A classifier: logits out first. */
 static lbk_status classifier_check(const lbk_network *net, const lbk_graph *graph, const lbk_model_built *built,
                                    int classes) {
     const lbk_shape *have = &lbk_graph_desc(graph, built->logits)->shape;
@@ -39,32 +41,83 @@ static lbk_status classifier_check(const lbk_network *net, const lbk_graph *grap
                     lbk_shape_print(&want, want_text));
 }
 
-static lbk_status build_model(const lbk_network *net, lbk_graph *graph, lbk_value x, lbk_value step, bool training,
-                              lbk_model_built *built) {
+static lbk_status build_model(const lbk_network *net, lbk_graph *graph, const lbk_value *inputs, lbk_value step,
+                              bool training, lbk_model_built *built) {
     lbk_model_use use = model_use(net, training, step);
-    LBK_TRY(role_context(net, lbk_model_build(&net->role->model, graph, &x, &use, built)));
+    LBK_TRY(role_context(net, lbk_model_build(&net->role->model, graph, inputs, &use, built)));
     return role_context(net, classifier_check(net, graph, built, use.classes));
 }
 
-/* The data has images; a network that reads something else has no use for them. */
-static lbk_status declare_image(const lbk_network *net, lbk_graph *graph, lbk_value *x) {
-    const lbk_model_use use = model_use(net, false, LBK_NONE);
-    lbk_shape image = lbk_shape_4(use.batch, use.height, use.width, use.channels);
-    lbk_model_input inputs[LBK_MODEL_INPUTS];
+/* "tokens 128xI32" for each input of a sample. */
+static lbk_status print_sample(const lbk_source *source, lbk_text *out) {
     char text[LBK_SHAPE_TEXT];
-    int count = 0;
-    LBK_TRY(role_context(net, lbk_model_inputs(&net->role->model, &use, inputs, &count)));
-    if (count != 1 || inputs[0].desc.dtype != LBK_F32 || !lbk_shape_equal(&inputs[0].desc.shape, &image))
-        return role_context(net, lbk_fail(LBK_ERR_INPUT, "model %s reads \"%s\"%s, the data has images, %s",
-                                          net->role->model.name, inputs[0].name, count > 1 ? " and more" : "",
-                                          lbk_shape_print(&image, text)));
-    return lbk_graph_input(graph, "x", LBK_F32, image, x);
+    for (int i = 0; i < source->input_count; i++) {
+        const lbk_sample_input *input = &source->inputs[i];
+        LBK_TRY(lbk_text_printf(out, "%s%s %s %s", i ? ", " : "", input->name,
+                                lbk_shape_print(&input->desc.shape, text), lbk_dtype_name(input->desc.dtype)));
+    }
+    return LBK_OK;
+}
+
+static lbk_status input_missing(const lbk_network *net, const lbk_model_input *want) {
+    lbk_text have = {0};
+    lbk_shape shape = want->desc.shape;
+    char text[LBK_SHAPE_TEXT];
+    shape.rank--;
+    memmove(shape.dim, shape.dim + 1, (size_t)shape.rank * sizeof *shape.dim);
+    lbk_status status = print_sample(&net->experiment->data.source, &have);
+    if (status == LBK_OK)
+        status =
+            lbk_fail(LBK_ERR_INPUT, "model %s reads \"%s\", %s %s, a sample of the data is: %s", net->role->model.name,
+                     want->name, lbk_shape_print(&shape, text), lbk_dtype_name(want->desc.dtype), have.data);
+    lbk_text_release(&have);
+    return status;
+}
+
+static bool input_fits(const lbk_model_input *want, const lbk_sample_input *have) {
+    const lbk_shape *batch = &want->desc.shape, *sample = &have->desc.shape;
+    bool fits = want->desc.dtype == have->desc.dtype && batch->rank == sample->rank + 1;
+    for (int d = 0; fits && d < sample->rank; d++)
+        fits = batch->dim[d + 1] == sample->dim[d];
+    return fits;
+}
+
+/* The sample's input that one of the model's reads: that of its name, or the image. */
+static lbk_status bind_input(const lbk_network *net, const lbk_model_input *want, int *out) {
+    const lbk_source *source = &net->experiment->data.source;
+    for (int i = 0; i < source->input_count; i++) {
+        const lbk_sample_input *have = &source->inputs[i];
+        bool named = strcmp(have->name, want->name) == 0;
+        bool image = !net->experiment->data.dataset->no_images && strcmp(want->name, "input") == 0;
+        *out = i;
+        if ((named || image) && input_fits(want, have))
+            return LBK_OK;
+    }
+    return input_missing(net, want);
+}
+
+/* Inputs of `graph` for what the model reads, in its order. */
+static lbk_status declare_inputs(lbk_network *net, lbk_graph *graph, lbk_value *inputs) {
+    const lbk_model_use use = model_use(net, false, LBK_NONE);
+    lbk_model_input want[LBK_MODEL_INPUTS];
+    LBK_TRY(role_context(net, lbk_model_inputs(&net->role->model, &use, want, &net->input_count)));
+    for (int i = 0; i < net->input_count; i++) {
+        LBK_TRY(role_context(net, bind_input(net, &want[i], &net->sample_input[i])));
+        const char *name = strcmp(want[i].name, "input") == 0 ? "x" : want[i].name;
+        LBK_TRY(lbk_graph_input(graph, name, want[i].desc.dtype, want[i].desc.shape, &inputs[i]));
+    }
+    return LBK_OK;
+}
+
+const void *lbk_network_numbers(const lbk_network *net, const lbk_batch *batch, int i) {
+    const lbk_numbers *all = net->viewer == LBK_VIEWER_TEACHER ? batch->teacher_inputs : batch->inputs;
+    return all[net->sample_input[i]].any;
 }
 
 static lbk_status build_eval(lbk_network *net) {
     LBK_TRY(lbk_graph_create(&net->eval));
-    LBK_TRY(declare_image(net, net->eval, &net->eval_x));
-    LBK_TRY(build_model(net, net->eval, net->eval_x, LBK_NONE, false, &net->built));
+    LBK_TRY(declare_inputs(net, net->eval, net->eval_inputs));
+    LBK_TRY(build_model(net, net->eval, net->eval_inputs, LBK_NONE, false, &net->built));
     net->eval_logits = net->built.logits;
     net->classes = (int)lbk_shape_last(&lbk_graph_desc(net->eval, net->eval_logits)->shape);
     net->others = net->classes != net->experiment->data.source.classes;
@@ -132,7 +185,7 @@ static lbk_status build_objective(lbk_network *net, const lbk_objective *objecti
                      .data = &net->experiment->data,
                      .part = net->viewer == LBK_VIEWER_TEACHER ? LBK_PART_TEACHER : LBK_PART_TRAIN,
                      .student = built,
-                     .x = net->x,
+                     .x = net->experiment->data.dataset->no_images ? LBK_NONE : net->inputs[0],
                      .targets = net->targets,
                      .student_network = companion_of(net, true, net->step)};
     LBK_TRY(lbk_arena_alloc(&graph->arena, sizeof *own, &own));
@@ -159,14 +212,14 @@ static int by_name(const void *a, const void *b) {
 
 /* What the file of [teacher]'s weights will hold, without their numbers: it is trained later. */
 static lbk_status list_teacher(const lbk_network *net, lbk_st_file *file) {
-    const lbk_network teacher = {.role = &net->experiment->teacher, .experiment = net->experiment, .batch = net->batch};
+    lbk_network teacher = {.role = &net->experiment->teacher, .experiment = net->experiment, .batch = net->batch};
     lbk_graph *graph = NULL;
-    lbk_value x;
+    lbk_value inputs[LBK_MODEL_INPUTS];
     lbk_model_built built;
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_graph_create(&graph));
-    LBK_GOTO(declare_image(&teacher, graph, &x));
-    LBK_GOTO(build_model(&teacher, graph, x, LBK_NONE, false, &built));
+    LBK_GOTO(declare_inputs(&teacher, graph, inputs));
+    LBK_GOTO(build_model(&teacher, graph, inputs, LBK_NONE, false, &built));
     LBK_GOTO(lbk_strdup("the teacher", &file->path));
     LBK_GOTO(lbk_arena_alloc(&file->arena, graph->value_count * sizeof *file->entries, &file->entries));
     for (size_t v = 0; v < graph->value_count; v++) {
@@ -250,11 +303,11 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
     LBK_TRY(lbk_graph_create(&net->train));
     lbk_graph *graph = net->train;
     graph->storage = storage_of(net);
-    LBK_TRY(declare_image(net, graph, &net->x));
+    LBK_TRY(declare_inputs(net, graph, net->inputs));
     LBK_TRY(declare_targets(net, graph));
     LBK_TRY(lbk_graph_scalar(graph, "lr", LBK_F32, &net->lr));
     LBK_TRY(lbk_graph_scalar(graph, "step", LBK_I32, &net->step));
-    LBK_TRY(build_model(net, graph, net->x, net->step, true, &built));
+    LBK_TRY(build_model(net, graph, net->inputs, net->step, true, &built));
     size_t own = graph->value_count; /* what follows belongs to the losses */
     net->frozen = net->parameters - lbk_graph_parameters(graph);
     if (net->frozen == net->parameters)

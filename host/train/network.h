@@ -28,14 +28,16 @@ struct lbk_network {
     /* Graphs: host only. `train` is NULL for a loaded teacher. */
     lbk_graph *train, *eval;
     lbk_model_built built; /* in eval, until it is sealed */
-    lbk_value x, lr, step; /* of train */
-    lbk_targets targets;   /* of train */
-    lbk_value samples;     /* of train; LBK_NONE unless a method asks for them */
+    /* What it reads: input i of its model is input sample_input[i] of a sample. */
+    int input_count, sample_input[LBK_MODEL_INPUTS];
+    lbk_value inputs[LBK_MODEL_INPUTS], lr, step; /* of train */
+    lbk_targets targets;                          /* of train */
+    lbk_value samples;                            /* of train; LBK_NONE unless a method asks for them */
     int teacher_count;
     lbk_teacher_link teacher[LBK_MAX_TEACHERS];
     lbk_loss loss;
     lbk_look_ahead look_ahead;
-    lbk_value eval_x, eval_logits;
+    lbk_value eval_inputs[LBK_MODEL_INPUTS], eval_logits;
     double flops;            /* of one sample's forward pass */
     int64_t parameters;      /* numbers in it, running statistics not counted */
     int64_t frozen;          /* of which not trained */
@@ -56,6 +58,8 @@ struct lbk_network {
 lbk_status lbk_network_build(lbk_network *network, const lbk_experiment *experiment, const lbk_role *role,
                              const char *label, const lbk_objective *objective, lbk_network *const *teachers,
                              int teacher_count, bool trained);
+/* The numbers of a batch, as this network sees them, for its input i. */
+const void *lbk_network_numbers(const lbk_network *network, const lbk_batch *batch, int i);
 /* Once all that it teaches are built: rewrites the eval graph for speed. */
 lbk_status lbk_network_seal(lbk_network *network);
 /* Weights, plans, optimiser; compiles and warms up; weights get their initial values (a function of the experiment's seed and the

@@ -31,10 +31,9 @@ typedef struct runner {
     lbk_phase_result *result;
 } runner;
 
-/* The learner's inputs in this order; behind the labels: the partners' labels and shares if batches are mixed, sample numbers if
- * asked for, host inputs, the teachers'. */
-enum { INPUT_X, INPUT_LABELS, INPUT_OTHERS };
-#define MAX_INPUTS (INPUT_OTHERS + 3 + LBK_MAX_HOST_INPUTS + LBK_MAX_CARRIED * LBK_MAX_TEACHERS)
+/* The learner's inputs in this order: what its model reads, labels, the partners' labels and shares if batches are mixed, sample
+ * numbers if asked for, host inputs, the teachers'. */
+#define MAX_INPUTS (LBK_MODEL_INPUTS + 4 + LBK_MAX_HOST_INPUTS + LBK_MAX_CARRIED * LBK_MAX_TEACHERS)
 
 static lbk_feed_target target_of(const lbk_plan *plan, const lbk_graph *graph, lbk_value value) {
     return (lbk_feed_target){lbk_plan_buffer(plan, value), lbk_tensor_bytes(lbk_graph_desc(graph, value))};
@@ -45,15 +44,16 @@ static lbk_feed_target train_target(const lbk_network *net, lbk_value value) {
 }
 
 static int first_host_input(const lbk_network *net) {
-    return INPUT_OTHERS + (net->targets.share != LBK_NONE ? 2 : 0) + (net->samples != LBK_NONE);
+    return net->input_count + 1 + (net->targets.share != LBK_NONE ? 2 : 0) + (net->samples != LBK_NONE);
 }
 
 static lbk_status open_student_feed(runner *r) {
     lbk_network *net = r->net;
     lbk_feed_target targets[MAX_INPUTS];
-    int count = INPUT_OTHERS;
-    targets[INPUT_X] = train_target(net, net->x);
-    targets[INPUT_LABELS] = train_target(net, net->targets.labels);
+    int count = 0;
+    for (int i = 0; i < net->input_count; i++)
+        targets[count++] = train_target(net, net->inputs[i]);
+    targets[count++] = train_target(net, net->targets.labels);
     if (net->targets.share != LBK_NONE) {
         targets[count++] = train_target(net, net->targets.partner_labels);
         targets[count++] = train_target(net, net->targets.share);
@@ -189,9 +189,10 @@ static lbk_status read_loss(runner *r, lbk_value value, float *host, cl_event *d
 static lbk_status feed_student(runner *r, flight *f, int slot) {
     const lbk_network *net = r->net;
     const lbk_batch *b = f->batch;
-    int input = INPUT_OTHERS;
-    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_X, b->pixels, NULL));
-    LBK_TRY(lbk_feed_write(r->feed, slot, INPUT_LABELS, b->seen_labels, NULL));
+    int input = 0;
+    for (int i = 0; i < net->input_count; i++)
+        LBK_TRY(lbk_feed_write(r->feed, slot, input++, lbk_network_numbers(net, b, i), NULL));
+    LBK_TRY(lbk_feed_write(r->feed, slot, input++, b->seen_labels, NULL));
     if (net->targets.share != LBK_NONE) {
         LBK_TRY(lbk_feed_write(r->feed, slot, input++, b->partner_seen_labels, NULL));
         LBK_TRY(lbk_feed_write(r->feed, slot, input++, b->share, NULL));

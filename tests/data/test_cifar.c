@@ -43,7 +43,8 @@ static void write_cifar10(const char *folder) {
 static void expect_sample(const box_data *box, lbk_part part, uint32_t index, int sample, int label) {
     float pixels[PIXELS];
     int found;
-    cr_assert_eq(box->data.dataset->read(&box->data.source, part, index, pixels, &found), LBK_OK);
+    cr_assert_eq(box->data.dataset->read(&box->data.source, part, index, &(lbk_numbers){.f32 = pixels}, &found),
+                 LBK_OK);
     cr_assert_eq(found, label);
     for (int i = 0; i < PLANE; i++)
         for (int c = 0; c < 3; c++)

@@ -207,7 +207,8 @@ Test(data, normalised_training_views_have_mean_0_and_deviation_1) {
     box_open_ok(&box, DIGITS, 1);
     cr_assert_eq(lbk_view_init(&view, &box.data), LBK_OK);
     for (uint32_t i = 0; i < 1437; i++) {
-        cr_assert_eq(lbk_view_read(&view, LBK_PART_TRAIN, 0, i, pixels, NULL, scratch, &label), LBK_OK);
+        cr_assert_eq(lbk_view_read(&view, LBK_PART_TRAIN, 0, i, &(lbk_numbers){.f32 = pixels}, NULL, scratch, &label),
+                     LBK_OK);
         for (int k = 0; k < 64; k++) {
             sum += (double)pixels[k];
             square += (double)pixels[k] * (double)pixels[k];

@@ -20,7 +20,8 @@ Test(digits, split_is_fixed_and_balanced) {
         float pixels[64];
         hash[s] = LBK_HASH_START;
         for (uint32_t i = 0; i < 360; i++) {
-            cr_assert_eq(box.data.dataset->read(source, LBK_PART_TEST, i, pixels, &label), LBK_OK);
+            cr_assert_eq(box.data.dataset->read(source, LBK_PART_TEST, i, &(lbk_numbers){.f32 = pixels}, &label),
+                         LBK_OK);
             counts[label]++;
             hash[s] = lbk_hash_bytes(hash[s], pixels, sizeof pixels);
         }
@@ -43,7 +44,8 @@ Test(digits, pixels_are_sixteenths_of_the_files_values) {
     float pixels[64];
     box_open_ok(&box, "[data]\ndataset = digits\n", 1);
     for (int part = LBK_PART_TRAIN; part <= LBK_PART_TEST; part += 2) {
-        cr_assert_eq(box.data.dataset->read(&box.data.source, (lbk_part)part, 0, pixels, &label), LBK_OK);
+        cr_assert_eq(box.data.dataset->read(&box.data.source, (lbk_part)part, 0, &(lbk_numbers){.f32 = pixels}, &label),
+                     LBK_OK);
         bool same = label == 0;
         for (int i = 0; i < 64; i++)
             same = same && pixels[i] == (float)first[i] / 16.0f;
@@ -60,7 +62,8 @@ Test(digits, normalisation_is_that_of_the_training_part) {
     float pixels[64];
     int label;
     for (uint32_t i = 0; i < 1437; i++) {
-        cr_assert_eq(box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, i, pixels, &label), LBK_OK);
+        cr_assert_eq(box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, i, &(lbk_numbers){.f32 = pixels}, &label),
+                     LBK_OK);
         for (int k = 0; k < 64; k++) {
             double value = (double)pixels[k] - 0.25; /* another path to the variance than the code's */
             sum += value;

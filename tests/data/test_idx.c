@@ -59,7 +59,7 @@ static void expect_sample(const box_data *box, lbk_part part, uint32_t index, in
     float pixels[SIZE];
     int label = -1, only = -1;
     const lbk_source *source = &box->data.source;
-    cr_assert_eq(box->data.dataset->read(source, part, index, pixels, &label), LBK_OK);
+    cr_assert_eq(box->data.dataset->read(source, part, index, &(lbk_numbers){.f32 = pixels}, &label), LBK_OK);
     cr_assert_eq(box->data.dataset->read(source, part, index, NULL, &only), LBK_OK);
     cr_assert_eq(label, sample % 3);
     cr_assert_eq(only, label);
@@ -113,7 +113,9 @@ Test(idx, splits_a_single_pair) {
             float pixels[SIZE];
             int label, sample = 0;
             lbk_part part = i < 21 ? LBK_PART_TRAIN : LBK_PART_TEST;
-            cr_assert_eq(box.data.dataset->read(&box.data.source, part, i < 21 ? i : i - 21, pixels, &label), LBK_OK);
+            cr_assert_eq(box.data.dataset->read(&box.data.source, part, i < 21 ? i : i - 21,
+                                                &(lbk_numbers){.f32 = pixels}, &label),
+                         LBK_OK);
             while (sample < 30 && (float)pixel(sample, 0) / 255.0f != pixels[0])
                 sample++;
             cr_assert_lt(sample, 30);

@@ -25,10 +25,10 @@ typedef struct copy {
 
 static void copy_batch(const lbk_batch *batch, copy *to) {
     memset(to, 0, sizeof *to); /* padding too: copies are compared whole */
-    memcpy(to->pixels, batch->pixels, sizeof to->pixels);
+    memcpy(to->pixels, batch->inputs[0].f32, sizeof to->pixels);
     memcpy(to->labels, batch->labels, sizeof to->labels);
     memcpy(to->seen, batch->seen_labels, sizeof to->seen);
-    memcpy(to->teacher_pixels, batch->teacher_pixels, sizeof to->teacher_pixels);
+    memcpy(to->teacher_pixels, batch->teacher_inputs[0].f32, sizeof to->teacher_pixels);
     memcpy(to->share, batch->share, sizeof to->share);
     memcpy(to->partner_labels, batch->partner_labels, sizeof to->partner_labels);
     memcpy(to->partner_seen, batch->partner_seen_labels, sizeof to->partner_seen);
@@ -133,7 +133,9 @@ Test(loader, batches_hold_what_the_dataset_holds) {
         const copy *b = &batches[i / BATCH];
         int row = i % BATCH, label;
         float pixels[SIZE];
-        cr_assert_eq(box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, b->samples[row], pixels, &label), LBK_OK);
+        cr_assert_eq(box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, b->samples[row],
+                                            &(lbk_numbers){.f32 = pixels}, &label),
+                     LBK_OK);
         cr_assert_eq(b->labels[row], label);
         cr_assert_eq(b->seen[row], box.data.labelled[b->samples[row]] ? label : -1);
         hidden += b->seen[row] < 0;
@@ -163,7 +165,9 @@ Test(loader, test_and_validation_come_in_order_once_and_padded) {
             continue;
         }
         cr_assert_eq(b->samples[row], (uint32_t)i);
-        cr_assert_eq(box.data.dataset->read(&box.data.source, LBK_PART_TEST, (uint32_t)i, pixels, &label), LBK_OK);
+        cr_assert_eq(
+            box.data.dataset->read(&box.data.source, LBK_PART_TEST, (uint32_t)i, &(lbk_numbers){.f32 = pixels}, &label),
+            LBK_OK);
         cr_assert(b->labels[row] == label && b->seen[row] == label);
         for (int k = 0; k < SIZE; k++)
             cr_assert_eq(b->pixels[row * SIZE + k], (pixels[k] - box.data.mean[0]) / box.data.deviation[0]);
@@ -267,7 +271,7 @@ static float *run_epochs(const char *text, int epochs, size_t floats) {
     cr_assert_eq(lbk_loader_create(&box.data, LBK_PART_TRAIN, 0, 0, (uint32_t)epochs, 8, 4, &loader), LBK_OK);
     for (int i = 0; i < epochs; i++) {
         lbk_batch *batch = next(loader);
-        memcpy(pixels + (size_t)i * floats, batch->pixels, floats * sizeof *pixels);
+        memcpy(pixels + (size_t)i * floats, batch->inputs[0].f32, floats * sizeof *pixels);
         lbk_loader_release_batch(loader, batch);
     }
     lbk_loader_destroy(loader);

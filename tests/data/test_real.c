@@ -32,7 +32,7 @@ Test(real, mnist_test_pair) {
     cr_assert_eq(source->train_count + source->test_count, 10000);
     cr_assert_leq(abs((int)source->test_count - 2000), 5);
     for (uint32_t i = 0; i < source->train_count; i++) {
-        cr_assert_eq(box.data.dataset->read(source, LBK_PART_TRAIN, i, pixels, &label), LBK_OK);
+        cr_assert_eq(box.data.dataset->read(source, LBK_PART_TRAIN, i, &(lbk_numbers){.f32 = pixels}, &label), LBK_OK);
         counts[label]++;
     }
     cr_assert_eq(counts[0], 784);                          /* of 980 zeros, 20 % are test samples */

@@ -23,7 +23,8 @@ static void open_it(lbk_source *source) {
 
 static int sample(const lbk_source *source, lbk_part part, uint32_t index, float *pixels) {
     int label;
-    cr_assert_eq(lbk_dataset_find("synthetic")->read(source, part, index, pixels, &label), LBK_OK);
+    cr_assert_eq(lbk_dataset_find("synthetic")->read(source, part, index, &(lbk_numbers){.f32 = pixels}, &label),
+                 LBK_OK);
     return label;
 }
 

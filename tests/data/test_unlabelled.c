@@ -45,7 +45,9 @@ Test(unlabelled, follow_the_others_without_a_label) {
         for (int again = 0; again < 2; again++)
             for (uint32_t i = 0; i < ALL; i++) {
                 int label = -2, only = -2;
-                cr_assert_eq(box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, i, pixels, &label), LBK_OK);
+                cr_assert_eq(
+                    box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, i, &(lbk_numbers){.f32 = pixels}, &label),
+                    LBK_OK);
                 cr_assert_eq(box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, i, NULL, &only), LBK_OK);
                 cr_assert_eq(label, i < PER_CLASS ? 0 : i < KNOWN ? 1 : -1);
                 cr_assert_eq(only, label);
@@ -96,7 +98,7 @@ static int run_epoch(const lbk_data *data, lbk_part part, int times[ALL]) {
             times[sample]++;
             cr_assert_eq(batch->labels[i], sample < PER_CLASS ? 0 : sample < KNOWN ? 1 : -1);
             cr_assert_eq(batch->seen_labels[i], data->labelled[sample] ? batch->labels[i] : -1);
-            cr_assert_eq(batch->pixels[i * SIZE], (float)sample / 255.0f);
+            cr_assert_eq(batch->inputs[0].f32[i * SIZE], (float)sample / 255.0f);
         }
         lbk_loader_release_batch(loader, batch);
     }
@@ -150,13 +152,14 @@ Test(unlabelled, refuses_what_it_cannot_read) {
     float pixels[SIZE];
     int label;
     box_open_ok(&box, INI, 1);
-    box_expect_message(box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, KNOWN + 7, pixels, &label),
-                       LBK_ERR_INPUT, "@/more/07.png: undecodable PNG header: read beyond end of data");
+    box_expect_message(
+        box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, KNOWN + 7, &(lbk_numbers){.f32 = pixels}, &label),
+        LBK_ERR_INPUT, "@/more/07.png: undecodable PNG header: read beyond end of data");
     box_close(&box);
     box_write_png("more/07.png", 2, 2, 1, small);
     box_open_ok(&box, INI, 1);
-    box_expect_message(box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, KNOWN + 7, pixels, &label),
-                       LBK_ERR_INPUT,
-                       "@/more/07.png: image of 2x2, but the first is 2x3; set height and width to resize all");
+    box_expect_message(
+        box.data.dataset->read(&box.data.source, LBK_PART_TRAIN, KNOWN + 7, &(lbk_numbers){.f32 = pixels}, &label),
+        LBK_ERR_INPUT, "@/more/07.png: image of 2x2, but the first is 2x3; set height and width to resize all");
     box_close(&box);
 }

@@ -38,7 +38,9 @@ static void close_first(first_batch *first) {
 static void read_raw(const first_batch *first, lbk_part part, int row, float *pixels) {
     const lbk_data *data = &first->box.data;
     int label;
-    cr_assert_eq(data->dataset->read(&data->source, part, first->batch->samples[row], pixels, &label), LBK_OK);
+    cr_assert_eq(
+        data->dataset->read(&data->source, part, first->batch->samples[row], &(lbk_numbers){.f32 = pixels}, &label),
+        LBK_OK);
 }
 
 /* By a fixed augmentation, which draws no numbers. */
@@ -60,7 +62,7 @@ Test(views, are_one_and_the_same_unless_told_otherwise) {
     for (int t = 0; t < 3; t++) {
         first_batch first;
         open_first(&first, texts[t], LBK_PART_TRAIN, 0);
-        cr_assert(first.batch->teacher_pixels == first.batch->pixels);
+        cr_assert(first.batch->teacher_inputs[0].f32 == first.batch->inputs[0].f32);
         close_first(&first);
     }
 }
@@ -74,12 +76,12 @@ Test(views, plain_is_the_image_itself) {
     float raw[SIZE];
     for (int i = 0; i < BATCH; i++) {
         read_raw(&both, LBK_PART_TRAIN, i, raw);
-        cr_assert_not(same(both.batch->pixels + i * SIZE, raw, SIZE));
-        cr_assert(same(teacher.batch->teacher_pixels + i * SIZE, raw, SIZE));
-        cr_assert(same(student.batch->pixels + i * SIZE, raw, SIZE));
+        cr_assert_not(same(both.batch->inputs[0].f32 + i * SIZE, raw, SIZE));
+        cr_assert(same(teacher.batch->teacher_inputs[0].f32 + i * SIZE, raw, SIZE));
+        cr_assert(same(student.batch->inputs[0].f32 + i * SIZE, raw, SIZE));
     }
-    cr_assert(same(teacher.batch->pixels, both.batch->pixels, BATCH * SIZE));
-    cr_assert(same(student.batch->teacher_pixels, both.batch->pixels, BATCH * SIZE));
+    cr_assert(same(teacher.batch->inputs[0].f32, both.batch->inputs[0].f32, BATCH * SIZE));
+    cr_assert(same(student.batch->teacher_inputs[0].f32, both.batch->inputs[0].f32, BATCH * SIZE));
     close_first(&both);
     close_first(&teacher);
     close_first(&student);
@@ -92,16 +94,16 @@ Test(views, other_kinds_of_image_follow_the_common_augmentations) {
     open_first(&plain, AUGMENTED "teacher_view = plain, grayscale, edges\n", LBK_PART_TRAIN, 1);
     float expected[SIZE];
     for (int i = 0; i < BATCH; i++) {
-        memcpy(expected, both.batch->pixels + i * SIZE, sizeof expected);
+        memcpy(expected, both.batch->inputs[0].f32 + i * SIZE, sizeof expected);
         apply_fixed("edges", expected);
-        cr_assert(same(first.batch->teacher_pixels + i * SIZE, expected, SIZE));
-        memcpy(expected, both.batch->pixels + i * SIZE, sizeof expected);
+        cr_assert(same(first.batch->teacher_inputs[0].f32 + i * SIZE, expected, SIZE));
+        memcpy(expected, both.batch->inputs[0].f32 + i * SIZE, sizeof expected);
         apply_fixed("grayscale", expected);
-        cr_assert(same(first.batch->pixels + i * SIZE, expected, SIZE));
+        cr_assert(same(first.batch->inputs[0].f32 + i * SIZE, expected, SIZE));
         read_raw(&plain, LBK_PART_TRAIN, i, expected);
         apply_fixed("grayscale", expected);
         apply_fixed("edges", expected);
-        cr_assert(same(plain.batch->teacher_pixels + i * SIZE, expected, SIZE));
+        cr_assert(same(plain.batch->teacher_inputs[0].f32 + i * SIZE, expected, SIZE));
     }
     close_first(&first);
     close_first(&both);
@@ -119,9 +121,9 @@ Test(views, evaluation_keeps_what_is_fixed) {
         float expected[SIZE];
         for (int i = 0; i < BATCH; i++) {
             read_raw(&first, p == 0 ? LBK_PART_TRAIN : LBK_PART_TEST, i, expected);
-            cr_assert(same(first.batch->pixels + i * SIZE, expected, SIZE));
+            cr_assert(same(first.batch->inputs[0].f32 + i * SIZE, expected, SIZE));
             apply_fixed("edges", expected);
-            cr_assert(same(first.batch->teacher_pixels + i * SIZE, expected, SIZE));
+            cr_assert(same(first.batch->teacher_inputs[0].f32 + i * SIZE, expected, SIZE));
         }
         close_first(&first);
     }
@@ -133,13 +135,13 @@ Test(views, random_changes_of_one_network_alone) {
     open_first(&first, AUGMENTED "student_view = cutout\n[augment.cutout]\nsize = 4\n", LBK_PART_TRAIN, 1);
     open_first(&again, AUGMENTED "student_view = cutout\n[augment.cutout]\nsize = 4\n", LBK_PART_TRAIN, 1);
     open_first(&both, AUGMENTED, LBK_PART_TRAIN, 1);
-    cr_assert(same(first.batch->teacher_pixels, both.batch->pixels, BATCH * SIZE));
-    cr_assert(same(first.batch->pixels, again.batch->pixels, BATCH * SIZE));
+    cr_assert(same(first.batch->teacher_inputs[0].f32, both.batch->inputs[0].f32, BATCH * SIZE));
+    cr_assert(same(first.batch->inputs[0].f32, again.batch->inputs[0].f32, BATCH * SIZE));
     for (int i = 0; i < BATCH; i++) {
         int cut = 0;
         for (int k = i * SIZE; k < (i + 1) * SIZE; k++) {
-            bool changed = first.batch->pixels[k] != both.batch->pixels[k];
-            cr_assert(!changed || first.batch->pixels[k] == 0.0f);
+            bool changed = first.batch->inputs[0].f32[k] != both.batch->inputs[0].f32[k];
+            cr_assert(!changed || first.batch->inputs[0].f32[k] == 0.0f);
             cut += changed;
         }
         cr_assert(cut > 0 && cut <= 16 * CHANNELS, "%d", cut);
@@ -155,14 +157,14 @@ Test(views, the_teachers_own_training) {
     open_first(&first, AUGMENTED "teacher_view = plain, edges\n", LBK_PART_TEACHER, 1);
     open_first(&both, AUGMENTED, LBK_PART_TRAIN, 1);
     open_first(&alone, AUGMENTED, LBK_PART_TEACHER, 1);
-    cr_assert(first.batch->teacher_pixels == first.batch->pixels);
-    cr_assert(same(alone.batch->pixels, both.batch->pixels, BATCH * SIZE));
+    cr_assert(first.batch->teacher_inputs[0].f32 == first.batch->inputs[0].f32);
+    cr_assert(same(alone.batch->inputs[0].f32, both.batch->inputs[0].f32, BATCH * SIZE));
     cr_assert_arr_eq(alone.batch->labels, both.batch->labels, BATCH * sizeof(int32_t));
     for (int i = 0; i < BATCH; i++) {
         float expected[SIZE];
-        memcpy(expected, both.batch->pixels + i * SIZE, sizeof expected);
+        memcpy(expected, both.batch->inputs[0].f32 + i * SIZE, sizeof expected);
         apply_fixed("edges", expected);
-        cr_assert(same(first.batch->pixels + i * SIZE, expected, SIZE));
+        cr_assert(same(first.batch->inputs[0].f32 + i * SIZE, expected, SIZE));
     }
     close_first(&first);
     close_first(&both);
@@ -180,9 +182,11 @@ Test(views, are_mixed_alike) {
         int row = i / SIZE;
         size_t other = mixed->partners[row] * SIZE + (size_t)(i % SIZE);
         float own = mixed->share[row];
-        cr_assert_float_eq(mixed->pixels[i], own * plain->pixels[i] + (1 - own) * plain->pixels[other], 1e-6f);
-        cr_assert_float_eq(mixed->teacher_pixels[i],
-                           own * plain->teacher_pixels[i] + (1 - own) * plain->teacher_pixels[other], 1e-6f);
+        cr_assert_float_eq(mixed->inputs[0].f32[i],
+                           own * plain->inputs[0].f32[i] + (1 - own) * plain->inputs[0].f32[other], 1e-6f);
+        cr_assert_float_eq(mixed->teacher_inputs[0].f32[i],
+                           own * plain->teacher_inputs[0].f32[i] + (1 - own) * plain->teacher_inputs[0].f32[other],
+                           1e-6f);
     }
     close_first(&first);
     close_first(&apart);
@@ -202,7 +206,7 @@ Test(views, are_normalised) {
         for (int k = 0; k < SIZE; k++) {
             int c = k % CHANNELS;
             float value = (expected[k] - data->mean[c]) / data->deviation[c];
-            cr_assert_float_eq(first.batch->teacher_pixels[i * SIZE + k], value, 1e-5f);
+            cr_assert_float_eq(first.batch->teacher_inputs[0].f32[i * SIZE + k], value, 1e-5f);
         }
     }
     close_first(&first);

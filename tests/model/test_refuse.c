@@ -195,7 +195,8 @@ Test(refuse, sections_and_parameters) {
         {HEAD "a = relu\n" TAIL "[parameters]\nwidth = 3\n",
          "@:8: [parameters] width: has no effect: [network] does not use it"},
         {HEAD "a = conv2d out=w\n" TAIL "[parameters]\nw = data\n",
-         "@:8: [parameters] w: only parameters called classes, image_height or image_width can be data"},
+         "@:8: [parameters] w: only parameters called classes, image_height or image_width can be data; "
+         "others need a number behind it, as in data:64"},
         {HEAD "a = conv2d out=w\n" TAIL "[parameters]\nw = 2*v\nv = 3\n",
          "@:8: [parameters] w: expression \"2*v\", column 3: unknown name \"v\""},
         {HEAD "a = conv2d out=w\n" TAIL "[parameters]\nw = \n",
@@ -344,7 +345,8 @@ Test(refuse, overrides) {
     expect_override_refused("width=3 width=4", "model resnet20: parameter \"width\" is set twice");
     expect_override_refused(
         "width=data",
-        "model resnet20: width=data: only parameters called classes, image_height or image_width can be data");
+        "model resnet20: width=data: only parameters called classes, image_height or image_width can be data; "
+        "others need a number behind it, as in data:64");
     expect_override_refused("width=1.5", "model resnet20: width: expression \"1.5\", column 1: not an integer");
     expect_override_refused("width=1/0", "model resnet20: width: expression \"1/0\", column 2: division by zero");
     expect_override_refused("n=m", "model resnet20: n: expression \"m\", column 1: unknown name \"m\"");

@@ -263,7 +263,7 @@ static void keep_store(folder_part *part, uint32_t index, const unsigned char *b
     atomic_store_explicit(&part->kept_state[index], KEPT_READY, memory_order_release);
 }
 
-static lbk_status read_image_folder(const lbk_source *source, lbk_part which, uint32_t index, float *pixels,
+static lbk_status read_image_folder(const lbk_source *source, lbk_part which, uint32_t index, const lbk_numbers *inputs,
                                     int *label) {
     folder_state *state = source->state;
     folder_part *part = which == LBK_PART_TEST ? &state->test : &state->train;
@@ -273,16 +273,16 @@ static lbk_status read_image_folder(const lbk_source *source, lbk_part which, ui
     }
     LBK_ENSURE(index < part->count);
     *label = part->files[index].label;
-    if (!pixels)
+    if (!inputs)
         return LBK_OK;
     if (part->kept && atomic_load_explicit(&part->kept_state[index], memory_order_acquire) == KEPT_READY) {
-        lbk_images_scale(part->kept + index * state->sample_size, state->sample_size, 255.0f, pixels);
+        lbk_images_scale(part->kept + index * state->sample_size, state->sample_size, 255.0f, inputs[0].f32);
         return LBK_OK;
     }
     lbk_pixmap image;
     LBK_TRY(decode(source, part, index, &image));
     keep_store(part, index, image.bytes, state->sample_size);
-    lbk_images_scale(image.bytes, state->sample_size, 255.0f, pixels);
+    lbk_images_scale(image.bytes, state->sample_size, 255.0f, inputs[0].f32);
     free(image.bytes);
     return LBK_OK;
 }

@@ -131,7 +131,7 @@ static lbk_status set_ints(rig *r, const lbk_graph *graph, lbk_value value, doub
 
 static lbk_status fill_inputs(rig *r) {
     const lbk_network *net = &r->student;
-    LBK_TRY(set_floats(r, net->train, net->x, r->memory, r->batch->pixels));
+    LBK_TRY(set_floats(r, net->train, net->inputs[0], r->memory, r->batch->inputs[0].f32));
     LBK_TRY(set_ints(r, net->train, net->targets.labels, r->memory, r->batch->seen_labels));
     if (net->targets.share != LBK_NONE) {
         LBK_TRY(set_ints(r, net->train, net->targets.partner_labels, r->memory, r->batch->partner_seen_labels));
@@ -164,7 +164,7 @@ lbk_status rig_build(rig *r, const char *const *sets, uint64_t seed) {
         return LBK_OK;
     LBK_TRY(lbk_arena_alloc(&r->arena, eval->value_count * sizeof *r->teacher_memory, &r->teacher_memory));
     LBK_TRY(fill_weights(r, eval, "teacher", r->teacher_memory, false));
-    return set_floats(r, eval, r->teacher.eval_x, r->teacher_memory, r->batch->pixels);
+    return set_floats(r, eval, r->teacher.eval_inputs[0], r->teacher_memory, r->batch->inputs[0].f32);
 }
 
 void rig_release(rig *r) {
