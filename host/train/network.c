@@ -48,29 +48,31 @@ static lbk_status build_model(const lbk_network *net, lbk_graph *graph, const lb
     return role_context(net, classifier_check(net, graph, built, use.classes));
 }
 
-/* "tokens 128xI32" for each input of a sample. */
-static lbk_status print_sample(const lbk_source *source, lbk_text *out) {
+/* A network that names no input reads an image. */
+static bool reads_image(const lbk_model_input *input) {
+    return strcmp(input->name, "input") == 0;
+}
+
+/* "tokens 128 I32", without the batch where the shape has one. */
+static lbk_status print_input(const char *name, lbk_tensor_desc desc, bool batch, lbk_text *out) {
     char text[LBK_SHAPE_TEXT];
-    for (int i = 0; i < source->input_count; i++) {
-        const lbk_sample_input *input = &source->inputs[i];
-        LBK_TRY(lbk_text_printf(out, "%s%s %s %s", i ? ", " : "", input->name,
-                                lbk_shape_print(&input->desc.shape, text), lbk_dtype_name(input->desc.dtype)));
-    }
-    return LBK_OK;
+    desc.shape.rank -= batch;
+    memmove(desc.shape.dim, desc.shape.dim + batch, (size_t)desc.shape.rank * sizeof *desc.shape.dim);
+    return lbk_text_printf(out, "%s %s %s", name, lbk_shape_print(&desc.shape, text), lbk_dtype_name(desc.dtype));
 }
 
 static lbk_status input_missing(const lbk_network *net, const lbk_model_input *want) {
-    lbk_text have = {0};
-    lbk_shape shape = want->desc.shape;
-    char text[LBK_SHAPE_TEXT];
-    shape.rank--;
-    memmove(shape.dim, shape.dim + 1, (size_t)shape.rank * sizeof *shape.dim);
-    lbk_status status = print_sample(&net->experiment->data.source, &have);
-    if (status == LBK_OK)
-        status =
-            lbk_fail(LBK_ERR_INPUT, "model %s reads \"%s\", %s %s, a sample of the data is: %s", net->role->model.name,
-                     want->name, lbk_shape_print(&shape, text), lbk_dtype_name(want->desc.dtype), have.data);
-    lbk_text_release(&have);
+    const lbk_source *source = &net->experiment->data.source;
+    lbk_text text = {0};
+    lbk_status status = LBK_OK;
+    LBK_GOTO(reads_image(want) ? lbk_text_printf(&text, "an image") : print_input(want->name, want->desc, true, &text));
+    for (int i = 0; i < source->input_count; i++) {
+        LBK_GOTO(lbk_text_printf(&text, i ? ", " : "; a sample of the data is "));
+        LBK_GOTO(print_input(source->inputs[i].name, source->inputs[i].desc, false, &text));
+    }
+    status = lbk_fail(LBK_ERR_INPUT, "model %s reads %s", net->role->model.name, text.data);
+out:
+    lbk_text_release(&text);
     return status;
 }
 
@@ -88,7 +90,7 @@ static lbk_status bind_input(const lbk_network *net, const lbk_model_input *want
     for (int i = 0; i < source->input_count; i++) {
         const lbk_sample_input *have = &source->inputs[i];
         bool named = strcmp(have->name, want->name) == 0;
-        bool image = !net->experiment->data.dataset->no_images && strcmp(want->name, "input") == 0;
+        bool image = !net->experiment->data.dataset->no_images && reads_image(want);
         *out = i;
         if ((named || image) && input_fits(want, have))
             return LBK_OK;
@@ -103,7 +105,7 @@ static lbk_status declare_inputs(lbk_network *net, lbk_graph *graph, lbk_value *
     LBK_TRY(role_context(net, lbk_model_inputs(&net->role->model, &use, want, &net->input_count)));
     for (int i = 0; i < net->input_count; i++) {
         LBK_TRY(role_context(net, bind_input(net, &want[i], &net->sample_input[i])));
-        const char *name = strcmp(want[i].name, "input") == 0 ? "x" : want[i].name;
+        const char *name = reads_image(&want[i]) ? "x" : want[i].name;
         LBK_TRY(lbk_graph_input(graph, name, want[i].desc.dtype, want[i].desc.shape, &inputs[i]));
     }
     return LBK_OK;

@@ -1,0 +1,76 @@
+/* Runs on samples that are no images: what networks read, what is refused, and that nothing moves a bit. */
+#include "train/helpers/little_run.h"
+
+TestSuite(inputs, .init = little_enter, .fini = little_leave, .timeout = 300);
+
+#define DATA "[data]\ndataset = table\npath = t.csv\ncategorical = side\ntest_share = 0.25\nbatch = 16\nlabels = 0.5\n"
+#define ROLES                                                                                                          \
+    "[teacher]\nmodel = mlp-table\nparameters = hidden=32\nepochs = 6\nlr = 0.05\nmomentum = 0.9\n"                    \
+    "[student]\nmodel = mlp-table\nparameters = hidden=12 layers=1 width=2\nepochs = 8\nmomentum = 0.9\n"
+
+/* The class is whether x is above y on one side, and below on the other. */
+static void write_table(void) {
+    char text[12000];
+    int length = snprintf(text, sizeof text, "x,side,y,label\n");
+    for (int i = 0; i < 400; i++) {
+        int x = i * 37 % 101, y = i * 59 % 103, left = i * i % 7 < 3;
+        length += snprintf(text + length, sizeof text - (size_t)length, "%d,%s,%d,%s\n", x, left ? "left" : "right", y,
+                           (x > y) == left ? "yes" : "no");
+    }
+    little_write("t.csv", text);
+    little_write("t.ini", "[experiment]\nname = t\n" DATA ROLES "[distill]\nmethods = kd, rkd\n");
+}
+
+Test(inputs, a_table_is_learned_and_distilled) {
+    lbk_run_result result;
+    write_table();
+    cr_assert_eq(little_run("t.ini", NULL, "run", 0, &result), LBK_OK, "%s", lbk_error_message());
+    cr_expect_gt(result.teacher.accuracy, 0.8);
+    cr_expect_gt(result.student.accuracy, 0.8);
+    cr_expect_gt(result.agreement, 0.8);
+}
+
+Test(inputs, schedule_slots_and_cache_move_no_bit) {
+    static const struct {
+        const char *name, *sets[3];
+    } others[] = {
+        {"serial", {"experiment.schedule=serial"}},
+        {"slots 4", {"experiment.slots=4", "experiment.bridge=host"}},
+        {"cache written", {"teacher.cache=taps", "teacher.cache_file=c"}},
+        {"cache read", {"teacher.cache=taps", "teacher.cache_file=c"}},
+    };
+    write_table();
+    little_must_run("t.ini", NULL, "base", 0);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        little_must_run("t.ini", others[i].sets, others[i].name, 0);
+        little_expect_same_run("base", others[i].name, others[i].name);
+    }
+}
+
+Test(inputs, what_does_not_fit_is_refused) {
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {DATA ROLES "[distill]\nmethods = kd, adversarial\n",
+         "x.ini:20: [distill] methods: adversarial works on images; samples of the dataset table are none"},
+        {DATA ROLES "[distill]\nmethods = sobolev, kd\n",
+         "x.ini:20: [distill] methods: sobolev works on images; samples of the dataset table are none"},
+        {DATA "[teacher]\nmodel = textcnn\n[student]\nmodel = wide-deep\n",
+         "x.ini: [teacher]: model textcnn reads tokens 64 I32; a sample of the data is categories 1 I32, numbers "
+         "2 F32"},
+        {DATA "[teacher]\nmodel = mlp-table\n[student]\nmodel = wide-deep\nparameters = columns=3\n",
+         "x.ini: [student]: model wide-deep reads numbers 3 F32; a sample of the data is categories 1 I32, "
+         "numbers 2 F32"},
+        {DATA "[teacher]\nmodel = mlp-table\n[student]\nmodel = mlp-tiny\n",
+         "x.ini: [student]: model mlp-tiny reads an image; a sample of the data is categories 1 I32, numbers 2 F32"},
+        {"[data]\ndataset = digits\n[teacher]\nmodel = cnn-wide\n[student]\nmodel = deepfm\n",
+         "x.ini: [student]: model deepfm reads categories 26 I32; a sample of the data is image 8x8x1 F32"},
+    };
+    write_table();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lbk_run_result result;
+        little_write("x.ini", cases[i].text);
+        cr_expect_eq(little_run("x.ini", NULL, "x", 1, &result), LBK_ERR_INPUT);
+        cr_expect_str_eq(lbk_error_message(), cases[i].message);
+    }
+}
