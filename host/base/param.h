@@ -83,6 +83,10 @@ typedef struct lbk_param {
     { #f, LBK_TYPE_CHOICE, offsetof(S, f), def, 0, 0, list, NULL, text, src }
 #define LBK_PARAM_TEXT(S, f, def, text, src)                                                                           \
     { #f, LBK_TYPE_TEXT, offsetof(S, f), def, 0, 0, NULL, NULL, text, src }
+/* A text that names a file or folder; an experiment that is written out has it absolute. */
+#define LBK_PATH_UNIT "path"
+#define LBK_PARAM_PATH(S, f, def, text, src)                                                                           \
+    { #f, LBK_TYPE_TEXT, offsetof(S, f), def, 0, 0, NULL, LBK_PATH_UNIT, text, src }
 #define LBK_PARAM_SCHEDULE(S, f, def, lo, hi, unit, text, src)                                                         \
     { #f, LBK_TYPE_SCHEDULE, offsetof(S, f), def, lo, hi, NULL, unit, text, src }
 #define LBK_PARAM_INTS(S, f, def, lo, hi, unit, text, src)                                                             \

@@ -76,9 +76,12 @@ lbk_status lbk_data_read(lbk_data *data, lbk_ini *ini, uint64_t seed);
  */
 lbk_status lbk_data_open(lbk_data *data, const char *folder);
 void lbk_data_release(lbk_data *data);
-/* The sections [data], [augment.*] and [mix.*] with every default written out. Paths relative to `folder` become
- * absolute. */
+/* The sections [data], [augment.*] and [mix.*] with every default written out, as for a run folder. Paths relative to `folder` become
+ * absolute, but for that of what the run keeps. */
 lbk_status lbk_data_print(const lbk_data *data, const char *folder, lbk_text *out);
+
+/* What a run keeps of opened data (dataset.h): the file's name and text. *name NULL: nothing. */
+lbk_status lbk_data_keep(const lbk_data *data, const char **name, lbk_text *out);
 
 /* Samples, and their indices [count] within the dataset's train part; NULL for the test part, which is whole. */
 uint32_t lbk_data_count(const lbk_data *data, lbk_part part);

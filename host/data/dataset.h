@@ -57,6 +57,9 @@ typedef struct lbk_dataset {
     const char *name, *summary, *origin; /* origin: where the data comes from, licence */
     const lbk_param *params;             /* keys of [data] of its own (path, ...); NULL: none */
     size_t params_size;
+    /* What it makes of the training part and whoever uses a trained network needs too: a file of this name in the run folder, which the key
+     * (a path) names there when the user's experiment does not. NULL: nothing. */
+    const char *keep_key, *keep_file;
     bool no_images; /* samples are the inputs that `open` lists: nothing augments, mixes or normalises them */
     /* Opens and checks what can be checked without reading every sample (sizes, magic numbers, label range where labels
      * are in memory). Errors name the file and the place. `folder`: relative paths are relative to it (the INI file's
@@ -67,6 +70,8 @@ typedef struct lbk_dataset {
      * inputs NULL: only the label is wanted, which no dataset decodes an image for. Thread-safe. Undecodable: an error
      * that names file and place. */
     lbk_status (*read)(const lbk_source *source, lbk_part part, uint32_t index, const lbk_numbers *inputs, int *label);
+    /* That file's text; NULL: nothing. */
+    lbk_status (*keep)(const lbk_source *source, lbk_text *out);
     void (*close)(lbk_source *source); /* harmless on a zeroed source */
 } lbk_dataset;
 

@@ -10,7 +10,7 @@ static lbk_status print_table(const lbk_param *table, const void *values, lbk_te
     return LBK_OK;
 }
 
-/* A text that names something below `folder` is a path; it would mean something else from another folder. */
+/* What is there; it would mean something else from another folder. */
 static lbk_status absolute(const char *folder, lbk_arena *arena, const char **text) {
     char *joined = NULL, *real = NULL;
     if (!**text || **text == '/')
@@ -24,14 +24,35 @@ static lbk_status absolute(const char *folder, lbk_arena *arena, const char **te
     return status;
 }
 
+static bool is_path(const lbk_param *p) {
+    return p->unit && strcmp(p->unit, LBK_PATH_UNIT) == 0;
+}
+
+/* Whether the run keeps what the user's experiment does not name; `values` holds the dataset's parameters. */
+static bool keeps(const lbk_dataset *dataset, const void *values) {
+    const lbk_param *p = dataset->keep_key ? lbk_param_find(dataset->params, dataset->keep_key) : NULL;
+    return p && !**(const char *const *)((const char *)values + p->offset);
+}
+
 static lbk_status print_dataset(const lbk_data *data, const char *folder, lbk_arena *arena, lbk_text *out) {
+    const lbk_dataset *dataset = data->dataset;
     void *copy = NULL;
-    LBK_TRY(lbk_arena_alloc(arena, data->dataset->params_size + 1, &copy));
-    memcpy(copy, data->dataset_params, data->dataset->params_size);
-    for (const lbk_param *p = data->dataset->params; p && p->name; p++)
-        if (p->type == LBK_TYPE_TEXT)
-            LBK_TRY(absolute(folder, arena, (const char **)((char *)copy + p->offset)));
-    return print_table(data->dataset->params, copy, out);
+    LBK_TRY(lbk_arena_alloc(arena, dataset->params_size + 1, &copy));
+    memcpy(copy, data->dataset_params, dataset->params_size);
+    for (const lbk_param *p = dataset->params; p && p->name; p++) {
+        const char **text = (const char **)((char *)copy + p->offset);
+        if (is_path(p))
+            LBK_TRY(absolute(folder, arena, text));
+        if (keeps(dataset, data->dataset_params) && strcmp(p->name, dataset->keep_key) == 0)
+            *text = dataset->keep_file;
+    }
+    return print_table(dataset->params, copy, out);
+}
+
+lbk_status lbk_data_keep(const lbk_data *data, const char **name, lbk_text *out) {
+    bool any = keeps(data->dataset, data->dataset_params);
+    *name = any ? data->dataset->keep_file : NULL;
+    return any ? data->dataset->keep(&data->source, out) : LBK_OK;
 }
 
 static lbk_status print_section(const char *prefix, const char *name, const lbk_param *table, const void *values,

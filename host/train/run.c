@@ -305,6 +305,31 @@ static lbk_status open_folder(run *r) {
     return LBK_OK;
 }
 
+/* What the data's training part is made into must be the same to the end, and for whoever uses the networks. */
+static lbk_status keep_data(run *r) {
+    const char *name;
+    char *path = NULL, *before = NULL;
+    size_t length;
+    lbk_text text = {0};
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_data_keep(&r->experiment->data, &name, &text));
+    if (!name)
+        goto out;
+    LBK_GOTO(lbk_run_folder_file(&r->folder, name, &path));
+    if (!r->options->resume || !lbk_path_exists(path)) {
+        LBK_GOTO(lbk_file_write_atomic(path, text.data, text.length));
+    } else {
+        LBK_GOTO(lbk_file_read(path, &before, &length));
+        if (length != text.length || memcmp(before, text.data, length) != 0)
+            status = lbk_fail(LBK_ERR_INPUT, "%s: the run was started with other data, of which it was made", path);
+    }
+out:
+    free(path);
+    free(before);
+    lbk_text_release(&text);
+    return status;
+}
+
 /* On resume every phase decides for itself where metrics.jsonl goes on. */
 static lbk_status open_metrics(run *r) {
     if (!r->options->resume)
@@ -343,6 +368,7 @@ static void count_builds(run *r) {
 static lbk_status run_all(run *r) {
     LBK_TRY(lbk_session_prepare(&r->session, r->experiment));
     LBK_TRY(open_folder(r));
+    LBK_TRY(keep_data(r));
     LBK_TRY(open_metrics(r));
     LBK_TRY(weights_path(r->folder.path, "", "teacher", "", &r->teacher_file));
     LBK_TRY(lbk_session_open(&r->session));

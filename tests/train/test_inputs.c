@@ -47,6 +47,49 @@ Test(inputs, schedule_slots_and_cache_move_no_bit) {
     }
 }
 
+#define TEXT                                                                                                           \
+    "[experiment]\nname = x\n[data]\ndataset = text\npath = t.tsv\ntest_path = u.tsv\nlength = 8\nbatch = 4\n"         \
+    "[teacher]\nmodel = textcnn\nparameters = width=8 filters=4 dropout=0\nepochs = 20\noptimizer = adam\nlr = 0.02\n" \
+    "[student]\nmodel = bilstm\nparameters = width=4 hidden=4 dense=8\nepochs = 30\noptimizer = adam\nlr = 0.02\n"     \
+    "[distill]\nmethods = kd\n"
+
+static lbk_status resume(const char *out) {
+    const lbk_run_options options = {.out = out, .resume = true};
+    lbk_experiment experiment;
+    lbk_run_result result;
+    lbk_status status = lbk_experiment_load(&experiment, "x.ini", NULL, 0);
+    if (status == LBK_OK)
+        status = lbk_run(&experiment, &options, &result);
+    lbk_experiment_release(&experiment);
+    return status;
+}
+
+/* The run folder's own words are those of its networks, whatever becomes of the training sentences. */
+Test(inputs, a_text_is_learned_and_its_words_are_kept) {
+    static const char line[] = "up\twhat a good film\ndown\twhat a bad film\nup\ta good story\ndown\ta bad story\n";
+    lbk_run_result result;
+    lbk_experiment kept;
+    lbk_session session = {0};
+    char text[1024];
+    snprintf(text, sizeof text, "%s%s%s%s", line, line, line, line);
+    little_write("t.tsv", text);
+    little_write("u.tsv", "down\tbad film\nup\tgood good story\n");
+    little_write("x.ini", TEXT);
+    cr_assert_eq(little_run("x.ini", NULL, "run", 0, &result), LBK_OK, "%s", lbk_error_message());
+    cr_expect_eq(result.teacher.accuracy, 1);
+    cr_expect_eq(result.student.accuracy, 1);
+    cr_expect_eq(resume("run"), LBK_OK, "%s", lbk_error_message());
+    little_write("t.tsv", "up\tgood good\ndown\tbad bad\ndown\tother other\nup\tgood\n");
+    cr_expect_eq(resume("run"), LBK_ERR_INPUT);
+    cr_expect_str_eq(lbk_error_message(),
+                     "run/vocabulary.txt: the run was started with other data, of which it was made");
+    cr_assert_eq(lbk_experiment_load(&kept, "run/experiment.ini", NULL, 0), LBK_OK, "%s", lbk_error_message());
+    cr_assert_eq(lbk_session_prepare(&session, &kept), LBK_OK, "%s", lbk_error_message());
+    cr_expect_eq(kept.data.source.sizes[0].value, 4 + 6);
+    lbk_session_release(&session);
+    lbk_experiment_release(&kept);
+}
+
 Test(inputs, what_does_not_fit_is_refused) {
     static const struct {
         const char *text, *message;

@@ -7,7 +7,7 @@ typedef struct cifar10_params {
 } cifar10_params;
 
 static const lbk_param cifar10_table[] = {
-    LBK_PARAM_TEXT(cifar10_params, path, NULL, "folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin",
+    LBK_PARAM_PATH(cifar10_params, path, NULL, "folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin",
                    NULL),
     LBK_PARAM_END};
 

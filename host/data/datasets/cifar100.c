@@ -8,7 +8,7 @@ typedef struct cifar100_params {
 } cifar100_params;
 
 static const lbk_param cifar100_table[] = {
-    LBK_PARAM_TEXT(cifar100_params, path, NULL, "folder with train.bin and test.bin", NULL),
+    LBK_PARAM_PATH(cifar100_params, path, NULL, "folder with train.bin and test.bin", NULL),
     LBK_PARAM_BOOL(cifar100_params, coarse, "no", "the 20 coarse classes in place of the 100 fine ones", NULL),
     LBK_PARAM_END};
 

@@ -16,11 +16,11 @@ typedef struct idx_params {
 } idx_params;
 
 static const lbk_param idx_table[] = {
-    LBK_PARAM_TEXT(idx_params, path, "", "folder with MNIST's usual file names, plain or .gz", NULL),
-    LBK_PARAM_TEXT(idx_params, train_images, "", "training images, in place of path", NULL),
-    LBK_PARAM_TEXT(idx_params, train_labels, "", "training labels, in place of path", NULL),
-    LBK_PARAM_TEXT(idx_params, test_images, "", "test images, in place of path", NULL),
-    LBK_PARAM_TEXT(idx_params, test_labels, "", "test labels, in place of path", NULL),
+    LBK_PARAM_PATH(idx_params, path, "", "folder with MNIST's usual file names, plain or .gz", NULL),
+    LBK_PARAM_PATH(idx_params, train_images, "", "training images, in place of path", NULL),
+    LBK_PARAM_PATH(idx_params, train_labels, "", "training labels, in place of path", NULL),
+    LBK_PARAM_PATH(idx_params, test_images, "", "test images, in place of path", NULL),
+    LBK_PARAM_PATH(idx_params, test_labels, "", "test labels, in place of path", NULL),
     LBK_PARAM_FLOAT(idx_params, test_share, "0", 0, 0.9, NULL,
                     "share of the only pair of files that becomes the test part: fixed, class-balanced", NULL),
     LBK_PARAM_INT(idx_params, classes, "0", 0, 256, "classes", "number of classes; 0: largest training label + 1",

@@ -4,13 +4,11 @@
 #include "base/file.h"
 #include "data/decode.h"
 #include "data/images.h"
+#include "data/listing.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 typedef struct image_folder_params {
     const char *path, *unlabelled;
@@ -21,8 +19,8 @@ typedef struct image_folder_params {
 static const char *const channel_choices[] = {"gray", "rgb", NULL};
 
 static const lbk_param image_folder_table[] = {
-    LBK_PARAM_TEXT(image_folder_params, path, NULL, "folder that holds train/CLASS/ and test/CLASS/", NULL),
-    LBK_PARAM_TEXT(image_folder_params, unlabelled, "", "folder of more training images, whose labels nobody knows",
+    LBK_PARAM_PATH(image_folder_params, path, NULL, "folder that holds train/CLASS/ and test/CLASS/", NULL),
+    LBK_PARAM_PATH(image_folder_params, unlabelled, "", "folder of more training images, whose labels nobody knows",
                    NULL),
     LBK_PARAM_CHOICE(image_folder_params, channels, "rgb", channel_choices, "what every image is converted to", NULL),
     LBK_PARAM_INT(image_folder_params, height, "0", 0, 4096, "pixels", "resize to this height; 0: as the files are",
@@ -59,40 +57,16 @@ typedef struct folder_state {
     lbk_arena arena; /* names and paths */
 } folder_state;
 
-static int by_bytes(const struct dirent **a, const struct dirent **b) {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int not_hidden(const struct dirent *entry) {
-    return entry->d_name[0] != '.';
-}
-
 static int is_image_name(const struct dirent *entry) {
-    const char *dot = strrchr(entry->d_name, '.');
-    return not_hidden(entry) && dot &&
-           (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0);
-}
-
-/* Sorted names of a folder's entries that pass `filter`; names_free() them. */
-static lbk_status names_list(const char *path, int (*filter)(const struct dirent *), struct dirent ***out, int *count) {
-    *count = scandir(path, out, filter, by_bytes);
-    if (*count >= 0)
-        return LBK_OK;
-    *out = NULL;
-    *count = 0;
-    return lbk_fail(LBK_ERR_IO, "cannot list \"%s\": %s", path, strerror(errno));
-}
-
-static void names_free(struct dirent **names, int count) {
-    for (int i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
+    const char *name = entry->d_name;
+    return lbk_listing_not_hidden(entry) &&
+           (lbk_listing_ends(name, ".jpg") || lbk_listing_ends(name, ".jpeg") || lbk_listing_ends(name, ".png"));
 }
 
 static lbk_status scan_classes(folder_part *part, lbk_arena *arena) {
     struct dirent **names;
     int count;
-    LBK_TRY(names_list(part->path, not_hidden, &names, &count));
+    LBK_TRY(lbk_listing(part->path, lbk_listing_not_hidden, &names, &count));
     lbk_status status = lbk_arena_alloc(arena, ((size_t)count + 1) * sizeof *part->classes, &part->classes);
     for (int i = 0; i < count && status == LBK_OK; i++) {
         const char *path;
@@ -103,7 +77,7 @@ static lbk_status scan_classes(folder_part *part, lbk_arena *arena) {
     if (status == LBK_OK && part->class_count == 0)
         status = lbk_fail(LBK_ERR_INPUT, "%s: no class folders", part->path);
 out:
-    names_free(names, count);
+    lbk_listing_free(names, count);
     return status;
 }
 
@@ -113,7 +87,7 @@ static lbk_status scan_files(folder_part *part, int label, lbk_arena *arena) {
     int count;
     if (label >= 0)
         LBK_TRY(lbk_arena_printf(arena, &path, "%s/%s", part->path, part->classes[label]));
-    LBK_TRY(names_list(path, is_image_name, &names, &count));
+    LBK_TRY(lbk_listing(path, is_image_name, &names, &count));
     lbk_status status = LBK_OK;
     if (count == 0)
         LBK_GOTO(lbk_fail(LBK_ERR_INPUT, "%s: no .jpg, .jpeg or .png files", path));
@@ -125,7 +99,7 @@ static lbk_status scan_files(folder_part *part, int label, lbk_arena *arena) {
         part->count++;
     }
 out:
-    names_free(names, count);
+    lbk_listing_free(names, count);
     return status;
 }
 

@@ -22,7 +22,7 @@ typedef struct table_params {
 static const char *const separators[] = {"comma", "semicolon", "tab", NULL};
 
 static const lbk_param table_table[] = {
-    LBK_PARAM_TEXT(table_params, path, NULL, "the file, plain or .gz; its first row names the columns", NULL),
+    LBK_PARAM_PATH(table_params, path, NULL, "the file, plain or .gz; its first row names the columns", NULL),
     LBK_PARAM_TEXT(table_params, label, "label",
                    "column of the classes; of an empty field in a training row nobody knows the class", NULL),
     LBK_PARAM_WORDS(table_params, categorical, "", "columns of categories; all others are numbers", NULL),
