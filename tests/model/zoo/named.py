@@ -67,8 +67,8 @@ NAMED = [
           device_classes="cpu gpu generic"),
     Named("bilstm", text.BiLSTM, text.read_lengths, "fc2", small={"vocabulary": 40, "length": 9, "width": 12, "hidden": 10, "dense": 14},
           device_classes="cpu gpu generic"),
-    Named("kws-cnn", speech.KeywordCNN, speech.read_waveform, "output", classes=12, image=(16000, 1, 1)),
-    Named("kws-gru", speech.KeywordGRU, speech.read_waveform, classes=12, image=(16000, 1, 1), device_classes="cpu gpu generic"),
+    Named("kws-cnn", speech.KeywordCNN, speech.read_waveform, "output", classes=12),
+    Named("kws-gru", speech.KeywordGRU, speech.read_waveform, classes=12, device_classes="cpu gpu generic"),
     Named("tacotron", speech.Tacotron, speech.read_spoken, small={
         "symbols": 30, "length": 9, "steps": 13, "mels": 8, "width": 16, "prenet": 12, "hidden": 20, "dropout": 0, "rnn_dropout": 0}),
     Named("acoustic-parallel", speech.Parallel, speech.read_characters, small={

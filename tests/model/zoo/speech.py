@@ -35,8 +35,8 @@ class KeywordCNN(nn.Module):
         self.conv1, self.conv2 = nn.Conv2d(1, 64, (20, 8)), nn.Conv2d(64, 64, (10, 4))
         self.lin, self.dnn1, self.output = nn.Linear(64 * (samples // 160 - 27) * 8, 32), nn.Linear(32, 128), nn.Linear(128, classes)
 
-    def forward(self, input):
-        x = self.norm(log_mel(input[:, 0, :, 0], 512, 400, 160, 40).transpose(1, 2)).transpose(1, 2)
+    def forward(self, waveform):
+        x = self.norm(log_mel(waveform, 512, 400, 160, 40).transpose(1, 2)).transpose(1, 2)
         x = nn.functional.max_pool2d(nn.functional.relu(self.conv1(x[:, None])), (1, 3))
         x = self.lin(nn.functional.relu(self.conv2(x)).flatten(1))
         return self.output(nn.functional.relu(self.dnn1(x)))
@@ -50,8 +50,8 @@ class KeywordGRU(nn.Module):
         self.norm = nn.BatchNorm1d(10)
         self.gru, self.fc = nn.GRU(10, 154, batch_first=True), nn.Linear(154, classes)
 
-    def forward(self, input):
-        x = self.norm(log_mel(input[:, 0, :, 0], 1024, 640, 640, 10).transpose(1, 2)).transpose(1, 2)
+    def forward(self, waveform):
+        x = self.norm(log_mel(waveform, 1024, 640, 640, 10).transpose(1, 2)).transpose(1, 2)
         return self.fc(self.gru(x)[0][:, -1])
 
 
@@ -231,8 +231,7 @@ class Parallel(nn.Module):
 
 
 def read_waveform(batch, samples=16000, **others):
-    """An image of one column, as it is for PyTorch: [N,1,S,1]."""
-    return {"input": torch.randn(batch, 1, samples, 1)}
+    return {"waveform": torch.randn(batch, samples)}
 
 
 def read_characters(batch, length=128, symbols=148, **others):
