@@ -270,7 +270,7 @@ static lbk_status put_pieces(encoding *e, const char *word, size_t length) {
     memcpy(copy, word, length);
     copy[length] = '\0';
     for (size_t at = 0, used; at < length; at += used) {
-        memcpy(piece, at ? "##" : "\0\0", 2);
+        piece[0] = piece[1] = at ? '#' : '\0';
         used = length - at;
         int number = longest_piece(e->vocabulary, piece, copy + at, &used);
         if (number < 0) {

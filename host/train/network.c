@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "graph/half_check.h"
 #include "graph/transfer.h"
+#include "train/bind.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,64 +49,15 @@ static lbk_status build_model(const lbk_network *net, lbk_graph *graph, const lb
     return role_context(net, classifier_check(net, graph, built, use.classes));
 }
 
-/* A network that names no input reads an image. */
-static bool reads_image(const lbk_model_input *input) {
-    return strcmp(input->name, "input") == 0;
-}
-
-/* "tokens 128 I32", without the batch where the shape has one. */
-static lbk_status print_input(const char *name, lbk_tensor_desc desc, bool batch, lbk_text *out) {
-    char text[LBK_SHAPE_TEXT];
-    desc.shape.rank -= batch;
-    memmove(desc.shape.dim, desc.shape.dim + batch, (size_t)desc.shape.rank * sizeof *desc.shape.dim);
-    return lbk_text_printf(out, "%s %s %s", name, lbk_shape_print(&desc.shape, text), lbk_dtype_name(desc.dtype));
-}
-
-static lbk_status input_missing(const lbk_network *net, const lbk_model_input *want) {
-    const lbk_source *source = &net->experiment->data.source;
-    lbk_text text = {0};
-    lbk_status status = LBK_OK;
-    LBK_GOTO(reads_image(want) ? lbk_text_printf(&text, "an image") : print_input(want->name, want->desc, true, &text));
-    for (int i = 0; i < source->input_count; i++) {
-        LBK_GOTO(lbk_text_printf(&text, i ? ", " : "; a sample of the data is "));
-        LBK_GOTO(print_input(source->inputs[i].name, source->inputs[i].desc, false, &text));
-    }
-    status = lbk_fail(LBK_ERR_INPUT, "model %s reads %s", net->role->model.name, text.data);
-out:
-    lbk_text_release(&text);
-    return status;
-}
-
-static bool input_fits(const lbk_model_input *want, const lbk_sample_input *have) {
-    const lbk_shape *batch = &want->desc.shape, *sample = &have->desc.shape;
-    bool fits = want->desc.dtype == have->desc.dtype && batch->rank == sample->rank + 1;
-    for (int d = 0; fits && d < sample->rank; d++)
-        fits = batch->dim[d + 1] == sample->dim[d];
-    return fits;
-}
-
-/* The sample's input that one of the model's reads: that of its name, or the image. */
-static lbk_status bind_input(const lbk_network *net, const lbk_model_input *want, int *out) {
-    const lbk_source *source = &net->experiment->data.source;
-    for (int i = 0; i < source->input_count; i++) {
-        const lbk_sample_input *have = &source->inputs[i];
-        bool named = strcmp(have->name, want->name) == 0;
-        bool image = !net->experiment->data.dataset->no_images && reads_image(want);
-        *out = i;
-        if ((named || image) && input_fits(want, have))
-            return LBK_OK;
-    }
-    return input_missing(net, want);
-}
-
 /* Inputs of `graph` for what the model reads, in its order. */
 static lbk_status declare_inputs(lbk_network *net, lbk_graph *graph, lbk_value *inputs) {
     const lbk_model_use use = model_use(net, false, LBK_NONE);
     lbk_model_input want[LBK_MODEL_INPUTS];
     LBK_TRY(role_context(net, lbk_model_inputs(&net->role->model, &use, want, &net->input_count)));
+    LBK_TRY(role_context(
+        net, lbk_bind_inputs(&net->role->model, want, net->input_count, &net->experiment->data, net->sample_input)));
     for (int i = 0; i < net->input_count; i++) {
-        LBK_TRY(role_context(net, bind_input(net, &want[i], &net->sample_input[i])));
-        const char *name = reads_image(&want[i]) ? "x" : want[i].name;
+        const char *name = strcmp(want[i].name, "input") == 0 ? "x" : want[i].name;
         LBK_TRY(lbk_graph_input(graph, name, want[i].desc.dtype, want[i].desc.shape, &inputs[i]));
     }
     return LBK_OK;
