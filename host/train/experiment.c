@@ -308,7 +308,7 @@ static lbk_status read_more(lbk_experiment *x, const char *kind, const lbk_param
 }
 
 /* Methods of images have none to work on. */
-static lbk_status check_methods(const lbk_experiment *x, const lbk_objective *objective, const char *section) {
+static lbk_status check_methods(lbk_experiment *x, const lbk_objective *objective, const char *section) {
     for (int i = 0; i < objective->method_count && x->data.dataset->no_images; i++)
         if (objective->method[i]->images)
             return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, section, "methods"),

@@ -98,6 +98,8 @@ Test(inputs, what_does_not_fit_is_refused) {
          "x.ini:20: [distill] methods: adversarial works on images; samples of the dataset table are none"},
         {DATA ROLES "[distill]\nmethods = sobolev, kd\n",
          "x.ini:20: [distill] methods: sobolev works on images; samples of the dataset table are none"},
+        {DATA "[teacher]\nmodel = mlp-table\nmethods = gradient_penalty\n[student]\nmodel = wide-deep\n",
+         "x.ini:10: [teacher] methods: gradient_penalty works on images; samples of the dataset table are none"},
         {DATA "[teacher]\nmodel = textcnn\n[student]\nmodel = wide-deep\n",
          "x.ini: [teacher]: model textcnn reads tokens 64 I32; a sample of the data is categories 1 I32, numbers "
          "2 F32"},
