@@ -194,7 +194,7 @@ static lbk_status job_run(lbk_device *device, char *line) {
              .parameters = fields[3],
              .folder = fields[4],
              .device = device};
-    lbk_status status = lbk_context(steps_take(&j), j.name);
+    lbk_status status = lbk_context(steps_take(&j), "%s", j.name);
     lbk_plan_destroy(j.plan);
     lbk_weights_destroy(j.weights);
     lbk_graph_destroy(j.graph);

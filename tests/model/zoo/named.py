@@ -57,8 +57,8 @@ TEXT = {"vocabulary": 500, "length": 11}
 SPEECH = {"length": 9, "steps": 13, "dropout": 0}
 
 NAMED = [
-    Named("textcnn", text.TextCNN, text.read_tokens, small={**TEXT, "dropout": 0}, device_classes="cpu gpu generic"),
-    Named("bilstm", text.BiLSTM, text.read_lengths, "fc2", small=TEXT, device_classes="cpu gpu generic"),
+    Named("textcnn", text.TextCNN, text.read_tokens, small={**TEXT, "dropout": 0}),
+    Named("bilstm", text.BiLSTM, text.read_lengths, "fc2", small=TEXT),
     Named("kws-cnn", speech.KeywordCNN, speech.read_waveform, "output", classes=12, image=(16000, 1, 1)),
     Named("kws-gru", speech.KeywordGRU, speech.read_waveform, classes=12, image=(16000, 1, 1), device_classes="cpu gpu generic"),
     Named("tacotron", speech.Tacotron, speech.read_spoken, small={**SPEECH, "rnn_dropout": 0}),

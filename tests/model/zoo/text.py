@@ -52,7 +52,8 @@ def distilbert(classes, layers=6, width=768, heads=12, vocabulary=30522, **other
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
     return DistilBertForSequenceClassification(DistilBertConfig(
-        vocab_size=vocabulary, n_layers=layers, dim=width, n_heads=heads, hidden_dim=4 * width, num_labels=classes, initializer_range=spread(width),
+        vocab_size=vocabulary, n_layers=layers, dim=width, n_heads=heads, hidden_dim=4 * width, num_labels=classes,
+        initializer_range=spread(width),
         dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0))
 
 
