@@ -65,7 +65,7 @@ NAMED = [
     Named("acoustic-parallel", speech.Parallel, speech.read_characters, small=SPEECH),
     Named("mlp-table", tables.TableMLP, tables.read, small=TABLE, batch=7),
     Named("wide-deep", tables.WideDeep, tables.read, "logits", small={"vocabulary": 50}, batch=7),
-    Named("deepfm", tables.DeepFM, tables.read_clicks, "logits", small=TABLE, batch=7, device_classes="cpu gpu generic"),
+    Named("deepfm", tables.DeepFM, tables.read_clicks, "logits", small=TABLE, batch=7),
     bert("bert", 12, 768, 12, small={"width": 256, "heads": 4}),  # bert-base is the same network
     bert("bert-tiny", 2, 128, 2, device_classes="cpu gpu generic"),
     bert("bert-mini", 4, 256, 4),

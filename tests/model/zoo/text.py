@@ -53,8 +53,7 @@ def distilbert(classes, layers=6, width=768, heads=12, vocabulary=30522, **other
 
     return DistilBertForSequenceClassification(DistilBertConfig(
         vocab_size=vocabulary, n_layers=layers, dim=width, n_heads=heads, hidden_dim=4 * width, num_labels=classes,
-        initializer_range=spread(width),
-        dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0))
+        initializer_range=spread(width), dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0))
 
 
 def sentences(batch, length, vocabulary):
