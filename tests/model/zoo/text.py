@@ -35,9 +35,10 @@ class BiLSTM(nn.Module):
 
 
 def spread(width):
-    """Of weights, so that a dense layer of numbers around 1 gives such numbers. Of a fresh BERT's, 0.02, come ones so small that all
-    activations are straight lines; of much larger ones a softmax is 0 or 1, and passes no gradient."""
-    return width**-0.5
+    """Of weights: a dense layer halves the square of numbers around 1. Of a fresh BERT's, 0.02, come numbers so small that all
+    activations are straight lines. Larger ones make all tokens alike after twelve layers, or a softmax 0 or 1: then the gradients of
+    queries and keys are nothing but rounding."""
+    return (2 * width) ** -0.5
 
 
 def bert(classes, layers, width, heads, vocabulary):
