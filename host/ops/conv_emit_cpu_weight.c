@@ -83,7 +83,9 @@ static void choose_pixels(work *w, int64_t pixels) {
 
 /* More blocks of channels per work-group, until the copies are small beside the work. */
 static void choose_blocks(work *w, int64_t limit) {
-    int64_t vectors = w->rb / w->width + 1;
+    const lbk_conv_sizes *s = &w->s;
+    int64_t apart = (s->kh > 1 ? s->sh : 1) * (s->kw > 1 ? s->sw : 1); /* pixels of x per pixel of dy */
+    int64_t vectors = w->rb / w->width * apart + 1;
     while (w->taps * w->rb * w->tq * w->cbs * w->kbs < FMA_PER_COPY * (w->cbs * vectors + w->kbs * w->tq)) {
         work more = *w;
         bool wide = w->kbs * w->tq * w->width <= w->cbs * w->rb;
