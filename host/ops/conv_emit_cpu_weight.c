@@ -111,7 +111,7 @@ static void choose_held(work *w, int64_t limit, int64_t groups) {
     w->held = lbk_clamp(limit / pool_floats(w), 1, wanted);
 }
 
-/* The more sums a work-group has, the fewer read the same x and dy. */
+/* The more sums a work-group has, the fewer read the same x and dy. Not for LANES, whose x and dy are read once anyway. */
 static int64_t pool_limit(const lbk_emit *e) {
     uint64_t half = e->caps->local_bytes / 2 / sizeof(float);
     return half < POOL ? (int64_t)half / LINE * LINE : POOL;
@@ -119,7 +119,7 @@ static int64_t pool_limit(const lbk_emit *e) {
 
 lbk_status lbk_conv_emit_cpu_weight(lbk_emit *e, const lbk_conv *conv, bool lanes) {
     work w = {.s = conv->s, .width = lbk_emit_vector_width(e), .held = 1, .cbs = 1, .kbs = 1};
-    int64_t limit = pool_limit(e), cores = e->caps->compute_units;
+    int64_t limit = lanes ? lbk_conv_local_floats(e) : pool_limit(e), cores = e->caps->compute_units;
     flatten(&w.s);
     choose_rows(&w);
     for (int64_t pixels = PIXELS; pixels == PIXELS || (pool_floats(&w) > limit && pixels >= 1); pixels /= 2)
