@@ -24,6 +24,14 @@ typedef struct stopwatch {
     int64_t count;
 } stopwatch;
 
+/* From the beginning of the command to its first step. */
+typedef struct start_up {
+    uint64_t begin_ns;
+    double prepare_s, open_s, compile_s, total_s; /* data and graphs; devices; programs, weights, first launches */
+    double cpu_s;                                 /* processor time of the process until then */
+    int built, from_disk;                         /* programs */
+} start_up;
+
 static lbk_status note_step(void *context, const lbk_step_report *report) {
     stopwatch *w = context;
     w->at[w->count++] = report->elapsed_s;
@@ -45,8 +53,14 @@ static void to_durations(stopwatch *w) {
     qsort(w->at, (size_t)w->count, sizeof *w->at, ascending);
 }
 
-static lbk_status print_json(const bench_request *q, const stopwatch *w, const lbk_phase_result *r,
-                             const lbk_session *s, const lbk_network *net) {
+static json_t *start_json(const start_up *u) {
+    return json_pack("{sf sf sf sf sf si si}", "total_s", u->total_s, "prepare_s", u->prepare_s, "open_s", u->open_s,
+                     "compile_s", u->compile_s, "cpu_s", u->cpu_s, "programs_built", u->built, "programs_from_disk",
+                     u->from_disk);
+}
+
+static lbk_status print_json(const bench_request *q, const start_up *begin, const stopwatch *w,
+                             const lbk_phase_result *r, const lbk_session *s, const lbk_network *net) {
     double median = w->at[w->count / 2], steps = (double)r->steps, flops = lbk_graph_cost(net->train, true).flops;
     json_t *o =
         json_pack("{ss sI sf sf sf sf sf sf sI}", "student", q->on.student, "batch", (json_int_t)q->on.batch, "step_ms",
@@ -64,6 +78,7 @@ static lbk_status print_json(const bench_request *q, const stopwatch *w, const l
     }
     json_object_set_new(o, "cpu_ms", json_real((w->cpu_to - w->cpu_from) / (double)w->count * 1e3));
     json_object_set_new(o, "host_ms", json_real(r->host_s / steps * 1e3));
+    json_object_set_new(o, "start", start_json(begin));
     json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     json_decref(o);
     printf("\n");
@@ -77,12 +92,12 @@ static void print_role(const char *label, const char *model, const char *device,
            lbk_report_time(busy_s, time), flops / busy_s * 1e-9, lbk_report_si((double)bytes, memory));
 }
 
-static lbk_status print_result(const bench_request *q, const stopwatch *w, const lbk_phase_result *r,
-                               const lbk_session *s, const lbk_network *net) {
+static lbk_status print_result(const bench_request *q, const start_up *begin, const stopwatch *w,
+                               const lbk_phase_result *r, const lbk_session *s, const lbk_network *net) {
     char median[24], least[24], most[24];
     double steps = (double)r->steps;
     if (q->json)
-        return print_json(q, w, r, s, net);
+        return print_json(q, begin, w, r, s, net);
     if (q->on.distil)
         print_role("teacher", q->on.teacher, s->devices[0]->label, r->teacher_busy_s / steps,
                    lbk_graph_cost(s->teacher.eval, false).flops, lbk_network_bytes(&s->teacher));
@@ -93,7 +108,9 @@ static lbk_status print_result(const bench_request *q, const stopwatch *w, const
            lbk_report_time(w->at[w->count - 1], most), (double)q->on.batch / w->at[w->count / 2]);
     if (q->on.distil)
         printf(", overlap efficiency %.2f, bridge %s", lbk_phase_overlap(r), r->bridge);
-    printf("\n");
+    printf("\nfirst step after %s, %s of processor time: %d programs compiled, %d from disk\n",
+           lbk_report_time(begin->total_s, median), lbk_report_time(begin->cpu_s, least), begin->built,
+           begin->from_disk);
     return LBK_OK;
 }
 
@@ -110,7 +127,26 @@ static lbk_status explain(const char *label, lbk_device *device, const lbk_plan 
     return status;
 }
 
-static lbk_status measure(const bench_request *q, lbk_session *s, const lbk_experiment *x) {
+static lbk_status compile(const bench_request *q, lbk_session *s, lbk_network *net, start_up *begin) {
+    uint64_t start = lbk_clock_ns();
+    if (q->on.distil)
+        LBK_TRY(lbk_network_compile(&s->teacher, s->devices[0]));
+    LBK_TRY(lbk_network_compile(net, s->devices[1]));
+    begin->compile_s = lbk_clock_since(start);
+    begin->total_s = lbk_clock_since(begin->begin_ns);
+    begin->cpu_s = lbk_clock_cpu_s();
+    for (int i = 0; i < 2; i++) {
+        bool again = i > 0 && s->devices[0] && s->devices[0]->context == s->devices[1]->context;
+        if (!s->devices[i] || again)
+            continue;
+        lbk_build_stats stats = lbk_device_build_stats(s->devices[i]);
+        begin->built += stats.built;
+        begin->from_disk += stats.from_disk + stats.from_prebuilt;
+    }
+    return LBK_OK;
+}
+
+static lbk_status measure(const bench_request *q, lbk_session *s, const lbk_experiment *x, start_up *begin) {
     lbk_network *net = q->on.distil ? &s->student : &s->control;
     stopwatch watch = {0};
     lbk_phase_result result;
@@ -123,12 +159,10 @@ static lbk_status measure(const bench_request *q, lbk_session *s, const lbk_expe
                        .epochs = 1,
                        .observer = {&watch, note_step, NULL}};
     lbk_status status = LBK_OK;
-    if (q->on.distil)
-        LBK_GOTO(lbk_network_compile(&s->teacher, s->devices[0]));
-    LBK_GOTO(lbk_network_compile(net, s->devices[1]));
+    LBK_GOTO(compile(q, s, net, begin));
     LBK_GOTO(lbk_phase_run(&phase, &result));
     to_durations(&watch);
-    LBK_GOTO(print_result(q, &watch, &result, s, net));
+    LBK_GOTO(print_result(q, begin, &watch, &result, s, net));
     if (q->explain && q->on.distil)
         LBK_GOTO(explain("teacher", s->devices[0], s->teacher.eval_plan));
     if (q->explain)
@@ -139,6 +173,7 @@ out:
 }
 
 static lbk_status run(const bench_request *q, const char *const *sets, size_t set_count) {
+    start_up begin = {.begin_ns = lbk_clock_ns()};
     lbk_settings list = {.count = 0};
     lbk_experiment experiment = {0};
     lbk_session session = {.untrained = true};
@@ -146,8 +181,10 @@ static lbk_status run(const bench_request *q, const char *const *sets, size_t se
     LBK_GOTO(lbk_synthetic_settings(&q->on, sets, set_count, &list));
     LBK_GOTO(lbk_experiment_load(&experiment, NULL, list.items, list.count));
     LBK_GOTO(lbk_session_prepare(&session, &experiment));
+    begin.prepare_s = lbk_clock_since(begin.begin_ns);
     LBK_GOTO(lbk_session_open(&session));
-    LBK_GOTO(measure(q, &session, &experiment));
+    begin.open_s = lbk_clock_since(begin.begin_ns) - begin.prepare_s;
+    LBK_GOTO(measure(q, &session, &experiment, &begin));
 out:
     lbk_session_release(&session);
     lbk_experiment_release(&experiment);
