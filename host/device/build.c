@@ -230,12 +230,17 @@ static lbk_status note_dear(const lbk_target *target, const char *folder) {
     return status;
 }
 
-/* $LIMBECK_STORE, else by what it costs: one at a time, until one was dear. */
+/* $LIMBECK_STORE; "": none. */
+static const char *store_wish(void) {
+    const char *wish = getenv("LIMBECK_STORE");
+    return wish ? wish : "";
+}
+
+/* As wished, else by what it costs: one at a time, until one was dear. */
 static bool store_begins(const lbk_target *target, const char *folder, double compiled) {
     lbk_device_context *context = target->context;
-    const char *wish = getenv("LIMBECK_STORE");
-    if (wish && *wish)
-        return strcmp(wish, "off") != 0;
+    if (*store_wish())
+        return strcmp(store_wish(), "off") != 0;
     pthread_mutex_lock(&context->lock);
     bool wanted = !context->store_held && compiled >= STORE_LEAST_SECONDS;
     context->store_held = context->store_held || wanted;
@@ -252,7 +257,7 @@ static lbk_status store(lbk_target *target, const char *folder, const lbk_cache_
         status = lbk_cache_store(folder, key, &binary);
     free(binary.bytes);
     bool dear = lbk_clock_since(start) > STORE_SHARE * compiled;
-    if (status == LBK_OK && dear)
+    if (status == LBK_OK && dear && !*store_wish())
         status = note_dear(target, folder);
     pthread_mutex_lock(&target->context->lock);
     target->context->store_held = dear;
