@@ -56,6 +56,35 @@ lbk_status lbk_needs_extra(lbk_needs *needs, const char *name, lbk_value value);
 /* The teacher's classifier as the next one or two extras: weight[D,K] and, where it has one, bias[K]. */
 lbk_status lbk_needs_classifier(lbk_needs *needs, const lbk_side *teacher);
 
+/* The pair that `layers` = last means. */
+lbk_status lbk_needs_last(const lbk_side *student, const lbk_side *teacher, lbk_pair *out);
+
+/* ---- What is deployed: said before the student is built, of the plain student and its teacher ---- */
+
+#define LBK_MAX_DEPLOYED 32
+
+/* A weight of the student that is the teacher's, untrained. */
+typedef struct lbk_deployed_weight {
+    const char *own, *theirs;
+} lbk_deployed_weight;
+
+/* A student with more behind it than its model has. From here on that is the student: what methods and the hard loss call its
+ * logits, what is measured, and what its file holds; a model file beside it says so, too. */
+typedef struct lbk_deployment {
+    const char *method; /* its name begins all names; NULL: the student is deployed as it is */
+    lbk_model_line line[LBK_MAX_DEPLOYED];
+    int line_count;
+    lbk_deployed_weight teachers[LBK_MAX_DEPLOYED];
+    int teachers_count;
+    lbk_arena *arena;
+} lbk_deployment;
+
+/* A line of a model file (model/model.h), "<method>.<name> = ..."; the first one says by `from` where it starts, the last one makes
+ * the logits. */
+lbk_status lbk_deploy_line(lbk_deployment *d, const char *name, const char *fmt, ...) LBK_PRINTF(3, 4);
+/* The teacher's classifier, as it is, on the line before, [B, features]. */
+lbk_status lbk_deploy_classifier(lbk_deployment *d, const char *name, const lbk_side *teacher, int64_t features);
+
 /* ---- Building the loss ---- */
 
 /* A number that changes over the run: a scalar of the graph and where its value comes from. */
@@ -132,6 +161,8 @@ typedef struct lbk_method {
     bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
     /* NULL: logits only. `teacher` is NULL for a teacherless method. */
     lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);
+    /* NULL: the student as its model has it. One method of an objective may have it, with one teacher. */
+    lbk_status (*deploy)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_deployment *out);
     lbk_status (*build)(lbk_method_context *context);
     /* NULL: it acts between small untrained ResNets. Else settings, "section.key=value", NULL-terminated, under which it does. */
     const char *const *example;
