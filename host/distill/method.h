@@ -157,7 +157,6 @@ typedef struct lbk_method {
         *params; /* keys of [distill.NAME]; every table has `weight` (a schedule) at offset 0 of its struct */
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
-    bool twice;        /* differentiates a gradient, of which attention and layer_norm have none */
     bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
     /* NULL: logits only. `teacher` is NULL for a teacherless method. */
     lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);
