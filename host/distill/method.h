@@ -279,16 +279,24 @@ lbk_status lbk_method_standardise(lbk_method_context *c, lbk_value logits, lbk_v
 typedef struct lbk_rows {
     lbk_value one_hot; /* [B,K]: the rows' classes; zeros in rows that do not count */
     lbk_value mask;    /* [B,1]: 1 where a row counts, else 0 */
-    lbk_value count;   /* {1}: how many, at least 1 */
+    lbk_value weight;  /* [B,1]: how much, of mixed batches; LBK_NONE: as the mask says */
+    lbk_value count;   /* {1}: how many, at least 1; of mixed batches the sum of the weights */
 } lbk_rows;
-/* The rows that have a label. */
+/* The rows that have a label; of mixed batches, one of their own. */
 lbk_status lbk_method_labelled(lbk_method_context *c, lbk_rows *out);
+/* For a loss of rows' labels: *count = 1, the rows that have one. Where batches are mixed *count = 2, the rows with their own label and
+ * with their partner's, each by its share, and `count` of both; the loss is the sum of both (Zhang et al. 2018, mixup). */
+lbk_status lbk_method_labels(lbk_method_context *c, lbk_rows rows[2], int *count);
 /* *rows with another mask: `mask` and the count of its ones. */
 lbk_status lbk_method_mask(lbk_method_context *c, lbk_value mask, lbk_rows *rows);
-/* The mean of T^2 KL(softmax(t / T), softmax(s / T)) over the rows that count, 0 when none does. */
+/* The mean of T^2 KL(softmax(t / T), softmax(s / T)) over the rows that count, by their weights, 0 when none does. */
 lbk_status lbk_method_masked_kl(lbk_method_context *c, const lbk_rows *rows, lbk_value student, lbk_value teacher,
                                 lbk_value temperature, lbk_value *out);
-/* sum over k of KL between Bernoulli(sigmoid(t_k)) and Bernoulli(sigmoid(s_k)), summed over all rows. */
-lbk_status lbk_method_binary_kl(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *out);
+/* The sum of x[B,K], in which rows that do not count are 0, by the rows' weights. */
+lbk_status lbk_method_sum_rows(lbk_method_context *c, const lbk_rows *rows, lbk_value x, lbk_value *out);
+/* sum over k of KL between Bernoulli(sigmoid(t_k)) and Bernoulli(sigmoid(s_k)), summed over all rows, by their weights unless `rows`
+ * is NULL. */
+lbk_status lbk_method_binary_kl(lbk_method_context *c, const lbk_rows *rows, lbk_value student, lbk_value teacher,
+                                lbk_value *out);
 
 #endif

@@ -285,6 +285,43 @@ def dkd_standardised(s):
     return dkd_loss(standard(s.logits), standard(s.teacher_logits), s.labels[s.labels >= 0], 1, 8, 2)
 
 
+def mixed(s, loss):
+    """mixup: the loss of each row with its own label and with its partner's, by their shares, over the labelled part."""
+    sum, mass = 0, 0
+    share, partner = s.tensors["share"], s.tensors["partner_labels"].long()
+    assert 0 < share.min() and share.max() < 1 and (s.labels < 0).any() and (partner != s.labels).any()
+    for labels, part in ((s.labels, share), (partner, 1 - share)):
+        for i in range(len(labels)):
+            if labels[i] >= 0:
+                sum, mass = sum + part[i] * loss(i, labels[i : i + 1]), mass + part[i]
+    return sum / mass
+
+
+@case("dkd/mixed", "data.mix=mixup", "mix.mixup.alpha=0.8")
+def dkd_mixed(s):
+    return mixed(s, lambda i, y: dkd_loss(s.logits[i : i + 1], s.teacher_logits[i : i + 1], y, 1, 8, 4))
+
+
+@case("wsld/mixed", "data.mix=mixup", "mix.mixup.alpha=0.8")
+def wsld_mixed(s):
+    def one(i, y):
+        student, teacher = s.logits[i : i + 1], s.teacher_logits[i : i + 1]
+        ratio = (F.cross_entropy(student, y) / F.cross_entropy(teacher, y)).detach()
+        return 4 * (1 - torch.exp(-ratio)) * F.cross_entropy(student / 2, F.softmax(teacher / 2, 1))
+
+    return mixed(s, one)
+
+
+@case("tf_kd/mixed", "teacherless", "data.mix=mixup", "mix.mixup.alpha=0.8", "distill.tf_kd.temperature=0.3")
+def tf_kd_mixed(s):
+    def one(i, y):
+        virtual = torch.full_like(s.logits[:1], 0.01 / (s.logits.shape[1] - 1))
+        virtual[0, y] = 0.99
+        return kl(s.logits[i : i + 1], virtual / 0.3, 1)
+
+    return mixed(s, one)
+
+
 @case("dist", "distill.dist.temperature=2", "distill.dist.beta=0.7", "distill.dist.gamma=1.5")
 def dist(s):
     def apart(a, b):

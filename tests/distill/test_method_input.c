@@ -24,6 +24,7 @@ static lbk_status build(const char *name, const char *set, int64_t classes) {
         status = lbk_graph_input(c.graph, "teacher", LBK_F32, lbk_shape_2(4, classes), &c.teacher_logits);
     if (status == LBK_OK)
         status = lbk_graph_input(c.graph, "labels", LBK_I32, lbk_shape_1(4), &c.labels);
+    c.targets = (lbk_targets){c.labels, LBK_NONE, LBK_NONE};
     if (status == LBK_OK)
         status = lbk_method_scheduled(&c, "weight", *(const lbk_ramp *)params, &c.weight);
     if (status == LBK_OK)
