@@ -30,12 +30,18 @@ class Limbeck:
         self.program, self.device, self.peak = options.limbeck, options.device, None
         self.peak = self.run(["bench", "peak"])
 
-    def run(self, arguments, device="--device"):
-        command = [self.program, *arguments, "--json", *([device, self.device] if self.device else [])]
+    def run(self, arguments, *devices):
+        """devices: the options that say where. A teacher and its student share the device, as they do in PyTorch."""
+        where = [word for option in devices or ["--device"] for word in (option, self.device)] if self.device else []
+        command = [self.program, *arguments, "--json", *where]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             sys.exit(f"{' '.join(command)}: {done.stderr.strip()}")
         return json.loads(done.stdout)
+
+    @staticmethod
+    def places(case):
+        return ("--teacher-device", "--student-device") if case.teacher else ("--device",)
 
     def measure(self, case, repeat):
         """{ms, cpu_ms, share: of the peak}"""
@@ -43,12 +49,12 @@ class Limbeck:
             result = self.run(case.command(repeat))
             share = max(result[rate] / self.peak[rate] for rate in ("gflops", "gbytes_per_s"))
             return {"ms": result["median_ms"], "cpu_ms": result["cpu_ms"], "share": share}
-        result = self.run(case.command(repeat), "--student-device" if case.teacher else "--device")
+        result = self.run(case.command(repeat), *self.places(case))
         work = sum(result[f"{role}_gflops"] * result[f"{role}_ms"] for role in ("student", "teacher") if f"{role}_ms" in result)
         return {"ms": result["step_ms"], "cpu_ms": result["cpu_ms"], "share": work / result["step_ms"] / self.peak["gflops"]}
 
     def memory(self, case, **settings):
-        result = self.run(case.command(1, **settings), "--student-device" if case.teacher else "--device")
+        result = self.run(case.command(1, **settings), *self.places(case))
         return result["student_bytes"] + result.get("teacher_bytes", 0)
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# On a machine with an NVIDIA GPU and its driver: makes OpenCL find it, builds, runs the tests, then the benchmarks, whose
-# table comes last.
+# On a machine with a GPU and its driver (NVIDIA, AMD's ROCm, Intel): makes OpenCL find it, builds, runs the tests, then the
+# benchmarks, whose table comes last. The first run of a network on a GPU also measures which of its kernels are fastest.
 #
 #   bench/gpu.sh [--packages DIR] [--no-tests] [-- arguments of bench/run.sh]
 #
@@ -8,8 +8,8 @@
 #                    unpacked into build/packages and used from there, nothing is installed. To fill DIR on another one:
 #                    apt-get install --download-only -o Dir::Cache::archives=DIR PACKAGE...
 #
-# The driver's library is libnvidia-opencl.so.1. Containers often have it but not the ICD file that names it, and without
-# that file the OpenCL loader does not know the driver; one is then written into build/vendors.
+# OpenCL's loader knows a driver by an ICD file that names its library. Containers often have the library and not the file; one is
+# then written into build/vendors.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/common.sh"
 cd "$root"
@@ -26,11 +26,13 @@ while [ $# -gt 0 ]; do
 done
 mkdir -p "$build"
 
-# find_library NAME: its path, from the loader's cache or the places where containers put a driver.
+# find_library NAME: its path, from the loader's cache or the places where containers and ROCm put a driver. Prints nothing, and
+# does not fail, where there is none.
 find_library() {
     local found
-    found=$(ldconfig -p | sed -n "s/.*\\b$1 .*=> //p" | head -n 1)
-    [ -n "$found" ] || found=$(find /usr/local/nvidia /usr/local/cuda /usr/lib /usr/lib64 -name "$1" 2>/dev/null | head -n 1 || true)
+    # A user's PATH need not have ldconfig's folder.
+    found=$(PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null | sed -n "s/.*\\b$1 .*=> //p" | sed -n 1p || true)
+    [ -n "$found" ] || found=$(find -L /usr/local/nvidia /usr/local/cuda /usr/lib /usr/lib64 /opt/rocm* -name "$1" 2>/dev/null | sed -n 1p || true)
     printf '%s' "$found"
 }
 
@@ -51,34 +53,63 @@ use_packages() {
     export PKG_CONFIG_SYSROOT_DIR=$place PKG_CONFIG_LIBDIR=$place/usr/lib/$multiarch/pkgconfig:$place/usr/share/pkgconfig
 }
 
-use_driver() {
-    local driver vendors=$build/vendors
-    driver=$(find_library libnvidia-opencl.so.1)
-    [ -n "$driver" ] || die "libnvidia-opencl.so.1 is not on this machine: no NVIDIA driver, or a container without its compute part"
-    if grep -qs nvidia-opencl /etc/OpenCL/vendors/*.icd; then return; fi
-    # A folder of our own, with what the system has beside it, so that nothing outside build/ changes.
+# A folder of our own, with what the system has beside it, so that nothing outside build/ changes.
+use_drivers() {
+    local vendors=$build/vendors library driver file added=''
+    rm -rf "$vendors"
     mkdir -p "$vendors"
     for file in /etc/OpenCL/vendors/*.icd "$build"/packages/etc/OpenCL/vendors/*.icd; do
-        [ ! -e "$file" ] || cp "$file" "$vendors/"
+        [ ! -e "$file" ] || cp -n "$file" "$vendors/"
     done
-    printf '%s\n' "$driver" >"$vendors/nvidia.icd"
-    export OCL_ICD_VENDORS=$vendors
-    say "OpenCL: $vendors/nvidia.icd names $driver"
+    for library in libnvidia-opencl.so.1 libamdocl64.so libigdrcl.so; do
+        driver=$(find_library "$library")
+        # Named already, perhaps with another version's number or a path.
+        if [ -z "$driver" ] || grep -qsF "${library%%.so*}" "$vendors"/*.icd; then continue; fi
+        printf '%s\n' "$driver" >"$vendors/${library%%.so*}.icd"
+        # What the driver loads lies beside it.
+        LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}${driver%/*}
+        export LD_LIBRARY_PATH
+        say "OpenCL: $vendors/${library%%.so*}.icd names $driver"
+        added=1
+    done
+    if [ -n "$added$packages" ]; then export OCL_ICD_VENDORS=$vendors; fi
+}
+
+# Tests and table would be about something else without one.
+need_gpu() {
+    "$build/limbeck" devices
+    ! "$build/limbeck" devices --json | grep -q '"type": "gpu"' || return 0
+    die "OpenCL lists no GPU. Is its driver installed, with its OpenCL part (NVIDIA: libnvidia-opencl.so.1; in a container
+NVIDIA_DRIVER_CAPABILITIES=compute,utility; AMD: rocm-opencl, and you in the groups video and render; Intel: intel-opencl-icd)?"
+}
+
+# The first interpreter whose PyTorch has a GPU, else Debian's and Ubuntu's own.
+find_python() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        if "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
+            printf '%s' "$python"
+            return
+        fi
+    done
+    if [ -x /usr/bin/python3 ]; then printf /usr/bin/python3; else printf python3; fi
 }
 
 if [ -n "$packages" ]; then use_packages; else "$root/scripts/setup.sh" --tests; fi
-use_driver
+use_drivers
 "$root/scripts/build.sh" -DLIMBECK_TESTS=ON
-"$build/limbeck" devices
+need_gpu
 failed=0
 if [ -n "$tests" ]; then
-    export POCL_CACHE_DIR=$build/cache/pocl LIMBECK_CACHE=$build/cache/limbeck
-    mkdir -p "$POCL_CACHE_DIR" "$LIMBECK_CACHE"
-    ctest --test-dir "$build" --output-on-failure </dev/null || failed=$?
+    # As in scripts/test.sh. The tests of ops and graphs run on every device that there is.
+    mkdir -p "$build/cache/pocl" "$build/cache/limbeck"
+    POCL_CACHE_DIR=$build/cache/pocl LIMBECK_CACHE=$build/cache/limbeck LIMBECK_STORE=off \
+        ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" </dev/null || failed=$?
 fi
-python=/usr/bin/python3
-[ -x "$python" ] || python=python3
+python=$(find_python)
 on_gpu=()
 ! "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null || on_gpu=(--torch-device cuda)
-"$python" bench/compare.py --limbeck "$build/limbeck" --device gpu "${on_gpu[@]}" "$@"
+[ ${#on_gpu[@]} -gt 0 ] || say "$python has no PyTorch that sees a GPU: its columns, where there are any, are the CPU's"
+"$python" bench/compare.py --limbeck "$build/limbeck" --device gpu "${on_gpu[@]}" "$@" || failed=$?
+[ "$failed" -eq 0 ] || say "not all went well (status $failed): see above"
 exit "$failed"

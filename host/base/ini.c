@@ -174,6 +174,13 @@ lbk_status lbk_ini_override(lbk_ini *ini, const char *assignment) {
     return status;
 }
 
+lbk_status lbk_ini_add(lbk_ini *ini, const char *section, const char *key, const char *value, int line) {
+    LBK_ENSURE(!lbk_ini_name_fault(section, false) && !lbk_ini_name_fault(key, true));
+    if (!section_of(ini, section))
+        LBK_TRY(lbk_ini_section_add(ini, section, line));
+    return lbk_ini_entry_add(ini, section, key, value, line);
+}
+
 /* ---- Defaults from another file ---- */
 
 lbk_status lbk_ini_underlay(lbk_ini *ini, const lbk_ini *below) {

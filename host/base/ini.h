@@ -49,6 +49,9 @@ void lbk_ini_release(lbk_ini *ini);
  * pointers to entries and sections got earlier are void afterwards. The value is taken as it stands. */
 lbk_status lbk_ini_override(lbk_ini *ini, const char *assignment);
 
+/* Adds "key = value" as line `line` of a file that the program makes up: `ini`, loaded from NULL; ini->path names it in messages. */
+lbk_status lbk_ini_add(lbk_ini *ini, const char *section, const char *key, const char *value, int line);
+
 /* Lays `below` under `ini`: what only `below` says holds too, with its own file and line in messages. These entries are
  * defaults: one that fits nothing here (no table knows it, nobody asks for it) is passed over. So check the keys of `below`
  * before. Pointers to entries and sections got earlier are void afterwards; `below` may be released. */

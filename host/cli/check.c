@@ -51,7 +51,7 @@ static lbk_status print_network(const lbk_session *s, const lbk_network *net, in
     total[place] += bytes;
     if (spec->parts)
         snprintf(part, sizeof part, ", %u of %u units", spec->counts[spec->part], device->caps.compute_units);
-    printf("%s: %s, %s parameters, %s FLOPs per sample", net->label, net->role->model.name,
+    printf("%s: %s, %s parameters, %s FLOPs per sample", net->label, net->model->name,
            lbk_report_si((double)net->parameters, parameters), lbk_report_si(net->flops, flops));
     if (net->frozen)
         printf(", %s parameters frozen", lbk_report_si((double)net->frozen, frozen));
@@ -87,15 +87,22 @@ static lbk_status too_large(const lbk_session *s, const lbk_device_spec *spec, u
                     device->name, (unsigned long long)device->caps.global_bytes, (unsigned long long)bytes);
 }
 
+static void print_learner_files(const lbk_network *net) {
+    printf(" %s.safetensors", net->label);
+    if (net->deployment)
+        printf(" %s.ini", net->label);
+}
+
 static void print_files(const lbk_session *s) {
     if (s->teacher.eval)
         printf(" teacher.safetensors");
     for (int i = 0; i < s->more_teacher_count; i++)
         printf(" %s.safetensors", s->more_teachers[i].label);
     for (int i = 0; i < s->learner_count; i++)
-        printf(" %s.safetensors", s->learners[i].label);
-    printf("%s%s\n", s->experiment->params.student ? " student.safetensors" : "",
-           s->control.eval ? " control.safetensors" : "");
+        print_learner_files(&s->learners[i]);
+    if (s->experiment->params.student)
+        print_learner_files(&s->student);
+    printf("%s\n", s->control.eval ? " control.safetensors" : "");
 }
 
 static lbk_status print_plan(const lbk_session *s) {

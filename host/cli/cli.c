@@ -63,12 +63,12 @@ const lbk_command lbk_command_help = {
     .name = "help", .usage = "help [COMMAND]", .summary = "say what the commands do", .help = "", .run = run_help};
 
 const lbk_command *lbk_cli_commands(void) {
-    static lbk_command all[13];
+    static lbk_command all[14];
     if (!all[0].name) {
-        const lbk_command *const list[] = {&lbk_command_run,      &lbk_command_reproduce, &lbk_command_check,
-                                           &lbk_command_eval,     &lbk_command_devices,   &lbk_command_list,
-                                           &lbk_command_describe, &lbk_command_bench,     &lbk_command_kernels,
-                                           &lbk_command_docs,     &lbk_command_version,   &lbk_command_help};
+        const lbk_command *const list[] = {
+            &lbk_command_run,  &lbk_command_reproduce, &lbk_command_check, &lbk_command_eval, &lbk_command_devices,
+            &lbk_command_list, &lbk_command_describe,  &lbk_command_bench, &lbk_command_tune, &lbk_command_kernels,
+            &lbk_command_docs, &lbk_command_version,   &lbk_command_help};
         for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
             all[i] = *list[i];
     }

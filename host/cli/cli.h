@@ -37,7 +37,7 @@ lbk_status lbk_args_finish(const lbk_args *args, int min, int max, const char *u
 lbk_status lbk_cli_print(lbk_text *text);
 
 extern const lbk_command lbk_command_run, lbk_command_check, lbk_command_eval, lbk_command_devices, lbk_command_list,
-    lbk_command_describe, lbk_command_bench, lbk_command_kernels, lbk_command_docs, lbk_command_version,
-    lbk_command_help, lbk_command_reproduce;
+    lbk_command_describe, lbk_command_bench, lbk_command_tune, lbk_command_kernels, lbk_command_docs,
+    lbk_command_version, lbk_command_help, lbk_command_reproduce;
 
 #endif

@@ -1,8 +1,12 @@
 /* One program: loaded from a prebuilt folder or the disk cache, else compiled. */
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "device/context.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +14,7 @@
 /* Some drivers compile a program once more to give its binary (PoCL: every kernel of it, for any work-group size), and
  * some keep a cache of their own, from which compiling takes next to no time. An entry of ours is worth nothing there: none
  * is stored for a program that was compiled in less than STORE_LEAST_SECONDS, nor after one whose storing took more than
- * STORE_SHARE of its compiling. */
+ * STORE_SHARE of its compiling, by this process or, as a file in the cache's folder says, by an earlier one. */
 #define STORE_LEAST_SECONDS 0.1
 #define STORE_SHARE 0.2
 #define STD_OPTION "-cl-std=CL1.2 "
@@ -201,16 +205,47 @@ out:
     return status;
 }
 
-/* $LIMBECK_STORE, else by what it costs: one at a time, until one was dear. */
-static bool store_begins(lbk_device_context *context, double compiled) {
+/* The file that says that the driver's binaries are dear; free() *out. */
+static lbk_status dear_path(const lbk_target *target, const char *folder, char **out) {
+    const lbk_device_info *info = &target->info;
+    char name[32];
+    uint64_t hash = lbk_hash_text(lbk_hash_text(LBK_HASH_START, info->platform_name), info->version);
+    hash = lbk_hash_text(lbk_hash_text(hash, info->name), info->driver);
+    snprintf(name, sizeof name, "%016" PRIx64 ".dear", hash);
+    return lbk_path_join(folder, name, out);
+}
+
+static bool are_known_dear(const lbk_target *target, const char *folder) {
+    char *path = NULL;
+    bool known = dear_path(target, folder, &path) == LBK_OK && lbk_path_exists(path);
+    free(path);
+    return known;
+}
+
+static lbk_status note_dear(const lbk_target *target, const char *folder) {
+    char *path = NULL;
+    LBK_TRY(dear_path(target, folder, &path));
+    lbk_status status = lbk_file_write_atomic(path, "", 0);
+    free(path);
+    return status;
+}
+
+/* $LIMBECK_STORE; "": none. */
+static const char *store_wish(void) {
     const char *wish = getenv("LIMBECK_STORE");
-    if (wish && *wish)
-        return strcmp(wish, "off") != 0;
+    return wish ? wish : "";
+}
+
+/* As wished, else by what it costs: one at a time, until one was dear. */
+static bool store_begins(const lbk_target *target, const char *folder, double compiled) {
+    lbk_device_context *context = target->context;
+    if (*store_wish())
+        return strcmp(store_wish(), "off") != 0;
     pthread_mutex_lock(&context->lock);
     bool wanted = !context->store_held && compiled >= STORE_LEAST_SECONDS;
     context->store_held = context->store_held || wanted;
     pthread_mutex_unlock(&context->lock);
-    return wanted;
+    return wanted && !are_known_dear(target, folder); /* the context then asks no more */
 }
 
 static lbk_status store(lbk_target *target, const char *folder, const lbk_cache_key *key, double compiled,
@@ -221,8 +256,11 @@ static lbk_status store(lbk_target *target, const char *folder, const lbk_cache_
     if (status == LBK_OK)
         status = lbk_cache_store(folder, key, &binary);
     free(binary.bytes);
+    bool dear = lbk_clock_since(start) > STORE_SHARE * compiled;
+    if (status == LBK_OK && dear && !*store_wish())
+        status = note_dear(target, folder);
     pthread_mutex_lock(&target->context->lock);
-    target->context->store_held = lbk_clock_since(start) > STORE_SHARE * compiled;
+    target->context->store_held = dear;
     pthread_mutex_unlock(&target->context->lock);
     return status;
 }
@@ -260,7 +298,7 @@ static lbk_status load_or_compile(lbk_target *target, const lbk_cache_key *key, 
     double compiled = lbk_clock_since(start);
     if (status == LBK_OK) {
         stats->built++;
-        bool keep = folder && store_begins(target->context, compiled);
+        bool keep = folder && store_begins(target, folder, compiled);
         if (keep && store(target, folder, key, compiled, *out) != LBK_OK)
             log_cache("; the program is not kept");
     }

@@ -21,7 +21,7 @@ static lbk_status build(lbk_method_context *c) {
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
     LBK_TRY(lbk_method_soften(c, c->student_logits, t, &student));
     LBK_TRY(lbk_method_soften(c, c->teacher_logits, t, &teacher));
-    LBK_TRY(lbk_method_binary_kl(c, student, teacher, &loss));
+    LBK_TRY(lbk_method_binary_kl(c, NULL, student, teacher, &loss));
     LBK_TRY(lbk_method_scale(c, loss, 1.0 / (double)lbk_method_shape(c, student)->dim[0], &loss));
     LBK_TRY(lbk_method_times_square(c, loss, t, &loss));
     return lbk_method_finish(c, loss);

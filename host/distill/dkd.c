@@ -44,24 +44,28 @@ static lbk_status log_odds(lbk_method_context *c, lbk_value z, lbk_value others,
     return lbk_method_op(c, "mul", out, "", 2, *out, rows->mask);
 }
 
-static lbk_status build_parts(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value t, lbk_value *tckd,
-                              lbk_value *nckd) {
-    lbk_rows rows;
-    lbk_value others_s, others_t, odds_s, odds_t;
-    LBK_TRY(lbk_method_labelled(c, &rows));
-    LBK_TRY(without_target(c, student, &rows, t, &others_s));
-    LBK_TRY(without_target(c, teacher, &rows, t, &others_t));
-    LBK_TRY(lbk_method_masked_kl(c, &rows, others_s, others_t, t, nckd));
-    LBK_TRY(log_odds(c, student, others_s, &rows, t, &odds_s));
-    LBK_TRY(log_odds(c, teacher, others_t, &rows, t, &odds_t));
-    LBK_TRY(lbk_method_binary_kl(c, odds_s, odds_t, tckd));
-    LBK_TRY(lbk_method_op(c, "div", tckd, "", 2, *tckd, rows.count));
-    return lbk_method_times_square(c, *tckd, t, tckd);
+/* Adds both parts of the rows' labels to *tckd and *nckd. */
+static lbk_status add_parts(lbk_method_context *c, const lbk_rows *rows, lbk_value student, lbk_value teacher,
+                            lbk_value t, lbk_value *tckd, lbk_value *nckd) {
+    lbk_value others_s, others_t, odds_s, odds_t, target, others;
+    LBK_TRY(without_target(c, student, rows, t, &others_s));
+    LBK_TRY(without_target(c, teacher, rows, t, &others_t));
+    LBK_TRY(lbk_method_masked_kl(c, rows, others_s, others_t, t, &others));
+    LBK_TRY(log_odds(c, student, others_s, rows, t, &odds_s));
+    LBK_TRY(log_odds(c, teacher, others_t, rows, t, &odds_t));
+    LBK_TRY(lbk_method_binary_kl(c, rows, odds_s, odds_t, &target));
+    LBK_TRY(lbk_method_op(c, "div", &target, "", 2, target, rows->count));
+    LBK_TRY(lbk_method_times_square(c, target, t, &target));
+    LBK_TRY(lbk_method_add(c, tckd, target));
+    return lbk_method_add(c, nckd, others);
 }
 
 static lbk_status build(lbk_method_context *c) {
     const dkd_params *p = c->params;
-    lbk_value alpha, beta, t, tckd, nckd, loss, student = c->student_logits, teacher = c->teacher_logits;
+    lbk_value alpha, beta, t, loss, student = c->student_logits, teacher = c->teacher_logits;
+    lbk_value tckd = LBK_NONE, nckd = LBK_NONE;
+    lbk_rows rows[2];
+    int count;
     LBK_TRY(lbk_method_scheduled(c, "alpha", p->alpha, &alpha));
     LBK_TRY(lbk_method_scheduled(c, "beta", p->beta, &beta));
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
@@ -69,7 +73,9 @@ static lbk_status build(lbk_method_context *c) {
         LBK_TRY(lbk_method_standardise(c, student, &student));
         LBK_TRY(lbk_method_standardise(c, teacher, &teacher));
     }
-    LBK_TRY(build_parts(c, student, teacher, t, &tckd, &nckd));
+    LBK_TRY(lbk_method_labels(c, rows, &count));
+    for (int i = 0; i < count; i++)
+        LBK_TRY(add_parts(c, &rows[i], student, teacher, t, &tckd, &nckd));
     LBK_TRY(lbk_method_op(c, "weighted_sum", &loss, "", 4, tckd, alpha, nckd, beta));
     return lbk_method_finish(c, loss);
 }

@@ -29,14 +29,12 @@ static lbk_status build(lbk_method_context *c) {
 
 const lbk_method lbk_method_gradient_penalty = {
     .name = "gradient_penalty",
-    .summary =
-        "the hard loss is to change little with the image; no teacher; for networks without attention and layer norm",
+    .summary = "the hard loss is to change little with the image; no teacher",
     .formula = "mean over labelled rows i of |d CE_i / d x_i|^2",
     .source = "Ross and Doshi-Velez 2018; Drucker and LeCun 1992",
     .params = table,
     .params_size = sizeof(penalty_params),
     .teacherless = true,
-    .twice = true,
     .images = true,
     .build = build,
 };

@@ -56,6 +56,35 @@ lbk_status lbk_needs_extra(lbk_needs *needs, const char *name, lbk_value value);
 /* The teacher's classifier as the next one or two extras: weight[D,K] and, where it has one, bias[K]. */
 lbk_status lbk_needs_classifier(lbk_needs *needs, const lbk_side *teacher);
 
+/* The pair that `layers` = last means. */
+lbk_status lbk_needs_last(const lbk_side *student, const lbk_side *teacher, lbk_pair *out);
+
+/* ---- What is deployed: said before the student is built, of the plain student and its teacher ---- */
+
+#define LBK_MAX_DEPLOYED 32
+
+/* A weight of the student that is the teacher's, untrained. */
+typedef struct lbk_deployed_weight {
+    const char *own, *theirs;
+} lbk_deployed_weight;
+
+/* A student with more behind it than its model has. From here on that is the student: what methods and the hard loss call its
+ * logits, what is measured, and what its file holds; a model file beside it says so, too. */
+typedef struct lbk_deployment {
+    const char *method; /* its name begins all names; NULL: the student is deployed as it is */
+    lbk_model_line line[LBK_MAX_DEPLOYED];
+    int line_count;
+    lbk_deployed_weight teachers[LBK_MAX_DEPLOYED];
+    int teachers_count;
+    lbk_arena *arena;
+} lbk_deployment;
+
+/* A line of a model file (model/model.h), "<method>.<name> = ..."; the first one says by `from` where it starts, the last one makes
+ * the logits. */
+lbk_status lbk_deploy_line(lbk_deployment *d, const char *name, const char *fmt, ...) LBK_PRINTF(3, 4);
+/* The teacher's classifier, as it is, on the line before, [B, features]. */
+lbk_status lbk_deploy_classifier(lbk_deployment *d, const char *name, const lbk_side *teacher, int64_t features);
+
 /* ---- Building the loss ---- */
 
 /* A number that changes over the run: a scalar of the graph and where its value comes from. */
@@ -128,11 +157,12 @@ typedef struct lbk_method {
         *params; /* keys of [distill.NAME]; every table has `weight` (a schedule) at offset 0 of its struct */
     size_t params_size;
     bool absorbs_hard; /* computes the cross entropy in the same pass when asked (hard_weight given) */
-    bool twice;        /* differentiates a gradient, of which attention and layer_norm have none */
     bool images;       /* reads `x`, so samples must be images */
     bool teacherless;  /* reads no teacher: an experiment of such methods alone has none */
     /* NULL: logits only. `teacher` is NULL for a teacherless method. */
     lbk_status (*needs)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_needs *needs);
+    /* NULL: the student as its model has it. One method of an objective may have it, with one teacher. */
+    lbk_status (*deploy)(const void *params, const lbk_side *student, const lbk_side *teacher, lbk_deployment *out);
     lbk_status (*build)(lbk_method_context *context);
     /* NULL: it acts between small untrained ResNets. Else settings, "section.key=value", NULL-terminated, under which it does. */
     const char *const *example;
@@ -250,16 +280,24 @@ lbk_status lbk_method_standardise(lbk_method_context *c, lbk_value logits, lbk_v
 typedef struct lbk_rows {
     lbk_value one_hot; /* [B,K]: the rows' classes; zeros in rows that do not count */
     lbk_value mask;    /* [B,1]: 1 where a row counts, else 0 */
-    lbk_value count;   /* {1}: how many, at least 1 */
+    lbk_value weight;  /* [B,1]: how much, of mixed batches; LBK_NONE: as the mask says */
+    lbk_value count;   /* {1}: how many, at least 1; of mixed batches the sum of the weights */
 } lbk_rows;
-/* The rows that have a label. */
+/* The rows that have a label; of mixed batches, one of their own. */
 lbk_status lbk_method_labelled(lbk_method_context *c, lbk_rows *out);
+/* For a loss of rows' labels: *count = 1, the rows that have one. Where batches are mixed *count = 2, the rows with their own label and
+ * with their partner's, each by its share, and `count` of both; the loss is the sum of both (Zhang et al. 2018, mixup). */
+lbk_status lbk_method_labels(lbk_method_context *c, lbk_rows rows[2], int *count);
 /* *rows with another mask: `mask` and the count of its ones. */
 lbk_status lbk_method_mask(lbk_method_context *c, lbk_value mask, lbk_rows *rows);
-/* The mean of T^2 KL(softmax(t / T), softmax(s / T)) over the rows that count, 0 when none does. */
+/* The mean of T^2 KL(softmax(t / T), softmax(s / T)) over the rows that count, by their weights, 0 when none does. */
 lbk_status lbk_method_masked_kl(lbk_method_context *c, const lbk_rows *rows, lbk_value student, lbk_value teacher,
                                 lbk_value temperature, lbk_value *out);
-/* sum over k of KL between Bernoulli(sigmoid(t_k)) and Bernoulli(sigmoid(s_k)), summed over all rows. */
-lbk_status lbk_method_binary_kl(lbk_method_context *c, lbk_value student, lbk_value teacher, lbk_value *out);
+/* The sum of x[B,K], in which rows that do not count are 0, by the rows' weights. */
+lbk_status lbk_method_sum_rows(lbk_method_context *c, const lbk_rows *rows, lbk_value x, lbk_value *out);
+/* sum over k of KL between Bernoulli(sigmoid(t_k)) and Bernoulli(sigmoid(s_k)), summed over all rows, by their weights unless `rows`
+ * is NULL. */
+lbk_status lbk_method_binary_kl(lbk_method_context *c, const lbk_rows *rows, lbk_value student, lbk_value teacher,
+                                lbk_value *out);
 
 #endif

@@ -122,6 +122,13 @@ lbk_status lbk_needs_successive(lbk_needs *needs, const lbk_words *layers, const
                                              needs->pair[0].student.name);
 }
 
+lbk_status lbk_needs_last(const lbk_side *student, const lbk_side *teacher, lbk_pair *out) {
+    both_stages s;
+    LBK_TRY(find_stages(student, teacher, &s));
+    *out = (lbk_pair){s.student[s.student_count - 1], s.teacher[s.teacher_count - 1]};
+    return LBK_OK;
+}
+
 void lbk_needs_before_activation(lbk_needs *needs, const lbk_side *student, const lbk_side *teacher) {
     for (int i = 0; i < needs->pair_count; i++) {
         lbk_pair *pair = &needs->pair[i];

@@ -43,6 +43,10 @@ lbk_status lbk_objective_read(lbk_objective *objective, lbk_ini *ini);
 lbk_status lbk_objective_read_alone(lbk_objective *objective, lbk_ini *ini, const char *role, const lbk_words *methods);
 void lbk_objective_release(lbk_objective *objective);
 
+/* What the methods say is deployed; out->arena is set, the rest zero. */
+lbk_status lbk_objective_deploy(const lbk_objective *objective, const lbk_side *student, const lbk_side *teachers,
+                                int teacher_count, lbk_deployment *out);
+
 /* What an objective needs of one teacher, or, from methods that read none, of the student alone. */
 typedef struct lbk_bindings {
     lbk_needs needs[LBK_MAX_METHODS]; /* by place in objective->method */

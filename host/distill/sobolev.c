@@ -72,13 +72,11 @@ static lbk_status build(lbk_method_context *c) {
 
 const lbk_method lbk_method_sobolev = {
     .name = "sobolev",
-    .summary = "the student's derivatives with respect to the image match the teacher's; for students without "
-               "attention and layer norm",
+    .summary = "the student's derivatives with respect to the image match the teacher's",
     .formula = "mean over rows of |d (v . ln p_s) / dx - d (v . ln p_t) / dx|^2, v random, |v| = 1",
     .source = "Czarnecki et al. 2017",
     .params = table,
     .params_size = sizeof(sobolev_params),
-    .twice = true,
     .images = true,
     .build = build,
 };

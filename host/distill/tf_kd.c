@@ -32,17 +32,21 @@ static lbk_status virtual_teacher(lbk_method_context *c, const lbk_rows *rows, d
 
 static lbk_status build(lbk_method_context *c) {
     const tf_kd_params *p = c->params;
-    lbk_rows rows;
-    lbk_value t, one, teacher, loss;
+    lbk_rows rows[2];
+    int count;
+    lbk_value t, one, teacher, part, loss = LBK_NONE;
     if (lbk_shape_last(lbk_method_shape(c, c->student_logits)) < 2)
         return lbk_fail(LBK_ERR_INPUT,
                         "a virtual teacher of one class has nothing to say; expected two classes or more");
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
-    LBK_TRY(lbk_method_labelled(c, &rows));
-    LBK_TRY(virtual_teacher(c, &rows, p->correct, &teacher));
-    LBK_TRY(lbk_method_soften(c, teacher, t, &teacher));
     LBK_TRY(lbk_method_op(c, "constant", &one, "value=1", 0));
-    LBK_TRY(lbk_method_masked_kl(c, &rows, c->student_logits, teacher, one, &loss));
+    LBK_TRY(lbk_method_labels(c, rows, &count));
+    for (int i = 0; i < count; i++) {
+        LBK_TRY(virtual_teacher(c, &rows[i], p->correct, &teacher));
+        LBK_TRY(lbk_method_soften(c, teacher, t, &teacher));
+        LBK_TRY(lbk_method_masked_kl(c, &rows[i], c->student_logits, teacher, one, &part));
+        LBK_TRY(lbk_method_add(c, &loss, part));
+    }
     return lbk_method_finish(c, loss);
 }
 

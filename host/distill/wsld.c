@@ -31,18 +31,22 @@ static lbk_status row_weights(lbk_method_context *c, const lbk_rows *rows, lbk_v
 
 static lbk_status build(lbk_method_context *c) {
     const wsld_params *p = c->params;
-    lbk_rows rows;
-    lbk_value t, weights, soft_s, soft_t, targets, loss;
+    lbk_rows rows[2];
+    int count;
+    lbk_value t, weights, soft_s, soft_t, targets, row, part, loss = LBK_NONE;
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
-    LBK_TRY(lbk_method_labelled(c, &rows));
-    LBK_TRY(row_weights(c, &rows, &weights));
     LBK_TRY(lbk_method_soften(c, c->student_logits, t, &soft_s));
     LBK_TRY(lbk_method_soften(c, c->teacher_logits, t, &soft_t));
     LBK_TRY(lbk_method_op(c, "softmax", &targets, "", 1, soft_t));
-    LBK_TRY(lbk_method_cross_entropy(c, soft_s, targets, &loss));
-    LBK_TRY(lbk_method_op(c, "mul", &loss, "", 2, loss, weights));
-    LBK_TRY(lbk_method_op(c, "sum", &loss, "", 1, loss));
-    LBK_TRY(lbk_method_op(c, "div", &loss, "", 2, loss, rows.count));
+    LBK_TRY(lbk_method_cross_entropy(c, soft_s, targets, &row));
+    LBK_TRY(lbk_method_labels(c, rows, &count));
+    for (int i = 0; i < count; i++) {
+        LBK_TRY(row_weights(c, &rows[i], &weights));
+        LBK_TRY(lbk_method_op(c, "mul", &part, "", 2, row, weights));
+        LBK_TRY(lbk_method_sum_rows(c, &rows[i], part, &part));
+        LBK_TRY(lbk_method_add(c, &loss, part));
+    }
+    LBK_TRY(lbk_method_op(c, "div", &loss, "", 2, loss, rows[0].count));
     LBK_TRY(lbk_method_times_square(c, loss, t, &loss));
     return lbk_method_finish(c, loss);
 }

@@ -41,7 +41,7 @@ lbk_status lbk_plan_append(lbk_plan *plan, const lbk_call *call, const cl_mem *b
  * last launch (release it). */
 lbk_status lbk_plan_enqueue(lbk_plan *plan, cl_event *done);
 
-/* Runs every launch once on whatever the memory holds, so that all compiling is done, and waits. Weights, states and
+/* Runs every kernel once on whatever the memory holds, so that all compiling is done, and waits. Weights, states and
  * optimiser buffers hold arbitrary numbers afterwards: call it before they get their values. */
 lbk_status lbk_plan_warm_up(lbk_plan *plan);
 

@@ -301,6 +301,12 @@ static lbk_status copy_entry(const lbk_weights *from, const lbk_weights_entry *a
     return status;
 }
 
+lbk_status lbk_weights_copy_one(const lbk_weights *from, const char *theirs, lbk_weights *to, const char *own) {
+    const lbk_weights_entry *entry = lbk_weights_find(from, theirs);
+    LBK_ENSURE(entry);
+    return copy_entry(from, entry, to, lbk_weights_find(to, own));
+}
+
 lbk_status lbk_weights_copy(const lbk_weights *from, lbk_weights *to, const char *prefix) {
     lbk_text name = {0};
     lbk_status status = LBK_OK;

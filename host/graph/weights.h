@@ -55,5 +55,7 @@ lbk_status lbk_weights_save_gradients(const lbk_weights *weights, const char *pa
 /* Every entry of `from` that is not auxiliary into "<prefix><name>" of `to`, which must have it in the same shape; through
  * the host. prefix "": the counter too. */
 lbk_status lbk_weights_copy(const lbk_weights *from, lbk_weights *to, const char *prefix);
+/* The entry `theirs` into `own`, of the same shape. */
+lbk_status lbk_weights_copy_one(const lbk_weights *from, const char *theirs, lbk_weights *to, const char *own);
 
 #endif

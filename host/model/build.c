@@ -8,16 +8,16 @@
 #define MAX_REPEAT 10000
 #define MAX_TAPS 10000 /* a slip of the pen in nested repeats should not fill the memory */
 
-static lbk_status line_context(const lbk_builder *b, const lbk_net_line *line, const char *path, lbk_status status) {
-    return lbk_context(status, "%s:%d: %s", b->model->ini.path, line->entry->line, path);
+static lbk_status line_context(const lbk_net_line *line, const char *path, lbk_status status) {
+    return lbk_context(status, "%s:%d: %s", line->entry->path, line->entry->line, path);
 }
 
 static lbk_status tap_add(lbk_builder *b, const lbk_net_line *line, const char *path, lbk_tap kind) {
     for (size_t i = 0; i < b->tap_count; i++)
         if (strcmp(b->taps[i].name, path) == 0)
-            return line_context(b, line, path, lbk_fail(LBK_ERR_INPUT, "two nodes have this name"));
+            return line_context(line, path, lbk_fail(LBK_ERR_INPUT, "two nodes have this name"));
     if (b->tap_count == MAX_TAPS)
-        return line_context(b, line, path, lbk_fail(LBK_ERR_INPUT, "the network has more than %d nodes", MAX_TAPS));
+        return line_context(line, path, lbk_fail(LBK_ERR_INPUT, "the network has more than %d nodes", MAX_TAPS));
     LBK_TRY(lbk_grow(&b->taps, &b->tap_capacity, b->tap_count + 1, sizeof *b->taps));
     lbk_tap *tap = &b->taps[b->tap_count];
     *tap = kind;
@@ -79,7 +79,7 @@ static lbk_status block_build(lbk_builder *b, const lbk_net_line *line, lbk_scop
     int first = 0, count = 0;
     lbk_line_value *values = NULL;
     bool outer = !at->nodes[0];
-    LBK_TRY(line_context(b, line, path, repeat_range(line, scope, &first, &count)));
+    LBK_TRY(line_context(line, path, repeat_range(line, scope, &first, &count)));
     LBK_TRY(lbk_arena_alloc(&b->graph->arena, (size_t)line->block->line_count * sizeof *values, &values));
     for (int i = first; i < first + count; i++) {
         const char *own = path;
@@ -88,7 +88,7 @@ static lbk_status block_build(lbk_builder *b, const lbk_net_line *line, lbk_scop
         if (line->repeat)
             LBK_TRY(lbk_arena_printf(&b->graph->arena, &own, "%s.%d", path, i));
         LBK_TRY(block_naming(b, line, at, own, i, &naming));
-        LBK_TRY(line_context(b, line, own, block_scope(b, line, scope, i, inputs[0], &inner)));
+        LBK_TRY(line_context(line, own, block_scope(b, line, scope, i, inputs[0], &inner)));
         LBK_TRY(section_build(b, line->block, &inner, &naming, inputs, values));
         inputs[0] = values[line->block->line_count - 1].output[0];
         if (line->repeat)
@@ -121,10 +121,10 @@ static lbk_status line_build(lbk_builder *b, const lbk_net_line *line, lbk_scope
     long long wanted = 1;
     LBK_TRY(lbk_arena_printf(&b->graph->arena, &path, "%s%s", at->nodes, line->entry->key));
     for (int i = 0; i < line->from_count; i++)
-        LBK_TRY(line_context(b, line, path, source_get(&line->from[i], inputs, values, &from[i])));
+        LBK_TRY(line_context(line, path, source_get(&line->from[i], inputs, values, &from[i])));
     *out = (lbk_line_value){1, {from[0]}};
     if (line->when)
-        LBK_TRY(line_context(b, line, path, lbk_context(lbk_scope_eval(scope, line->when, &wanted), "when")));
+        LBK_TRY(line_context(line, path, lbk_context(lbk_scope_eval(scope, line->when, &wanted), "when")));
     if (!wanted)
         return LBK_OK;
     if (line->block)
@@ -137,7 +137,8 @@ static lbk_status line_build(lbk_builder *b, const lbk_net_line *line, lbk_scope
 static lbk_status section_build(lbk_builder *b, const lbk_net_block *block, lbk_scope *scope, const lbk_naming *at,
                                 const lbk_value *inputs, lbk_line_value *values) {
     for (int i = 0; i < block->line_count; i++)
-        LBK_TRY(line_build(b, &block->lines[i], scope, at, inputs, values, &values[i]));
+        if (!block->lines[i].cut)
+            LBK_TRY(line_build(b, &block->lines[i], scope, at, inputs, values, &values[i]));
     return LBK_OK;
 }
 
@@ -209,7 +210,7 @@ static lbk_status logits_check(const lbk_builder *b, lbk_value logits) {
     char have_text[LBK_SHAPE_TEXT], want_text[LBK_SHAPE_TEXT];
     if (b->model->network->outputs_entry || lbk_shape_equal(shape, &want))
         return LBK_OK;
-    return line_context(b, last, last->entry->key,
+    return line_context(last, last->entry->key,
                         lbk_fail(LBK_ERR_INPUT, "the last node's shape is %s, expected batch x classes, %s",
                                  lbk_shape_print(shape, have_text), lbk_shape_print(&want, want_text)));
 }
@@ -221,7 +222,7 @@ static lbk_status outputs_store(lbk_builder *b, const lbk_value *inputs, const l
         lbk_tap *tap = &out->outputs[i];
         LBK_TRY(lbk_arena_strdup(&b->graph->arena, network->output_names[i], &tap->name));
         LBK_TRY(lbk_context(source_get(&network->outputs[i], inputs, values, &tap->value), "%s: [model] outputs: %s",
-                            b->model->ini.path, tap->name));
+                            network->outputs_entry ? network->outputs_entry->path : b->model->ini.path, tap->name));
     }
     out->output_count = network->output_count;
     out->logits = out->outputs[0].value;

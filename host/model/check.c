@@ -75,7 +75,7 @@ static lbk_status lines_check(lbk_model *model, lbk_net_block *block, lbk_scope 
             LBK_TRY(expression_check(line, "first", line->first, scope));
         LBK_TRY(line->op ? op_args_check(model, line, scope) : block_args_check(line, scope));
         bool result = block->name[0] && i + 1 == block->line_count;
-        if (!line->read && !result)
+        if (!line->read && !line->cut && !result)
             return lbk_ini_fail(&model->ini, line->entry, "has no effect: no node below reads it");
     }
     for (int i = 0; i < block->input_count; i++)

@@ -173,12 +173,20 @@ static lbk_status folder_of(const char *path, char **out) {
     return LBK_OK;
 }
 
-static lbk_status base_read(lbk_model *model, lbk_ini *ini, const header *head, int depth) {
-    static const char *const sections[] = {"model", "parameters", NULL}, *const ends[] = {"inputs", "outputs"};
-    const lbk_ini_entry *entry = lbk_ini_find(ini, "model", "base");
-    for (int i = 0; i < 2; i++)
+/* What a network reads is said where it begins, what it leaves where it ends. */
+static lbk_status ends_check(lbk_ini *ini) {
+    static const char *const ends[] = {"inputs", "outputs"};
+    bool goes_on = lbk_ini_section_find(ini, "network");
+    for (int i = 0; i < (goes_on ? 1 : 2); i++)
         if (lbk_ini_find(ini, "model", ends[i]))
             return lbk_ini_fail(ini, lbk_ini_find(ini, "model", ends[i]), "belongs into the file that has the network");
+    return LBK_OK;
+}
+
+static lbk_status base_read(lbk_model *model, lbk_ini *ini, const header *head, int depth) {
+    static const char *const sections[] = {"model", "parameters", "network", NULL};
+    const lbk_ini_entry *entry = lbk_ini_find(ini, "model", "base");
+    LBK_TRY(ends_check(ini));
     if (depth == MAX_BASES)
         return lbk_ini_fail(ini, entry, "more than %d files stand on each other", MAX_BASES);
     char *folder = NULL, *path = NULL;
@@ -193,6 +201,8 @@ static lbk_status base_read(lbk_model *model, lbk_ini *ini, const header *head, 
     LBK_TRY(status);
     LBK_TRY(header_apply(model, ini, head, true));
     LBK_TRY(parameters_replace(model, ini));
+    if (lbk_ini_section_find(ini, "network"))
+        LBK_TRY(lbk_net_continue(model, ini));
     LBK_TRY(lbk_ini_finish(ini, sections));
     return lbk_net_check(model);
 }
@@ -232,6 +242,33 @@ lbk_status lbk_model_load(lbk_model *model, const char *name, const char *folder
     if (status == LBK_OK)
         status = name_set(model, path);
     free(path);
+    if (status != LBK_OK)
+        lbk_model_release(model);
+    return status;
+}
+
+/* The lines as the [network] of a file. */
+static lbk_status lines_read(lbk_ini *ini, const char *name, const lbk_model_line *lines, int count) {
+    LBK_TRY(lbk_ini_load(ini, NULL));
+    ini->path = name;
+    for (int i = 0; i < count; i++)
+        LBK_TRY(lbk_ini_add(ini, "network", lines[i].name, lines[i].text, i + 1));
+    return LBK_OK;
+}
+
+lbk_status lbk_model_extend(lbk_model *model, const lbk_model *base, const char *name, const lbk_model_line *lines,
+                            int count) {
+    lbk_ini ini = {0};
+    lbk_status status = LBK_OK;
+    memset(model, 0, sizeof *model);
+    LBK_GOTO(file_read(model, base->path, 0));
+    LBK_GOTO(name_set(model, base->path));
+    LBK_GOTO(lbk_arena_strdup(&model->ini.arena, name, &model->name));
+    LBK_GOTO(lines_read(&ini, name, lines, count));
+    LBK_GOTO(lbk_net_continue(model, &ini));
+    LBK_GOTO(lbk_net_check(model));
+out:
+    lbk_ini_release(&ini);
     if (status != LBK_OK)
         lbk_model_release(model);
     return status;

@@ -77,7 +77,8 @@
  * has such a scalar is noise of training: in evaluation its line stands for its input.
  *
  * A file may be a setting of another one: with `base = resnet` under [model] (a shipped model, or a path relative to
- * this file) it has no network of its own and its [parameters] are new defaults for the base's.
+ * this file) its [parameters] are new defaults for the base's. A [network] of its own goes on behind the base's, whose lines its
+ * own may read by name; what nobody reads any more is left out (the base's classifier, where another one takes its place).
  *
  * Whatever has no effect is refused: unused parameters, arguments, blocks, and lines that nobody reads. */
 #ifndef LBK_MODEL_MODEL_H
@@ -118,6 +119,18 @@ typedef struct lbk_model {
  * "file:line: [section] key: ...", LBK_ERR_IO. Nothing to release on failure. */
 lbk_status lbk_model_load(lbk_model *model, const char *name, const char *folder);
 void lbk_model_release(lbk_model *model);
+
+/* "name = text" under [network]. */
+typedef struct lbk_model_line {
+    const char *name, *text;
+} lbk_model_line;
+
+/* What a file with the base `base` and these lines for its [network] would be, called `name`. Lives on its own; errors as above. */
+lbk_status lbk_model_extend(lbk_model *model, const lbk_model *base, const char *name, const lbk_model_line *lines,
+                            int count);
+/* That file. `reference`: what it calls its base; overrides: "width=32 n=2", its [parameters]. */
+lbk_status lbk_model_print(const char *summary, const char *reference, const char *overrides,
+                           const lbk_model_line *lines, int count, lbk_text *out);
 
 /* What the model is built for. */
 typedef struct lbk_model_use {

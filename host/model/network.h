@@ -40,6 +40,7 @@ typedef struct lbk_net_line {
     const char *when, *repeat, *first; /* expressions; NULL: not written */
     const char *weights;               /* where its weights are named; NULL: under its own name */
     bool read;                         /* some line below reads it, or it is an output of the section */
+    bool cut;                          /* of a base: nothing that the derived network leaves depends on it */
 } lbk_net_line;
 
 typedef struct lbk_net_block {
@@ -76,6 +77,8 @@ void lbk_net_data_inputs(const lbk_op *op, int *least, int *most);
 
 /* Reads [network] and every [block ...] of model->ini into model->network. */
 lbk_status lbk_net_parse(lbk_model *model);
+/* Puts the [network] of the derived file `ini` behind model->network's lines. Its lines are copied. */
+lbk_status lbk_net_continue(lbk_model *model, const lbk_ini *ini);
 /* What a section reads; block->inputs_entry is set, or NULL. Comes before its lines. */
 lbk_status lbk_net_inputs_parse(lbk_model *model, lbk_net_block *block);
 /* What [network] leaves; network->outputs_entry is set, or NULL. Comes after its lines. */

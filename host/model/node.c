@@ -169,7 +169,7 @@ static lbk_status inputs_place(const lbk_builder *b, const lbk_net_line *line, c
 lbk_status lbk_build_node(lbk_builder *b, const lbk_net_line *line, lbk_scope *scope, const lbk_naming *at,
                           const char *path, const lbk_value *from, lbk_line_value *out) {
     const lbk_op *op = line->op;
-    const char *file = b->model->ini.path, *name = NULL;
+    const char *file = line->entry->path, *name = NULL;
     int number = line->entry->line, count = 0;
     lbk_value inputs[LBK_MAX_INPUTS];
     void *params = NULL;

@@ -149,6 +149,84 @@ static lbk_status entries_collect(lbk_model *model, lbk_net_block *block) {
     return LBK_OK;
 }
 
+/* ---- A derived file's [network] ---- */
+
+static lbk_status entry_copy(lbk_arena *arena, const lbk_ini_entry *entry, const lbk_ini_entry **out) {
+    lbk_ini_entry *copy = NULL;
+    LBK_TRY(lbk_arena_alloc(arena, sizeof *copy, &copy));
+    *copy = *entry;
+    LBK_TRY(lbk_arena_strdup(arena, entry->section, &copy->section));
+    LBK_TRY(lbk_arena_strdup(arena, entry->key, &copy->key));
+    LBK_TRY(lbk_arena_strdup(arena, entry->value, &copy->value));
+    *out = copy;
+    return lbk_arena_strdup(arena, entry->path, &copy->path);
+}
+
+static lbk_status new_name_check(const lbk_net_block *main, int count, const lbk_ini *ini, const lbk_ini_entry *entry) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(main->lines[i].entry->key, entry->key) == 0)
+            return lbk_ini_fail(ini, entry, "the base has a node of this name, %s:%d", main->lines[i].entry->path,
+                                main->lines[i].entry->line);
+    return LBK_OK;
+}
+
+/* Appends the lines as they are written. */
+static lbk_status lines_append(lbk_model *model, lbk_net_block *main, const lbk_ini *ini) {
+    lbk_net_line *lines = NULL;
+    size_t before = (size_t)main->line_count;
+    LBK_TRY(lbk_arena_alloc(&model->ini.arena, (before + ini->entry_count) * sizeof *lines, &lines));
+    memcpy(lines, main->lines, before * sizeof *lines);
+    main->lines = lines;
+    for (size_t i = 0; i < ini->entry_count; i++) {
+        lbk_ini_entry *entry = &ini->entries[i];
+        if (strcmp(entry->section, "network") != 0)
+            continue;
+        entry->used = true;
+        LBK_TRY(node_name_check(ini, main, entry));
+        LBK_TRY(new_name_check(main, (int)before, ini, entry));
+        LBK_TRY(entry_copy(&model->ini.arena, entry, &lines[main->line_count++].entry));
+    }
+    return LBK_OK;
+}
+
+/* Of the first `count` lines those that lead nowhere now. */
+static lbk_status lines_cut(lbk_model *model, lbk_net_block *main, int count) {
+    const struct lbk_model_network *network = model->network;
+    bool *wanted = NULL;
+    LBK_TRY(lbk_arena_alloc(&model->ini.arena, (size_t)main->line_count * sizeof *wanted, &wanted));
+    for (int i = count; i < main->line_count; i++)
+        wanted[i] = true;
+    for (int i = 0; i < network->output_count; i++)
+        wanted[network->outputs[i].line] = true;
+    for (int i = main->line_count - 1; i >= 0; i--)
+        for (int k = 0; wanted[i] && k < main->lines[i].from_count; k++)
+            if (main->lines[i].from[k].line >= 0)
+                wanted[main->lines[i].from[k].line] = true;
+    for (int i = 0; i < count; i++)
+        main->lines[i].cut = !wanted[i];
+    return LBK_OK;
+}
+
+lbk_status lbk_net_continue(lbk_model *model, const lbk_ini *ini) {
+    struct lbk_model_network *network = model->network;
+    lbk_net_block *main = &network->blocks[0];
+    int before = main->line_count;
+    LBK_TRY(lines_append(model, main, ini));
+    if (main->line_count == before)
+        return lbk_fail(LBK_ERR_INPUT, "%s: [network]: no nodes", ini->path);
+    for (int i = before; i < main->line_count; i++)
+        LBK_TRY(lbk_net_line_parse(model, main, &main->lines[i]));
+    network->output_count = 0;
+    network->outputs_entry = NULL;
+    for (size_t i = 0; i < ini->entry_count; i++)
+        if (strcmp(ini->entries[i].section, "model") == 0 && strcmp(ini->entries[i].key, "outputs") == 0)
+            LBK_TRY(entry_copy(&model->ini.arena, &ini->entries[i], &network->outputs_entry));
+    LBK_TRY(lbk_net_outputs_parse(model));
+    return lines_cut(model, main, before);
+}
+
+/* ---- A file's sections ---- */
+
 lbk_status lbk_net_parse(lbk_model *model) {
     LBK_TRY(sections_collect(model));
     struct lbk_model_network *network = model->network;

@@ -5,6 +5,8 @@
  * probabilities. A row that sees no key is 0 here, and NaN in PyTorch. */
 #include "ops/attention.h"
 
+#include "ops/compose.h"
+
 #include <math.h>
 
 const lbk_param lbk_attention_table[] = {
@@ -182,15 +184,18 @@ static void attention_reference(const lbk_reference *r) {
 static lbk_status attention_differentiate(lbk_gradient *g) {
     lbk_attention_sizes s = sizes_of(g->params, g->input_desc, g->input_count);
     lbk_value inputs[LBK_MAX_INPUTS] = {g->output_grad[0], g->output[0], g->output[1]}, outputs[LBK_MAX_OUTPUTS];
-    if (g->output_grad[1] != LBK_NONE)
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "the log-sum-exp of the scores has no derivative");
+    lbk_value sums[3] = {LBK_NONE, LBK_NONE, LBK_NONE};
+    lbk_compose c = {g, LBK_OK};
     for (int i = 0; i < g->input_count; i++)
         inputs[3 + i] = g->input[i];
-    LBK_TRY(lbk_gradient_emit(g, s.packed ? "self_attention_backward" : "attention_backward", g->params,
-                              3 + g->input_count, inputs, outputs));
+    if (g->output_grad[0] != LBK_NONE)
+        LBK_TRY(lbk_gradient_emit(g, s.packed ? "self_attention_backward" : "attention_backward", g->params,
+                                  3 + g->input_count, inputs, outputs));
+    if (g->output_grad[1] != LBK_NONE)
+        LBK_TRY(lbk_attention_lse_differentiate(g, sums));
     for (int i = 0; i <= s.v; i++)
-        g->input_grad[i] = outputs[i];
-    return LBK_OK;
+        g->input_grad[i] = g->output_grad[0] == LBK_NONE ? sums[i] : lbk_compose_add(&c, outputs[i], sums[i]);
+    return c.status;
 }
 
 static lbk_status attention_emit(lbk_emit *e, lbk_class cls) {

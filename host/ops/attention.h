@@ -3,6 +3,7 @@
 #ifndef LBK_OPS_ATTENTION_H
 #define LBK_OPS_ATTENTION_H
 
+#include "ops/gradient.h"
 #include "ops/support.h"
 
 typedef struct lbk_attention_params {
@@ -44,6 +45,11 @@ lbk_status lbk_attention_begin(lbk_emit *e, lbk_class cls, const lbk_attention_s
 bool lbk_attention_fits(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s);
 /* Ends it: the numbers heads, d, tq, tk, packed, causal, masked, scale, and a global size for `rows` rows of every head. */
 void lbk_attention_end(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s, int64_t rows, lbk_call *call);
+
+/* The gradient of attention's output lse, in g->output_grad[1], as those of q, k and v, or of qkv. */
+lbk_status lbk_attention_lse_differentiate(lbk_gradient *g, lbk_value out[3]);
+/* The rule of attention_backward and self_attention_backward. */
+lbk_status lbk_attention_backward_differentiate(lbk_gradient *g);
 
 /* The variants of an op whose name##_emit(e, class) exists. */
 #define LBK_ATTENTION_VARIANTS(name)                                                                                   \

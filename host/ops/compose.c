@@ -10,6 +10,28 @@ lbk_value lbk_compose_apply(lbk_compose *c, const char *op, const void *params, 
     return c->status == LBK_OK ? outputs[0] : LBK_NONE;
 }
 
+static lbk_status emit_text(lbk_gradient *g, const char *name, const char *text, int count, const lbk_value *inputs,
+                            lbk_value *outputs) {
+    const lbk_op *op = lbk_op_find(name);
+    lbk_arena arena = {0};
+    void *params = NULL;
+    LBK_ENSURE(op);
+    lbk_status status = lbk_arena_alloc(&arena, op->params_size, &params);
+    if (status == LBK_OK)
+        status = lbk_op_params_parse(op, text, &arena, params);
+    if (status == LBK_OK)
+        status = lbk_gradient_emit(g, name, params, count, inputs, outputs);
+    lbk_arena_release(&arena);
+    return status;
+}
+
+lbk_value lbk_compose_text(lbk_compose *c, const char *op, const char *params, int count, const lbk_value *inputs) {
+    lbk_value outputs[LBK_MAX_OUTPUTS] = {LBK_NONE};
+    if (c->status == LBK_OK)
+        c->status = emit_text(c->g, op, params, count, inputs, outputs);
+    return c->status == LBK_OK ? outputs[0] : LBK_NONE;
+}
+
 lbk_value lbk_compose_unary(lbk_compose *c, const char *op, lbk_value x) {
     return x == LBK_NONE ? LBK_NONE : lbk_compose_apply(c, op, NULL, 1, &x);
 }

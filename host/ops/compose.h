@@ -20,6 +20,9 @@ lbk_value lbk_compose_apply(lbk_compose *c, const char *op, const void *params, 
 /* The same for an op of one tensor without parameters; zero of zero. */
 lbk_value lbk_compose_unary(lbk_compose *c, const char *op, lbk_value x);
 
+/* The same with params as in a model file, numbers only. */
+lbk_value lbk_compose_text(lbk_compose *c, const char *op, const char *params, int count, const lbk_value *inputs);
+
 /* With broadcasting. */
 lbk_value lbk_compose_add(lbk_compose *c, lbk_value a, lbk_value b);
 lbk_value lbk_compose_sub(lbk_compose *c, lbk_value a, lbk_value b);

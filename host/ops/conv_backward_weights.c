@@ -55,6 +55,7 @@ static const lbk_op_example weights2d_examples[] = {
     CASE("extent=3 padding=1 groups=19 stride=2", 2, 9, 8, 19, 5, 4, 19),
     CASE("extent=3 padding=1 groups=2", 2, 6, 5, 8, 6, 5, 12),
     CASE("extent=1 stride=2", 2, 9, 9, 32, 5, 5, 64),
+    CASE("extent=3 stride=2 padding=1", 2, 6, 6, 70, 3, 3, 100),
     CASE("extent=3 padding=1", 5, 16, 16, 16, 16, 16, 16),
     CASE("extent=3 padding=0,2", 1, 12, 13, 48, 10, 15, 80),
     CASE("extent=3 padding=1", 1, 9, 400, 16, 9, 400, 16),

@@ -13,6 +13,7 @@ enum {
     LEAST_PIXELS = 64,
     PIXELS = 1024,           /* of a work-group: amortise the weights' way into L1 */
     WEIGHT_BYTES = 96 << 10, /* of weights per pass: an eighth of an L2 cache of the usual size; measured */
+    NEAR_BYTES = 16 << 10,   /* of a single tap's, which nothing but a tile's pixels drives out of L1 */
 };
 
 typedef struct work {
@@ -118,7 +119,8 @@ static bool choose_blocks(const lbk_emit *e, work *w) {
     w->work_groups =
         lbk_ceil_div(w->g.n, w->images) * lbk_ceil_div(h->out, w->out_rows) * lbk_ceil_div(v->out, w->out_cols);
     w->splits = lbk_clamp(lbk_ceil_div(4 * cores, w->work_groups), 1, w->panels);
-    w->pass = WEIGHT_BYTES / (w->taps * w->rows * w->tq * w->width * (int64_t)sizeof(float));
+    w->pass =
+        (w->taps == 1 ? NEAR_BYTES : WEIGHT_BYTES) / (w->taps * w->rows * w->tq * w->width * (int64_t)sizeof(float));
     w->pass = lbk_clamp(w->pass, 1, w->blocks);
     return h->taps * v->taps <= MAX_TAPS;
 }

@@ -11,7 +11,8 @@ enum {
     MOST_MERGED = 8,       /* channels, MERGE */
     MOST_MERGED_ROWS = 32, /* RB */
     RUN = 512,             /* channels of neighbouring groups */
-    FMA_PER_COPY = 48,     /* per pixel, for every vector of x and dy copied */
+    FMA_PER_COPY = 96,     /* per pixel, for every vector of x and dy copied */
+    POOL = 131072,         /* most floats of local memory, twice other kernels': half an L2 cache of the smaller kind */
 };
 
 typedef struct work {
@@ -82,7 +83,9 @@ static void choose_pixels(work *w, int64_t pixels) {
 
 /* More blocks of channels per work-group, until the copies are small beside the work. */
 static void choose_blocks(work *w, int64_t limit) {
-    int64_t vectors = w->rb / w->width + 1;
+    const lbk_conv_sizes *s = &w->s;
+    int64_t apart = (s->kh > 1 ? s->sh : 1) * (s->kw > 1 ? s->sw : 1); /* pixels of x per pixel of dy */
+    int64_t vectors = w->rb / w->width * apart + 1;
     while (w->taps * w->rb * w->tq * w->cbs * w->kbs < FMA_PER_COPY * (w->cbs * vectors + w->kbs * w->tq)) {
         work more = *w;
         bool wide = w->kbs * w->tq * w->width <= w->cbs * w->rb;
@@ -108,9 +111,15 @@ static void choose_held(work *w, int64_t limit, int64_t groups) {
     w->held = lbk_clamp(limit / pool_floats(w), 1, wanted);
 }
 
+/* The more sums a work-group has, the fewer read the same x and dy. Not for LANES, whose x and dy are read once anyway. */
+static int64_t pool_limit(const lbk_emit *e) {
+    uint64_t half = e->caps->local_bytes / 2 / sizeof(float);
+    return half < POOL ? (int64_t)half / LINE * LINE : POOL;
+}
+
 lbk_status lbk_conv_emit_cpu_weight(lbk_emit *e, const lbk_conv *conv, bool lanes) {
     work w = {.s = conv->s, .width = lbk_emit_vector_width(e), .held = 1, .cbs = 1, .kbs = 1};
-    int64_t limit = lbk_conv_local_floats(e), cores = e->caps->compute_units;
+    int64_t limit = lanes ? lbk_conv_local_floats(e) : pool_limit(e), cores = e->caps->compute_units;
     flatten(&w.s);
     choose_rows(&w);
     for (int64_t pixels = PIXELS; pixels == PIXELS || (pool_floats(&w) > limit && pixels >= 1); pixels /= 2)

@@ -185,6 +185,22 @@ lbk_status lbk_emit_node(lbk_emit *e) {
     return LBK_OK;
 }
 
+lbk_status lbk_emit_rivals(const lbk_emit *node, const lbk_variant *rivals[LBK_MAX_RIVALS], int *count) {
+    *count = 0;
+    for (const lbk_variant *v = node->op->variants; v && v->emit && *count < LBK_MAX_RIVALS; v++) {
+        lbk_emit e = *node;
+        if (v->cls != e.caps->cls)
+            continue;
+        lbk_status status = variant_try(&e, v);
+        bool takes = status == LBK_OK && !e.declined;
+        lbk_emit_release(&e);
+        LBK_TRY(status);
+        if (takes)
+            rivals[(*count)++] = v;
+    }
+    return LBK_OK;
+}
+
 void lbk_emit_release(lbk_emit *e) {
     free(e->calls);
     e->calls = NULL;

@@ -86,6 +86,9 @@ size_t lbk_emit_local(const lbk_emit *e);
 /* Tries op->variants for the class, then generic; e's inputs, outputs, params, caps and op are set by the caller.
  * Fails when even generic declines. Release with lbk_emit_release(). */
 lbk_status lbk_emit_node(lbk_emit *e);
+/* The variants of the class that take the node, in the op's order: what the tuner may choose from. `node`: as above, no calls. */
+#define LBK_MAX_RIVALS 8
+lbk_status lbk_emit_rivals(const lbk_emit *node, const lbk_variant *rivals[LBK_MAX_RIVALS], int *count);
 void lbk_emit_release(lbk_emit *e);
 
 #endif

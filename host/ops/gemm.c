@@ -229,10 +229,20 @@ static lbk_status emit_clblast(lbk_emit *e, const lbk_gemm *g) {
     return LBK_OK;
 }
 
+static lbk_status emit_cpu(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g) {
+    bool direct = direct_is_better(e, g);
+    if (way == (direct ? LBK_GEMM_CPU_DIRECT : LBK_GEMM_CPU_PACKED))
+        return lbk_emit_decline(e); /* LBK_GEMM_CPU does the same */
+    direct = direct ? way == LBK_GEMM_CPU : way == LBK_GEMM_CPU_DIRECT;
+    return direct ? emit_cpu_direct(e, g) : emit_cpu_packed(e, g);
+}
+
 lbk_status lbk_gemm_emit(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g) {
     switch (way) {
     case LBK_GEMM_CPU:
-        return direct_is_better(e, g) ? emit_cpu_direct(e, g) : emit_cpu_packed(e, g);
+    case LBK_GEMM_CPU_DIRECT:
+    case LBK_GEMM_CPU_PACKED:
+        return emit_cpu(e, way, g);
     case LBK_GEMM_GPU:
         return emit_gpu(e, g);
     case LBK_GEMM_CLBLAST:

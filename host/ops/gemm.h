@@ -24,8 +24,21 @@ static inline lbk_arg lbk_gemm_output(int index) {
     return (lbk_arg){LBK_ARG_OUTPUT, index, 0};
 }
 
-/* Ways to compute it: our kernels of each class, or CLBlast, which the tuner measures against ours. */
-typedef enum lbk_gemm_way { LBK_GEMM_GENERIC, LBK_GEMM_CPU, LBK_GEMM_GPU, LBK_GEMM_CLBLAST } lbk_gemm_way;
+/* Ways to compute it: our kernels of each class, and what the tuner measures against them. */
+typedef enum lbk_gemm_way {
+    LBK_GEMM_GENERIC,
+    LBK_GEMM_CPU,        /* operands read in place or packed first, by a rule of thumb */
+    LBK_GEMM_CPU_DIRECT, /* in place, where the rule says packed */
+    LBK_GEMM_CPU_PACKED, /* packed, where the rule says in place */
+    LBK_GEMM_GPU,
+    LBK_GEMM_CLBLAST,
+} lbk_gemm_way;
+
+static inline lbk_class lbk_gemm_class(lbk_gemm_way way) {
+    if (way == LBK_GEMM_GENERIC)
+        return LBK_CLASS_GENERIC;
+    return way == LBK_GEMM_GPU || way == LBK_GEMM_CLBLAST ? LBK_CLASS_GPU : LBK_CLASS_CPU;
+}
 
 /* Appends the calls; scratch memory is asked for as needed. Declines what cannot be computed that way. */
 lbk_status lbk_gemm_emit(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g);
@@ -37,10 +50,14 @@ lbk_status lbk_gemm_emit(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g);
     }
 #define LBK_GEMM_VARIANTS(name)                                                                                        \
     LBK_GEMM_VARIANT_(name, cpu, LBK_GEMM_CPU)                                                                         \
+    LBK_GEMM_VARIANT_(name, cpu_direct, LBK_GEMM_CPU_DIRECT)                                                           \
+    LBK_GEMM_VARIANT_(name, cpu_packed, LBK_GEMM_CPU_PACKED)                                                           \
     LBK_GEMM_VARIANT_(name, gpu, LBK_GEMM_GPU)                                                                         \
     LBK_GEMM_VARIANT_(name, clblast, LBK_GEMM_CLBLAST)                                                                 \
     LBK_GEMM_VARIANT_(name, generic, LBK_GEMM_GENERIC)                                                                 \
     static const lbk_variant name##_variants[] = {{LBK_CLASS_CPU, "gemm", name##_emit_cpu},                            \
+                                                  {LBK_CLASS_CPU, "gemm-direct", name##_emit_cpu_direct},              \
+                                                  {LBK_CLASS_CPU, "gemm-packed", name##_emit_cpu_packed},              \
                                                   {LBK_CLASS_GPU, "gemm", name##_emit_gpu},                            \
                                                   {LBK_CLASS_GPU, "clblast", name##_emit_clblast},                     \
                                                   {LBK_CLASS_GENERIC, "gemm", name##_emit_generic},                    \

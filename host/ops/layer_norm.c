@@ -2,6 +2,8 @@
  * y = weight * (x - mean) / sqrt(var + eps) + bias, mean and variance (biased) those of each row. */
 #include "ops/layer_norm.h"
 
+#include "ops/compose.h"
+
 #include <math.h>
 
 typedef struct layer_norm_params {
@@ -78,14 +80,18 @@ static lbk_status layer_norm_differentiate(lbk_gradient *g) {
     bool bias = g->input_count > BIAS && lbk_ops_present(&g->input_desc[BIAS]);
     const lbk_layer_norm_backward_params params = {.dims = p->dims, .bias = bias};
     const lbk_value inputs[] = {g->output_grad[0], g->input[X], g->output[1], g->output[2], g->input[WEIGHT]};
-    lbk_value outputs[LBK_MAX_OUTPUTS];
-    if (g->output_grad[1] != LBK_NONE || g->output_grad[2] != LBK_NONE)
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "outputs mean and rstd have no derivative");
-    LBK_TRY(lbk_gradient_emit(g, "layer_norm_backward", &params, weight ? 5 : 4, inputs, outputs));
-    for (int i = X; i <= BIAS; i++)
+    lbk_value outputs[LBK_MAX_OUTPUTS], dx;
+    if (g->output_grad[0] != LBK_NONE)
+        LBK_TRY(lbk_gradient_emit(g, "layer_norm_backward", &params, weight ? 5 : 4, inputs, outputs));
+    for (int i = X; i <= BIAS && g->output_grad[0] != LBK_NONE; i++)
         if (g->wanted[i])
             g->input_grad[i] = outputs[i];
-    return LBK_OK;
+    if (!g->wanted[X] || (g->output_grad[1] == LBK_NONE && g->output_grad[2] == LBK_NONE))
+        return LBK_OK;
+    LBK_TRY(lbk_layer_norm_statistics_differentiate(g, p->dims, &dx));
+    lbk_compose c = {g, LBK_OK};
+    g->input_grad[X] = lbk_compose_add(&c, g->input_grad[X], dx);
+    return c.status;
 }
 
 static lbk_status layer_norm_weights(const void *params, const lbk_tensor_desc *input, lbk_weight_list *list) {

@@ -194,6 +194,7 @@ static const lbk_op backward_op = {
     .inplace = 1 + DY,
     .infer = backward_infer,
     .cost = backward_cost,
+    .differentiate = lbk_layer_norm_backward_differentiate,
     .reference = backward_reference,
     .variants = backward_variants,
     .examples = backward_examples,

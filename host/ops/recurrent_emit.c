@@ -153,9 +153,8 @@ lbk_status lbk_rnn_emit(lbk_emit *e, lbk_gemm_way way, int gates) {
     LBK_TRY(emit_projection(e, way, &s));
     if (e->declined)
         return LBK_OK;
-    if (way == LBK_GEMM_CPU)
-        return cpu_forward(e, &s, p);
-    return steps_forward(e, &s, p, way == LBK_GEMM_GENERIC ? LBK_CLASS_GENERIC : LBK_CLASS_GPU);
+    lbk_class cls = lbk_gemm_class(way);
+    return cls == LBK_CLASS_CPU ? cpu_forward(e, &s, p) : steps_forward(e, &s, p, cls);
 }
 
 lbk_status lbk_rnn_backward_emit(lbk_emit *e, lbk_class cls, int gates) {

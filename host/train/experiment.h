@@ -90,5 +90,8 @@ void lbk_experiment_release(lbk_experiment *experiment);
 /* The experiment with every default written out; loading it gives the same experiment. Model and weights paths are made absolute
  * unless shipped. */
 lbk_status lbk_experiment_print(const lbk_experiment *experiment, lbk_text *out);
+/* *path, which starts at the experiment's folder, made absolute, in `arena`; a shipped file's name stays where there are such. */
+lbk_status lbk_experiment_absolute(const lbk_experiment *experiment, lbk_arena *arena, const char **path,
+                                   bool shipped_names);
 
 #endif

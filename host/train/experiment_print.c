@@ -23,7 +23,7 @@ static lbk_status print_table(lbk_text *out, const lbk_param *table, const void 
 }
 
 /* Relative paths of the original would mean something else from the run folder. */
-static lbk_status absolute(const lbk_experiment *x, lbk_arena *arena, const char **path, bool shipped_names) {
+lbk_status lbk_experiment_absolute(const lbk_experiment *x, lbk_arena *arena, const char **path, bool shipped_names) {
     if (!**path || **path == '/' || (shipped_names && !strchr(*path, '/') && !strstr(*path, ".ini")))
         return LBK_OK;
     char *joined = NULL, *real;
@@ -61,10 +61,10 @@ static lbk_status print_methods(const lbk_objective *objective, lbk_text *out) {
 static lbk_status print_role(const lbk_experiment *x, const lbk_role *role, const lbk_param *own, lbk_arena *arena,
                              lbk_text *out) {
     lbk_role_params params = role->params;
-    LBK_TRY(absolute(x, arena, &params.model, true));
-    LBK_TRY(absolute(x, arena, &params.weights, false));
-    LBK_TRY(absolute(x, arena, &params.init, strcmp(params.init, "teacher") == 0));
-    LBK_TRY(absolute(x, arena, &params.cache_file, false));
+    LBK_TRY(lbk_experiment_absolute(x, arena, &params.model, true));
+    LBK_TRY(lbk_experiment_absolute(x, arena, &params.weights, false));
+    LBK_TRY(lbk_experiment_absolute(x, arena, &params.init, strcmp(params.init, "teacher") == 0));
+    LBK_TRY(lbk_experiment_absolute(x, arena, &params.cache_file, false));
     LBK_TRY(lbk_text_printf(out, "\n[%s]\n", role->name));
     for (const lbk_param *p = own; p->name; p++)
         if (role_key_acts(x, &params, p->name))
@@ -83,7 +83,7 @@ static bool objective_key_acts(const lbk_objective_params *params, const char *k
 
 static lbk_status print_all(const lbk_experiment *x, lbk_arena *arena, lbk_text *out) {
     lbk_experiment_params params = x->params;
-    LBK_TRY(absolute(x, arena, &params.kernels, false));
+    LBK_TRY(lbk_experiment_absolute(x, arena, &params.kernels, false));
     LBK_TRY(lbk_text_printf(out, "[experiment]\n"));
     for (const lbk_param *p = lbk_experiment_table; p->name; p++)
         if (!is_inert(p, &params))

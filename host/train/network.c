@@ -5,6 +5,7 @@
 #include "graph/half_check.h"
 #include "graph/transfer.h"
 #include "train/bind.h"
+#include "train/deployed.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static lbk_model_use model_use(const lbk_network *net, bool training, lbk_value 
                            .overrides = net->role->params.parameters,
                            .seed = (uint64_t)net->experiment->params.seed,
                            .step = step,
-                           .freeze = training ? net->role->params.freeze : (lbk_words){0, NULL}};
+                           .freeze = training ? net->freeze : (lbk_words){0, NULL}};
 }
 
 static lbk_status role_context(const lbk_network *net, lbk_status status) {
@@ -37,15 +38,14 @@ static lbk_status classifier_check(const lbk_network *net, const lbk_graph *grap
     char have_text[LBK_SHAPE_TEXT], want_text[LBK_SHAPE_TEXT];
     if (lbk_shape_equal(have, &want))
         return LBK_OK;
-    return lbk_fail(LBK_ERR_INPUT, "model %s: the output \"%s\" is %s, expected batch x classes, %s",
-                    net->role->model.name, built->outputs[0].name, lbk_shape_print(have, have_text),
-                    lbk_shape_print(&want, want_text));
+    return lbk_fail(LBK_ERR_INPUT, "model %s: the output \"%s\" is %s, expected batch x classes, %s", net->model->name,
+                    built->outputs[0].name, lbk_shape_print(have, have_text), lbk_shape_print(&want, want_text));
 }
 
 static lbk_status build_model(const lbk_network *net, lbk_graph *graph, const lbk_value *inputs, lbk_value step,
                               bool training, lbk_model_built *built) {
     lbk_model_use use = model_use(net, training, step);
-    LBK_TRY(role_context(net, lbk_model_build(&net->role->model, graph, inputs, &use, built)));
+    LBK_TRY(role_context(net, lbk_model_build(net->model, graph, inputs, &use, built)));
     return role_context(net, classifier_check(net, graph, built, use.classes));
 }
 
@@ -53,9 +53,9 @@ static lbk_status build_model(const lbk_network *net, lbk_graph *graph, const lb
 static lbk_status declare_inputs(lbk_network *net, lbk_graph *graph, lbk_value *inputs) {
     const lbk_model_use use = model_use(net, false, LBK_NONE);
     lbk_model_input want[LBK_MODEL_INPUTS];
-    LBK_TRY(role_context(net, lbk_model_inputs(&net->role->model, &use, want, &net->input_count)));
+    LBK_TRY(role_context(net, lbk_model_inputs(net->model, &use, want, &net->input_count)));
     LBK_TRY(role_context(
-        net, lbk_bind_inputs(&net->role->model, want, net->input_count, &net->experiment->data, net->sample_input)));
+        net, lbk_bind_inputs(net->model, want, net->input_count, &net->experiment->data, net->sample_input)));
     for (int i = 0; i < net->input_count; i++) {
         const char *name = strcmp(want[i].name, "input") == 0 ? "x" : want[i].name;
         LBK_TRY(lbk_graph_input(graph, name, want[i].desc.dtype, want[i].desc.shape, &inputs[i]));
@@ -103,7 +103,7 @@ static lbk_status declare_carried(lbk_network *net, int t) {
 }
 
 static lbk_companion companion_of(const lbk_network *net, bool training, lbk_value step) {
-    return (lbk_companion){&net->role->model, model_use(net, training, step)};
+    return (lbk_companion){net->model, model_use(net, training, step)};
 }
 
 /* "" for [teacher] and for a learner that became a teacher; else what stands behind "teacher." */
@@ -166,7 +166,8 @@ static int by_name(const void *a, const void *b) {
 
 /* What the file of [teacher]'s weights will hold, without their numbers: it is trained later. */
 static lbk_status list_teacher(const lbk_network *net, lbk_st_file *file) {
-    lbk_network teacher = {.role = &net->experiment->teacher, .experiment = net->experiment, .batch = net->batch};
+    const lbk_role *role = &net->experiment->teacher;
+    lbk_network teacher = {.role = role, .model = &role->model, .experiment = net->experiment, .batch = net->batch};
     lbk_graph *graph = NULL;
     lbk_value inputs[LBK_MODEL_INPUTS];
     lbk_model_built built;
@@ -291,6 +292,8 @@ lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment,
     net->experiment = experiment;
     net->label = label;
     net->start = role->name;
+    net->model = &role->model;
+    net->freeze = role->params.freeze;
     net->viewer = lbk_section_is_teacher(role->name) ? LBK_VIEWER_TEACHER : LBK_VIEWER_STUDENT;
     net->batch = experiment->data.params.batch;
     net->samples = LBK_NONE;
@@ -298,6 +301,13 @@ lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment,
     for (int t = 0; t < teacher_count; t++)
         net->teacher[t].network = teachers[t];
     LBK_TRY(build_eval(net));
+    if (objective)
+        LBK_TRY(lbk_context(lbk_network_extend(net, objective), "%s", experiment->ini.path));
+    if (net->deployment) {
+        lbk_graph_destroy(net->eval);
+        net->eval = NULL;
+        LBK_TRY(build_eval(net));
+    }
     return trained ? build_train(net, objective) : LBK_OK;
 }
 
@@ -358,7 +368,7 @@ lbk_status lbk_network_meet(lbk_network *net) {
             LBK_TRY(lbk_context(lbk_weights_copy(teacher->weights, net->weights, net->loss.copy_prefix[t]),
                                 "copying the %s", teacher->label));
     }
-    return LBK_OK;
+    return lbk_network_take_deployed(net);
 }
 
 static void leave_device(lbk_network *net) {
@@ -387,6 +397,8 @@ void lbk_network_release(lbk_network *net) {
     lbk_look_ahead_release(&net->look_ahead);
     lbk_graph_destroy(net->train);
     lbk_graph_destroy(net->eval);
+    lbk_model_release(&net->extended);
+    lbk_arena_release(&net->arena);
     memset(net, 0, sizeof *net);
 }
 

@@ -23,6 +23,11 @@ struct lbk_network {
     lbk_viewer viewer; /* whose view of the samples it gets */
     const char *start; /* what its initial weights depend on, beside the seed */
     int batch, classes;
+    lbk_words freeze;           /* paths of weights that are not trained */
+    const lbk_model *model;     /* the role's, or `extended` */
+    lbk_model extended;         /* it with what a method deploys behind it; zeroed: nothing */
+    lbk_deployment *deployment; /* what that is; NULL: nothing */
+    lbk_arena arena;
     bool others; /* its classes are not the data's: it teaches another output, and has no accuracy */
 
     /* Graphs: host only. `train` is NULL for a loaded teacher. */
@@ -65,7 +70,8 @@ lbk_status lbk_network_seal(lbk_network *network);
 /* Weights, plans, optimiser; compiles and warms up; weights get their initial values (a function of the experiment's seed and the
  * role, so that student and control start alike). */
 lbk_status lbk_network_compile(lbk_network *network, lbk_device *device);
-/* What the losses need before the first step of a new training: the weights of copies of the teachers, which are ready. */
+/* What the losses need before the first step of a new training, of teachers that are ready: the weights of copies of them, and those
+ * that are deployed as they are. */
 lbk_status lbk_network_meet(lbk_network *network);
 /* A network that is trained goes to another device to teach: it gives up all it has on its own, and is compiled there for evaluation
  * alone with the weights of `path`. */

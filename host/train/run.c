@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "train/checkpoint.h"
+#include "train/deployed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,19 +76,16 @@ static lbk_status on_epoch(void *context, lbk_network *net, int64_t steps_done, 
     return save_checkpoint(r, net, steps_done);
 }
 
-static const char *metadata_of(const lbk_network *net) {
-    return net->role->model.name;
-}
-
 /* The phase is over: its weights, then away with the checkpoint. */
 static lbk_status finish_phase(run *r, lbk_network *net) {
     char *path = NULL, *checkpoint = NULL;
     long bytes;
-    const char *const metadata[] = {"format", "pt", "model", metadata_of(net), NULL};
+    const char *const metadata[] = {"format", "pt", "model", net->model->name, NULL};
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_run_folder_sync(&r->folder, &bytes));
     LBK_GOTO(weights_path(r->folder.path, "", net->label, "", &path));
     LBK_GOTO(weights_path(r->folder.path, "checkpoint/", net->label, "", &checkpoint));
+    LBK_GOTO(lbk_network_write_model(net, r->folder.path));
     LBK_GOTO(lbk_weights_save(net->weights, path, metadata));
     unlink(checkpoint);
 out:
@@ -208,7 +206,7 @@ static lbk_status compile(run *r, lbk_network *net, lbk_device *device) {
     char text[320];
     net->teacher_file = r->teacher_file;
     uint64_t start = lbk_clock_ns();
-    snprintf(text, sizeof text, "%s: %s on %s %s", net->label, net->role->model.name, device->label, device->info.name);
+    snprintf(text, sizeof text, "%s: %s on %s %s", net->label, net->model->name, device->label, device->info.name);
     note(r, text);
     if (net->init_report) {
         lbk_text report = {0};

@@ -560,7 +560,7 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                         #pragma unroll
                         for (int q = 0; q < TQ; ++q)
                             if (last) ending[q] = affine_of(bias, scale, shift, epilogue, k0 + q * VW, kn - q * VW);
-                        if (kn == TN) {
+                        if (MERGE && kn == TN) { /* few multiplications a tile; elsewhere a loop is as fast and compiles sooner */
                             #pragma unroll
                             for (int j = 0; j < TM * TQ; ++j)
                                 if (PIXEL(j) < count[OF(j)])

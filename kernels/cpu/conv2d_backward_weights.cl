@@ -205,7 +205,7 @@ INLINE void row_fill(const __global float *src, __local float *dst, const axis w
     for (int j = first * C; j < last * C; ++j) dst[j] = src[w.low * C + j];
     for (int j = last * C; j < w.count * C; ++j) dst[j] = 0.0f;
 #else
-    const int step = phases * w.skip, ahead = div_up(AHEAD, s.groups * s.cg) * w.skip * C;
+    const int step = phases * w.skip, ahead = div_up(AHEAD, s.groups * min(s.cg, s.blocks * RUN)) * w.skip * C;
     for (int phase = 0; phase < phases; ++phase, dst += pitch * STEP) {
         const int low = w.low + phase * w.skip, stop = div_up(w.count - phase, phases);
         const int first = src ? clamp(low < 0 ? div_up(-low, step) : 0, 0, stop) : stop;
@@ -326,7 +326,7 @@ conv2d_backward_weights(__global float *restrict out, const __global float *rest
             const __global float *src = dy + ((size_t)row * OW + w.begin) * K + k0;
             for (int v = 0; v < w.outs; ++v)
                 dy_copy(src + (size_t)v * K, dy_block + (r * w.outs + v) * TN, dy_slice, pixels * TN,
-                        div_up(AHEAD, gn * kg) * K);
+                        div_up(AHEAD, gn * min(kg, kbn * TN)) * K);
         }
 
         for (int b = 0; b < gn * kbn * bn; ++b) {

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 LIMBECK, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-COMMANDS = ["run", "reproduce", "check", "eval", "devices", "list", "describe", "bench", "kernels", "docs", "version", "help"]
+COMMANDS = ["run", "reproduce", "check", "eval", "devices", "list", "describe", "bench", "tune", "kernels", "docs", "version", "help"]
 KINDS = ["ops", "methods", "models", "datasets", "augmentations", "mixes", "optimizers", "schedules", "presets", "tables"]
 FILES = {"models": "models", "presets": "experiments/presets", "tables": "experiments/tables"}  # kinds whose entries are files, and where
 EXPERIMENT = """[experiment]
@@ -72,12 +72,12 @@ def check_help():
 
 def check_unknown_options():
     """A word for every command's own words, then an option none of them knows."""
-    words = {"run": ["x.ini"], "reproduce": ["digits"], "check": ["x.ini"], "eval": ["x.ini"], "bench": ["ops"], "describe": ["op", "relu"],
+    words = {"run": ["x.ini"], "reproduce": ["digits"], "check": ["x.ini"], "eval": ["x.ini"], "tune": ["x.ini"], "bench": ["ops"], "describe": ["op", "relu"],
              "kernels": ["build", "--device", "cpu", "--out", "k"]}
     for command in COMMANDS:
         refused("unknown option '--nonsense'; usage: limbeck " + command, command, *words.get(command, []), "--nonsense")
         refused("too many words; usage: limbeck " + command, command, *(["ops"] if command == "bench" else ["a"]), "b", "c", "d")
-    for command in ("run", "reproduce", "check", "eval", "bench", "describe", "kernels"):
+    for command in ("run", "reproduce", "check", "eval", "bench", "tune", "describe", "kernels"):
         refused("usage: limbeck " + command, command)
     refused("--max-steps: '0' is no integer in [1, ", "run", "x.ini", "--max-steps", "0")
     refused("--max-steps: 'ten' is no integer in [1, ", "run", "x.ini", "--max-steps=ten")
@@ -286,6 +286,48 @@ def check_bench():
     refused("usage: limbeck bench", "bench", "ops", "--shape", "3")
 
 
+TUNE = ["tune", "--model", "cnn-tiny", "--image", "8x8x1", "--batch", "16", "--device", "cpu"]
+
+
+def check_tune():
+    """In a cache of its own; the second run finds what the first one found."""
+    shared = os.environ.get("LIMBECK_CACHE")
+    os.environ["LIMBECK_CACHE"] = os.path.abspath("tuned")
+    for kept, more in ((False, []), (True, []), (False, ["--again"])):
+        found = json.loads(limbeck(*TUNE, "--budget", "600", "--json", *more)[0])
+        choices = found["choices"]
+        need(len(choices) >= 3 and found["left"] == 0 and found["seconds"] > 0, f"{found}")
+        need((found["kept"], found["measured"]) == ((len(choices), 0) if kept else (0, len(choices))), f"{found}")
+        for choice in choices:
+            times = choice["ms"]
+            need(len(times) >= 2 and min(times.values()) > 0 and choice["winner"] in times and
+                 times[choice["winner"]] < 1.06 * min(times.values()), f"{choice}")
+    path, = (os.path.join("tuned", "tune", name) for name in os.listdir("tuned/tune"))
+    entries = json.load(open(path))
+    need(len(entries) == len(choices) and all(set(entry) == {"winner", "ms"} for entry in entries.values()), f"{entries}")
+    text, _ = limbeck(*TUNE)
+    need(re.search(r"^  dense 16x8 8x10 10, out=10\n    [* ] cpu/\S+ +[\d.]+ [um]s\n    [* ] ", text, re.M), text)
+    need(text.count(" * ") == len(choices) and f"0 measured, {len(choices)} known from before, 0 left, " in text, text)
+    # What is kept is what a run takes.
+    key = next(key for key in entries if key.startswith("dense "))
+    for variant in entries[key]["ms"]:
+        entries[key]["winner"] = variant
+        json.dump(entries, open(path, "w"))
+        text, _ = limbeck("bench", "train", *TUNE[1:], "--steps", "1", "--explain")
+        need(re.search(rf"%  dense {variant} ", text), f"{variant} was kept and is not what runs: {text}")
+    found = json.loads(limbeck("tune", os.path.join(SOURCE, "experiments", "quickstart.ini"), "--budget", "1", "--json")[0])
+    need(found["left"] + found["measured"] == len(found["choices"]) > 0 and {c["device"] for c in found["choices"]}, f"{found}")
+    if shared is None:
+        del os.environ["LIMBECK_CACHE"]
+    else:
+        os.environ["LIMBECK_CACHE"] = shared
+    refused('there is no model "cnn-tinny"; did you mean', "tune", "--model", "cnn-tinny")
+    refused("unknown option '--batch'; usage: limbeck tune FILE", "tune", "little.ini", "--batch", "3")
+    refused("too many words; usage: limbeck tune", "tune", "little.ini", "--model", "cnn-tiny")
+    refused("--budget: '0' is no integer in [1, ", "tune", "little.ini", "--budget", "0")
+    refused("usage: limbeck tune", "tune")
+
+
 def check_kernels():
     text, _ = limbeck("kernels", "build", "--device", "cpu", "--out", "binaries", "little.ini")
     count = sum(name.endswith(".bin") for name in os.listdir("binaries"))
@@ -315,6 +357,7 @@ def main():
     check_dump()
     check_eval(result)
     check_bench()
+    check_tune()
     check_kernels()
     check_docs()
     print("every subcommand does what it says")

@@ -51,6 +51,19 @@ Test(cache, second_context_loads) {
     free(sandbox_cache_entry());
 }
 
+/* By default a driver that makes binaries as slowly as it compiles is asked for one, ever. */
+Test(cache, dear_binaries_are_asked_for_once) {
+    unsetenv("LIMBECK_STORE");
+    for (int factor = 2; factor < 5; factor++) {
+        lbk_device *device = sandbox_open("0.0", NULL);
+        sandbox_check_scale(device, factor, 100);
+        lbk_device_close(device);
+    }
+    int dear = sandbox_cache_count(".dear"), entries = sandbox_cache_count(".bin");
+    cr_expect(dear <= 1, "%d notes", dear);
+    cr_expect(dear == 0 || entries == 1, "%d entries of a driver whose binaries are dear", entries);
+}
+
 /* The parts of a device share entries with it and each other, though not programs. */
 Test(cache, parts_load_each_others) {
     const lbk_device_list *list = sandbox_list();
@@ -203,7 +216,7 @@ Test(cache, other_sources_and_options_are_other_entries) {
         cl_program program = NULL;
         OK(lbk_program_get(device, requests[i].file, requests[i].options, &program));
         cr_expect_eq(lbk_device_build_stats(device).built, 1);
-        cr_expect_eq(sandbox_cache_count(), i + 1);
+        cr_expect_eq(sandbox_cache_count(".bin"), i + 1);
         lbk_device_close(device);
     }
 }
@@ -270,7 +283,7 @@ Test(cache, processes_share_it) {
         children[i] = start(i % 2 ? "-DFACTOR=6" : "-DFACTOR=7");
     for (int i = 0; i < 6; i++)
         finish(children[i]);
-    cr_expect_eq(sandbox_cache_count(), 3, "no temporary file is left");
+    cr_expect_eq(sandbox_cache_count(".bin"), 3, "no temporary file is left");
     cr_expect_eq(finish(start("-DFACTOR=6")), 1);
     cr_expect_eq(finish(start("-DFACTOR=7")), 1);
 }

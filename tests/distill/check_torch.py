@@ -7,6 +7,7 @@ gradients with respect to every weight, those of the method's own modules includ
 
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -105,15 +106,21 @@ class Step:
         self.student = (Transformer() if "student.class_token" in tensors else Student()).double()
         own, self.modules = {}, {}
         for name, value in self.tensors.items():
-            if name.startswith("student.distill."):
-                self.modules[name[len("student.distill.") :]] = value.clone().requires_grad_()
+            module = re.match(r"student\.(?:distill\.|(?=simkd\.))", name)  # the method's, or deployed with the student
+            if module:
+                self.modules[name[module.end() :]] = value.clone().requires_grad_()
             elif name.startswith("student."):
                 own[name[len("student.") :]] = value
         missing, unexpected = self.student.load_state_dict(own, strict=False)
-        assert not unexpected and all("num_batches" in name for name in missing), (missing, unexpected)
+        assert not unexpected and all(re.match(self.absent(own), name) for name in missing), (missing, unexpected)
         self.logits = self.student(self.x)
         self.taps = self.student.taps
         self.own = 0  # what a method's own networks learn by
+
+    @staticmethod
+    def absent(own):
+        """What files lack: counters, and a classifier in whose place another one is deployed."""
+        return r".*num_batches" if "fc.bias" in own or "heads.head.bias" in own else r".*num_batches|fc\."
 
     @staticmethod
     def image(x):
@@ -278,6 +285,43 @@ def dkd_standardised(s):
     return dkd_loss(standard(s.logits), standard(s.teacher_logits), s.labels[s.labels >= 0], 1, 8, 2)
 
 
+def mixed(s, loss):
+    """mixup: the loss of each row with its own label and with its partner's, by their shares, over the labelled part."""
+    sum, mass = 0, 0
+    share, partner = s.tensors["share"], s.tensors["partner_labels"].long()
+    assert 0 < share.min() and share.max() < 1 and (s.labels < 0).any() and (partner != s.labels).any()
+    for labels, part in ((s.labels, share), (partner, 1 - share)):
+        for i in range(len(labels)):
+            if labels[i] >= 0:
+                sum, mass = sum + part[i] * loss(i, labels[i : i + 1]), mass + part[i]
+    return sum / mass
+
+
+@case("dkd/mixed", "data.mix=mixup", "mix.mixup.alpha=0.8")
+def dkd_mixed(s):
+    return mixed(s, lambda i, y: dkd_loss(s.logits[i : i + 1], s.teacher_logits[i : i + 1], y, 1, 8, 4))
+
+
+@case("wsld/mixed", "data.mix=mixup", "mix.mixup.alpha=0.8")
+def wsld_mixed(s):
+    def one(i, y):
+        student, teacher = s.logits[i : i + 1], s.teacher_logits[i : i + 1]
+        ratio = (F.cross_entropy(student, y) / F.cross_entropy(teacher, y)).detach()
+        return 4 * (1 - torch.exp(-ratio)) * F.cross_entropy(student / 2, F.softmax(teacher / 2, 1))
+
+    return mixed(s, one)
+
+
+@case("tf_kd/mixed", "teacherless", "data.mix=mixup", "mix.mixup.alpha=0.8", "distill.tf_kd.temperature=0.3")
+def tf_kd_mixed(s):
+    def one(i, y):
+        virtual = torch.full_like(s.logits[:1], 0.01 / (s.logits.shape[1] - 1))
+        virtual[0, y] = 0.99
+        return kl(s.logits[i : i + 1], virtual / 0.3, 1)
+
+    return mixed(s, one)
+
+
 @case("dist", "distill.dist.temperature=2", "distill.dist.beta=0.7", "distill.dist.gamma=1.5")
 def dist(s):
     def apart(a, b):
@@ -386,14 +430,16 @@ def srrl(s):
     return F.mse_loss(guess, s.teacher(0)) + 0.3 * F.mse_loss(s.teacher_classifier(guess), s.teacher_logits)
 
 
-@case("simkd", "distill.simkd.factor=3", "distill.simkd.classifier=0.4")
+@case("simkd", "distill.simkd.factor=3")
 def simkd(s):
+    """The deployed logits take the place of the student's, so the hard loss is theirs."""
     x = F.relu(s.connector("simkd.projector.0", s.taps["layer3"]))
     x = F.relu(s.norm("simkd.projector.1", F.conv2d(x, s.module("simkd.projector.1.conv.weight"), padding=1)))
     x = F.relu(s.connector("simkd.projector.2", x))
     assert s.module("simkd.projector.1.conv.weight").shape[0] == x.shape[1] // 3
-    reused = s.teacher_classifier(x.mean((2, 3))).detach()
-    return F.mse_loss(x, s.teacher(0)) + 0.4 * F.mse_loss(s.logits, reused)
+    frozen = [s.module(f"simkd.classifier.{name}").detach() for name in ("weight", "bias")]
+    s.logits = F.linear(x.mean((2, 3)), *frozen)
+    return F.mse_loss(x, s.teacher(0))
 
 
 @case("sp", "distill.sp.layers=stages", weight=3000)
@@ -903,10 +949,12 @@ def run_tool(tool, name, methods, sets, weight, hard, folder):
 
 def gradients(step):
     for name, parameter in step.student.named_parameters():
-        yield name, parameter.grad
+        if f"student.{name}" in step.tensors:
+            yield name, parameter.grad
     for name, value in step.modules.items():
-        if f"gradient.distill.{name}" in step.tensors:
-            yield f"distill.{name}", value.grad
+        for full in (name, f"distill.{name}"):
+            if f"gradient.{full}" in step.tensors:
+                yield full, value.grad
 
 
 def check(tool, name, methods, sets, weight, hard, function, folder):

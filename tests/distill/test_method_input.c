@@ -24,6 +24,7 @@ static lbk_status build(const char *name, const char *set, int64_t classes) {
         status = lbk_graph_input(c.graph, "teacher", LBK_F32, lbk_shape_2(4, classes), &c.teacher_logits);
     if (status == LBK_OK)
         status = lbk_graph_input(c.graph, "labels", LBK_I32, lbk_shape_1(4), &c.labels);
+    c.targets = (lbk_targets){c.labels, LBK_NONE, LBK_NONE};
     if (status == LBK_OK)
         status = lbk_method_scheduled(&c, "weight", *(const lbk_ramp *)params, &c.weight);
     if (status == LBK_OK)
@@ -64,6 +65,28 @@ Test(method_input, exits_need_stages) {
     expect_refused((const char *const[]){"distill.methods=byot", "student.model=mlp-tiny",
                                          "student.parameters=", "teacherless", NULL},
                    "[distill.byot]: expected a student with two stages or more");
+}
+
+/* Two networks cannot take the student's place, nor half of two teachers one's. */
+Test(method_input, one_network_is_deployed) {
+    lbk_method twin = *lbk_method_find("simkd");
+    lbk_objective o = {.method_count = 1};
+    lbk_model_built built = {.output_count = 1};
+    const lbk_side side = {"student", NULL, &built};
+    lbk_deployment d = {.method = "simkd"};
+    twin.name = "twin";
+    o.method[0] = &twin;
+    cr_expect_eq(lbk_objective_deploy(&o, &side, &side, 1, &d), LBK_ERR_INPUT);
+    cr_expect(strstr(lbk_error_message(), "methods: simkd and twin each deploy a network of their own"), "%s",
+              lbk_error_message());
+    d.method = NULL;
+    cr_expect_eq(lbk_objective_deploy(&o, &side, &side, 2, &d), LBK_ERR_INPUT);
+    cr_expect(strstr(lbk_error_message(), "takes one teacher, not 2"), "%s", lbk_error_message());
+    built.output_count = 2;
+    built.outputs[1].name = "other";
+    cr_expect_eq(lbk_objective_deploy(&o, &side, &side, 1, &d), LBK_ERR_INPUT);
+    cr_expect(strstr(lbk_error_message(), "the student's model has 2, \"other\" among them"), "%s",
+              lbk_error_message());
 }
 
 Test(method_input, peers_are_models) {

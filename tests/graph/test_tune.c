@@ -5,6 +5,7 @@
 #include "graph/tune.h"
 #include "support/scratch.h"
 
+#include <clblast_c.h>
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -84,11 +85,37 @@ static void check_product(lbk_device *device, const product *p, const char *vari
     lbk_arena_release(&arena);
 }
 
+/* CLBlast's smallest tiles: on a CPU its usual ones, unrolled, compile for half a minute. What is checked is our call, whose
+ * result does not depend on them. Its routine takes the whole program, so that both kernels must be made small. */
+static void shrink_clblast(const lbk_device *device) {
+    const struct {
+        const char *kernel;
+        size_t count;
+        const char *names[16];
+        size_t values[16];
+    } tiles[] = {
+        {"Xgemm",
+         16,
+         {"GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB", "NDIMC", "NWG", "SA", "SB", "STRM", "STRN",
+          "VWM", "VWN"},
+         {0, 1, 16, 2, 8, 8, 8, 8, 8, 8, 0, 0, 0, 0, 1, 1}},
+        {"XgemmDirect",
+         10,
+         {"KWID", "MDIMAD", "MDIMCD", "NDIMBD", "NDIMCD", "PADA", "PADB", "VWMD", "VWND", "WGD"},
+         {2, 8, 8, 8, 8, 0, 0, 1, 1, 8}},
+    };
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
+        cr_assert_eq(CLBlastOverrideParameters(device->id, tiles[i].kernel, CLBlastPrecisionSingle, tiles[i].count,
+                                               (const char **)(uintptr_t)tiles[i].names, tiles[i].values),
+                     CLBlastSuccess, "%s", tiles[i].kernel);
+}
+
 static lbk_device *open_gpu_class(lbk_device_list *list) {
     lbk_device *device;
     lbk_device_spec spec = {0};
     must(lbk_device_list_init(list));
     must(lbk_device_open(list, &spec, &(lbk_open_options){.cls = "gpu"}, 1, &device));
+    shrink_clblast(device);
     return device;
 }
 
@@ -140,16 +167,58 @@ Test(tune, measures_once_keeps_the_winner_and_survives_a_damaged_file) {
     must(lbk_json_read(path, &kept));
     cr_expect_eq(json_object_size(kept), 1);
     const char *key = json_object_iter_key(json_object_iter(kept));
+    json_t *entry = json_object_get(kept, key);
+    cr_expect_str_eq(json_string_value(json_object_get(entry, "winner")), winner);
+    cr_expect_eq(json_object_size(json_object_get(entry, "ms")), 2);
     const char *other = strcmp(winner, "gpu/gemm") == 0 ? "gpu/clblast" : "gpu/gemm";
-    json_object_set_new(kept, key, json_string(other));
+    json_object_set_new(entry, "winner", json_string(other));
     must(lbk_json_write(path, kept));
     cr_expect_str_eq(choose(device, &arena), other, "what is on disk decides");
     must(lbk_file_write_atomic(path, "{\"broken", 8));
     cr_expect_not_null(choose(device, &arena), "a damaged file is measured anew");
+    unsetenv("LIMBECK_TUNE");
+    cr_expect_not_null(choose(device, &arena), "a device that is no GPU looks, too");
     setenv("LIMBECK_TUNE", "off", 1);
     cr_expect_null(choose(device, &arena));
     json_decref(kept);
     free(path);
+    lbk_device_close(device);
+    lbk_device_list_release(&list);
+    lbk_arena_release(&arena);
+    scratch_remove(&folder);
+}
+
+static void count_sources(void *context, const lbk_tune_choice *choice) {
+    int *counts = context;
+    counts[choice->source]++;
+    cr_expect_eq(choice->count, 2);
+    cr_expect_eq(choice->winner, -1);
+    cr_expect_str_eq(choice->op, "matmul");
+    cr_expect_str_eq(choice->shapes, "96x70 70x80");
+    cr_expect_str_eq(choice->params, "");
+}
+
+Test(tune, begins_nothing_when_the_time_is_up) {
+    scratch folder;
+    scratch_make(&folder);
+    setenv("LIMBECK_CACHE", folder.folder, 1);
+    lbk_device_list list;
+    lbk_arena arena = {0};
+    lbk_device *device = open_gpu_class(&list);
+    int counts[3] = {0};
+    lbk_tune_options options = {.measure = true, .deadline_ns = 0, .context = counts, .note = count_sources};
+    lbk_tuner *tuner;
+    lbk_graph *graph;
+    lbk_value a, b, c;
+    build(&products[0], &graph, &a, &b, &c);
+    must(lbk_tuner_open(device, &options, &tuner));
+    must(lbk_tuner_graph(tuner, graph, &arena, NULL));
+    must(lbk_tuner_graph(tuner, graph, &arena, NULL)); /* a key is told of once */
+    lbk_tuner_close(tuner);
+    cr_expect_eq(counts[LBK_TUNE_LEFT], 1);
+    cr_expect_eq(counts[LBK_TUNE_KEPT] + counts[LBK_TUNE_MEASURED], 0);
+    cr_expect_eq(lbk_device_build_stats(device).built, 0);
+    lbk_graph_destroy(graph);
     lbk_device_close(device);
     lbk_device_list_release(&list);
     lbk_arena_release(&arena);

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs every shipped network here, on a device, and in PyTorch from the same weights on the same input, and compares what comes
-out, in training also the gradients of all parameters and the running statistics.
+"""Runs every shipped network, in evaluation and in training, here on a device and in PyTorch, from the same weights on the same
+input, and compares the outputs, in training also a loss, the gradients of all parameters and the running statistics.
 
   check_zoo.py TOOL_MODEL [--classes cpu,gpu,generic] [--only NAME...]
   check_zoo.py --pick NAME [TRIES]   for some seeds, how far single precision strays from double in PyTorch itself
   check_zoo.py --counts              parameters and FLOPs, for test_counts.c
-Exit status 0: agrees, 1: differs, 77: skipped.
+Exit status 0: agrees, 1: differs, or a shipped network is not in zoo/cases.py, 77: skipped.
 
 PyTorch computes in double precision. A ReLU has no derivative at 0: where one of its inputs lies within rounding of 0, two
 correct programs may take different sides (tests/parity/kd_parity.py has the figures). So gradients are compared on networks
@@ -13,7 +13,11 @@ whose batch norms keep away from such kinks."""
 
 import argparse
 import contextlib
+import copy
 import os
+import pathlib
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +26,6 @@ import time
 SKIP = 77
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 try:
-    import numpy as np
     import torch
     import torch.nn.functional as F
 except ImportError as error:
@@ -32,20 +35,16 @@ except ImportError as error:
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [FOLDER, os.path.join(os.path.dirname(FOLDER), "parity")]
 import safetensors_file  # noqa: E402
-from zoo.cases import CASES, transformers, vision  # noqa: E402
+from zoo.cases import CASES  # noqa: E402
 
 BatchNorm = torch.nn.modules.batchnorm._BatchNorm  # of one dimension or two
 
-# What must agree, by the norm of each tensor.
-OUTPUT, STATISTICS, GRADIENT = 1e-4, 1e-4, 1e-3
+# What must agree, and how well by the norm of each tensor.
+LIMITS = {"outputs": 1e-4, "loss": 1e-4, "gradients": 1e-3, "statistics": 1e-4}
 
 # Functions of torch.nn.functional: where they have kinks, and a number c so that c and -c are far from all of them.
 KINKS = {"relu": (0,), "relu6": (0, 6), "hardtanh": (0, 6), "hardswish": (-3, 3), "hardsigmoid": (-3, 3)}
 CENTRES = {"relu": 2, "relu6": 2, "hardtanh": 2, "hardswish": 1}
-
-
-def float32(tensor):
-    return tensor.detach().float().numpy()
 
 
 def randomise(network):
@@ -93,46 +92,52 @@ def patched(functions):
 
 
 class Setting:
-    """A case made: the network with running statistics that fit the input, the input, and what the outputs are multiplied by.
-    calm: away from all kinks."""
+    """A case made: the network with running statistics that fit the input, the input, and what the outputs are multiplied by."""
 
-    def __init__(self, case, seed, calm):
+    def __init__(self, case, seed):
         torch.manual_seed(seed)
-        self.network = case.make(case.test_side)
-        self.inputs = case.inputs()
+        self.case, self.network, self.inputs = case, case.make(case.test_side), case.inputs()
         randomise(self.network)
-        if calm:
-            settle(case, self.network, self.inputs)
-        self.norms = [m for m in self.network.modules() if isinstance(m, BatchNorm)]
-        momenta = [norm.momentum for norm in self.norms]
-        for norm in self.norms:
+        self.measure()
+
+    def calm(self):
+        """Away from all kinks."""
+        settle(self.case, self.network, self.inputs)
+        self.measure()
+
+    def measure(self):
+        norms = [m for m in self.network.modules() if isinstance(m, BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
             norm.momentum = 1.0
         with torch.no_grad():
-            outputs = case.run(self.network.train(), self.inputs)
-        for norm, momentum in zip(self.norms, momenta):
+            outputs = self.case.run(self.network.train(), self.inputs)
+        for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum
-        self.cotangents = {name: torch.randn(y.shape) for name, y in outputs.items()}
-        self.state = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        # A little of the outputs' signs, so that the loss is no small difference of large numbers.
+        self.cotangents = {name: torch.randn(y.shape) + 0.5 * y.sign() for name, y in outputs.items()}
 
-    def evaluate(self, case, dtype):
-        network = self.restored(dtype).eval()
-        with torch.no_grad():
-            return case.run(network, self.inputs_as(dtype))
+    def run(self, mode, dtype=torch.float64):
+        """What PyTorch makes of it, in groups as their limits are."""
+        network = copy.deepcopy(self.network).to(dtype).train(mode == "train")
+        inputs = {name: x.to(dtype) if x.is_floating_point() else x for name, x in self.inputs.items()}
+        with torch.set_grad_enabled(mode == "train"):
+            outputs = self.case.run(network, inputs)
+        found = {"outputs": {name: channels_last(y.detach()) for name, y in outputs.items()}}
+        if mode == "train":
+            loss = sum((y * self.cotangents[name].to(dtype)).mean() for name, y in outputs.items())
+            loss.backward()
+            found["loss"] = {"loss": loss.detach().reshape(1)}
+            found["gradients"] = {name: p.grad for name, p in network.named_parameters()}
+            found["statistics"] = {name: x for name, x in network.state_dict().items() if ".running_" in name}
+        return found
 
-    def train(self, case, dtype):
-        """(outputs, gradients, state after the step)"""
-        network = self.restored(dtype).train()
-        network.zero_grad()
-        outputs = case.run(network, self.inputs_as(dtype))
-        sum((y * self.cotangents[name].to(dtype)).mean() for name, y in outputs.items()).backward()
-        return outputs, {name: p.grad.clone() for name, p in network.named_parameters()}, network.state_dict()
-
-    def restored(self, dtype):
-        self.network.float().load_state_dict(self.state)
-        return self.network.to(dtype)
-
-    def inputs_as(self, dtype):
-        return {name: x.to(dtype) if x.is_floating_point() else x for name, x in self.inputs.items()}
+    def write(self, work):
+        state = {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        tensors = {name: channels_last(x) if x.is_floating_point() else x.int() for name, x in self.inputs.items()}
+        tensors.update({"cotangent." + name: channels_last(y) for name, y in self.cotangents.items()})
+        safetensors_file.write(os.path.join(work, "weights.safetensors"), state)
+        safetensors_file.write(os.path.join(work, "inputs.safetensors"), {name: x.numpy() for name, x in tensors.items()})
 
 
 def channels_last(x):
@@ -140,78 +145,78 @@ def channels_last(x):
     return x.permute(0, 2, 3, 1).contiguous() if x.dim() == 4 else x
 
 
-class Report:
-    def __init__(self):
-        self.failures = 0
+class Tool:
+    """Our side: a process for each class of kernels, which runs one job after the other."""
 
-    def compare(self, ours, theirs, limit):
-        """The worst of the tensors. Names must be the same."""
-        if set(ours) != set(theirs):
-            self.failures += 1
-            return f"names differ: {sorted(set(ours) ^ set(theirs))[:6]} FAILED"
-        scale = usual_size(theirs)
-        errors = {name: difference(ours[name], theirs[name], scale) for name in theirs}
-        worst = max(errors, key=lambda name: errors[name] if errors[name] == errors[name] else float("inf"))
-        good = errors[worst] <= limit
-        self.failures += not good
-        return f"{errors[worst]:.1e}" + ("" if good else f" ({worst}, limit {limit:.0e}) FAILED")
+    def __init__(self, program, device_class):
+        self.process = subprocess.Popen([program, device_class], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def start(self, case, mode, work):
+        print(case.model, mode, case.classes, case.parameters, work, sep="\t", file=self.process.stdin, flush=True)
+
+    def finish(self, mode, work):
+        """What it has made of the job, as Setting.run() gives it."""
+        if self.process.stdout.readline() != "done\n":
+            raise SystemExit(f"tool_model failed with exit status {self.process.wait()}")
+        read = lambda name: safetensors_file.read(os.path.join(work, name + ".safetensors"))  # noqa: E731
+        found = {"outputs": read("outputs")}
+        if mode == "train":
+            found["loss"], found["gradients"] = {"loss": found["outputs"].pop("loss")}, read("gradients")
+            after = read("after") if os.path.exists(os.path.join(work, "after.safetensors")) else {}
+            found["statistics"] = {name: x for name, x in after.items() if ".running_" in name}
+        return found
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def usual_size(tensors):
     """The root mean square of all numbers together."""
-    return (sum((x.double() ** 2).sum().item() for x in tensors.values()) / sum(x.numel() for x in tensors.values())) ** 0.5
+    return sum(x.double().norm() ** 2 for x in tensors.values()) ** 0.5 / sum(x.numel() for x in tensors.values()) ** 0.5
 
 
 def difference(ours, theirs, scale):
     """By the norm of `theirs`. What is zero but for rounding in double precision, as the gradient of a shift that a batch norm
     behind it takes away, is compared with numbers of the usual size."""
-    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs.detach().numpy(), np.float64)
     if ours.shape != theirs.shape:
         return float("nan")
-    usual, norm = scale * theirs.size**0.5, np.linalg.norm(theirs)
-    return float(np.linalg.norm(ours - theirs) / (norm if norm > 1e-9 * usual else usual))
+    usual, norm = scale * theirs.numel() ** 0.5, theirs.norm()
+    return float((ours.double() - theirs).norm() / (norm if norm > 1e-9 * usual else usual))
 
 
-def run_tool(tool, case, mode, device_class, work):
-    command = [tool, case.model, mode, str(case.classes), case.parameters, os.path.join(work, "weights.safetensors"),
-               os.path.join(work, "inputs.safetensors"), work]
-    done = subprocess.run(command, env=dict(os.environ, LIMBECK_CLASS=device_class), stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit status {done.returncode}: {done.stdout}")
-    names = ["outputs"] + (["gradients", "weights"] if mode == "train" else [])
-    return [safetensors_file.read(os.path.join(work, name + ".safetensors")) for name in names]
+def compare(ours, theirs, limit):
+    """(whether all tensors agree, the worst in words)"""
+    if set(ours) != set(theirs):
+        return False, f"names differ: {sorted(set(ours) ^ set(theirs))[:6]} FAILED"
+    if not theirs:
+        return True, "none"
+    scale = usual_size(theirs)
+    errors = {name: difference(torch.from_numpy(ours[name]), theirs[name], scale) for name in theirs}
+    worst = max(errors, key=lambda name: errors[name] if errors[name] == errors[name] else float("inf"))
+    good = errors[worst] <= limit
+    return good, f"{errors[worst]:.1e}" + ("" if good else f" ({worst}, limit {limit:.0e}) FAILED")
 
 
-def write_files(setting, work):
-    safetensors_file.write(os.path.join(work, "weights.safetensors"),
-                           {name: tensor.numpy() if tensor.dtype == torch.int64 else float32(tensor) for name, tensor in setting.state.items()})
-    tensors = {name: float32(channels_last(x)) if x.is_floating_point() else x.int().numpy() for name, x in setting.inputs.items()}
-    tensors.update({"cotangent." + name: float32(channels_last(y)) for name, y in setting.cotangents.items()})
-    safetensors_file.write(os.path.join(work, "inputs.safetensors"), tensors)
+def check(case, tools, work):
+    """Prints a line for each mode and class of kernels; gives how many of them differ."""
+    setting, failures = Setting(case, case.seed), 0
+    for mode in ("eval", "train"):
+        if mode == "train":
+            setting.calm()
+        setting.write(work)
+        theirs = None
+        for device_class in (name for name in case.device_classes if name in tools):
+            tools[device_class].start(case, mode, work)
+            theirs = theirs or setting.run(mode)  # meanwhile
+            ours = tools[device_class].finish(mode, work)
+            results = {what: compare(ours[what], theirs[what], LIMITS[what]) for what in theirs}
+            failures += not all(good for good, _ in results.values())
+            print(f"{case.model:23} {device_class:8}", mode, *(f" {what} {text}" for what, (_, text) in results.items()), flush=True)
+    return failures
 
 
-def check(report, tool, case, device_class, work):
-    line = f"{case.model:23} {device_class:8}"
-    if "eval" in case.modes:
-        setting = Setting(case, case.seed, calm=False)
-        write_files(setting, work)
-        theirs = {name: channels_last(y) for name, y in setting.evaluate(case, torch.float64).items()}
-        line += " eval " + report.compare(run_tool(tool, case, "eval", device_class, work)[0], theirs, OUTPUT)
-    if "train" in case.modes:
-        setting = Setting(case, case.seed, calm=True)
-        write_files(setting, work)
-        outputs, gradients, state = run_tool(tool, case, "train", device_class, work)
-        theirs, their_gradients, their_state = setting.train(case, torch.float64)
-        line += "  train " + report.compare(outputs, {name: channels_last(y) for name, y in theirs.items()}, OUTPUT)
-        line += "  gradients " + report.compare(gradients, their_gradients, GRADIENT)
-        running = {name: tensor for name, tensor in their_state.items() if ".running_" in name}
-        if running:
-            line += "  statistics " + report.compare({name: state[name] for name in running if name in state}, running, STATISTICS)
-    return line
-
-
-def kink_margin(setting, case):
+def kink_margin(setting):
     """How near any input of an activation comes to a kink, by the deviation of that tensor; windows of a maximum: the gap to
     the second."""
     nearest = [float("inf")]
@@ -236,7 +241,7 @@ def kink_margin(setting, case):
 
     watched = {name: watch(places, getattr(F, name)) for name, places in KINKS.items()}
     with patched({**watched, "max_pool2d": watch_pool(F.max_pool2d)}):
-        setting.train(case, torch.float64)
+        setting.run("train")
     return min(nearest)
 
 
@@ -244,11 +249,12 @@ def pick(name, tries):
     """Prints the seeds whose gradients suffer least from single precision."""
     case, found = next(case for case in CASES if case.model == name), []
     for seed in range(tries):
-        setting = Setting(case, seed, calm=True)
-        exact, single = (setting.train(case, dtype)[1] for dtype in (torch.float64, torch.float32))
+        setting = Setting(case, seed)
+        setting.calm()
+        exact, single = (setting.run("train", dtype)["gradients"] for dtype in (torch.float64, torch.float32))
         scale = usual_size(exact)
-        worst = max(difference(single[name].numpy(), exact[name], scale) for name in exact)
-        found.append((worst, kink_margin(setting, case), seed))
+        worst = max(difference(single[name], exact[name], scale) for name in exact)
+        found.append((worst, kink_margin(setting), seed))
     for worst, margin, seed in sorted(found)[:4]:
         print(f"{name}: seed {seed}: gradients in single precision off by {worst:.1e}, {margin:.1e} from the nearest kink")
 
@@ -282,6 +288,36 @@ def count(case):
           f"{sum(p.numel() for p in network.parameters())}, {sum(flops)}}},")
 
 
+def missing_cases():
+    """Shipped models that no case is for."""
+    shipped = {path.stem for path in pathlib.Path(FOLDER).parents[1].joinpath("models").rglob("*.ini")}
+    return sorted(shipped - {case.model for case in CASES})
+
+
+def check_all(program, classes, only):
+    """How many comparisons failed."""
+    failures, skipped, begin = 0, [], time.monotonic()
+    tools = {name: Tool(program, name) for name in classes}
+    for case in CASES:
+        if case.needs:
+            skipped.append(case)
+        elif case.model in (only or [case.model]):
+            with tempfile.TemporaryDirectory(dir=fast_folder()) as work:
+                failures += check(case, tools, work)
+    for tool in tools.values():
+        tool.close()
+    for needs in sorted({case.needs for case in skipped}):
+        print(f"skipped: no {needs}:", *(case.model for case in skipped if case.needs == needs))
+    own, theirs = (sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF))
+    print(f"{time.monotonic() - begin:.0f} s; processor time: ours {own:.0f} s, PyTorch's {theirs:.0f} s")
+    return failures
+
+
+def fast_folder():
+    """In memory, where there is room for the largest network's weights, gradients and more; None: where temporary files go."""
+    return "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 << 30 else None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("tool", nargs="?")
@@ -290,28 +326,19 @@ def main():
     parser.add_argument("--pick", nargs="+")
     parser.add_argument("--counts", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(1)  # beside it runs the tool
     if options.pick:
         return pick(options.pick[0], int((options.pick + [32])[1]))
     if options.counts:
         for case in CASES:
             count(case)
         return 0
-    if vision is None:
-        print("without torchvision's networks (Debian, Ubuntu: apt-get install python3-torchvision)")
-    if transformers is None:
-        print("skipped: BERT and DistilBERT: no module transformers (scripts/setup.sh --ci)")
-    report, begin = Report(), time.monotonic()
-    for case in CASES:
-        for device_class in case.device_classes:
-            if device_class in options.classes.split(",") and case.model in (options.only or [case.model]):
-                start = time.monotonic()
-                with tempfile.TemporaryDirectory() as work:
-                    line = check(report, options.tool, case, device_class, work)
-                print(f"{line}  ({time.monotonic() - start:.1f} s)", flush=True)
-    print(f"{report.failures} differences beyond their limits" if report.failures else
-          f"the networks agree with PyTorch's ({time.monotonic() - begin:.0f} s)")
-    return 1 if report.failures else 0
+    missing = missing_cases()
+    if missing:
+        print("FAILED: without a case in tests/model/zoo:", *missing)
+    failures = check_all(options.tool, options.classes.split(","), options.only)
+    print(f"FAILED: {failures} comparisons" if failures else "what was compared agrees with PyTorch")
+    return 1 if failures or missing else 0
 
 
 if __name__ == "__main__":

@@ -1,12 +1,7 @@
-# The shipped models against the same networks in PyTorch, where it is there: in float64 on the host, and on devices.
-add_executable(tool_logits model/tool_logits.c)
+# The shipped models on a device against the same networks in PyTorch, where it is there.
 add_executable(tool_model model/tool_model.c)
-target_link_libraries(tool_logits PRIVATE lbk_model)
 target_link_libraries(tool_model PRIVATE lbk_model)
 if(LIMBECK_PYTHON)
-  add_test(NAME model_torch COMMAND ${LIMBECK_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/model/check_torch.py
-                                    $<TARGET_FILE:tool_logits>)
-  set_tests_properties(model_torch PROPERTIES SKIP_RETURN_CODE 77)
   # scripts/setup.sh --ci makes a Python that has transformers too.
   find_program(LIMBECK_PYTHON_TOOLS NAMES python3 PATHS ${CMAKE_BINARY_DIR}/python/bin NO_DEFAULT_PATH)
   if(NOT LIMBECK_PYTHON_TOOLS)
@@ -19,6 +14,6 @@ if(LIMBECK_PYTHON)
 endif()
 
 # Ops call lbk_gradient_emit() of host/graph, which a program that differentiates nothing has not pulled in.
-foreach(target test_model tool_logits tool_model)
+foreach(target test_model tool_model)
   target_link_options(${target} PRIVATE LINKER:-u,lbk_gradient_emit)
 endforeach()

@@ -187,6 +187,29 @@ Test(expand, a_derived_file_of_a_derived_file) {
     network_release(&n);
 }
 
+/* What the base's last lines are for is gone; its parameters and blocks are there. */
+Test(expand, a_derived_file_goes_on_behind_its_base) {
+    static const char base[] = HEAD "[parameters]\nw = 2\nclasses = data\n[network]\na = b w=w\nd = b repeat=2 w=w\n"
+                                    "pool = global_avg_pool\nhidden = dense out=5\nfc = dense out=classes\n"
+                                    "[block b]\nparameters = w\nconv = conv2d out=w\n";
+    static const char middle[] = "[model]\nbase = ./base.ini\nsummary = m\noutputs = head other\n[parameters]\nw = 3\n"
+                                 "[network]\nc = b from=a w=w+1\nmean = global_avg_pool\nhead = dense out=classes\n"
+                                 "other = dense from=mean out=4\n";
+    static const char top[] =
+        "[model]\nbase = ./middle.ini\nsummary = t\n[network]\nlast = dense from=pool out=classes\n";
+    network n;
+    network_digits(&n);
+    scratch_write(&s, "base.ini", base, strlen(base));
+    scratch_write(&s, "middle.ini", middle, strlen(middle));
+    scratch_write(&s, "top.ini", top, strlen(top));
+    cr_assert_eq(network_try(&n, "middle.ini", s.folder), LBK_OK, "%s", lbk_error_message());
+    expect_taps(&n, (const char *[]){"a.conv", "a", "c.conv", "c", "mean", "head", "other", NULL});
+    network_release(&n);
+    cr_assert_eq(network_try(&n, "top.ini", s.folder), LBK_OK, "%s", lbk_error_message());
+    expect_taps(&n, (const char *[]){"a.conv", "a", "d.0.conv", "d.0", "d.1.conv", "d.1", "d", "pool", "last", NULL});
+    network_release(&n);
+}
+
 Test(expand, pairs_are_two_expressions) {
     network n;
     network_digits(&n);

@@ -1,13 +1,17 @@
-/* Runs a model once on a device, for tests/model/check_zoo.py.
+/* Runs models once each on a device, for tests/model/check_zoo.py.
  *
- *     tool_model MODEL train|eval CLASSES PARAMETERS WEIGHTS INPUTS OUT
+ *     tool_model CLASS
  *
- * PARAMETERS: "width=8 n=2", or "". WEIGHTS, INPUTS: safetensors files. INPUTS holds the network's inputs by name, as they lie on
- * the device, batch first ("input": an image, [N,H,W,C]), and for training "cotangent.NAME" for every output NAME.
- * Writes OUT/outputs.safetensors; in training also OUT/gradients.safetensors, the parameters' gradients of the sum over outputs of
- * mean(output * cotangent), and OUT/weights.safetensors, which has the running statistics after the step.
- * The device is the first CPU, the class of kernels $LIMBECK_CLASS. */
-#include "base/file.h"
+ * CLASS: of kernels, "cpu", "gpu" or "generic"; the device is the first CPU. Jobs come on standard input, one a line, five fields
+ * between tabs; each is answered by a line "done". The first that fails ends the program.
+ *
+ *     MODEL  train|eval  CLASSES  PARAMETERS  FOLDER
+ *
+ * PARAMETERS: "width=8 n=2", or "". FOLDER/weights.safetensors is the network; FOLDER/inputs.safetensors holds its inputs by name, as
+ * they lie on the device, batch first ("input": an image, [N,H,W,C]), and for training "cotangent.NAME" for every output NAME.
+ * Writes FOLDER/outputs.safetensors. In training that has the "loss" too, the sum over outputs of mean(output * cotangent), and there
+ * are FOLDER/gradients.safetensors, those of the loss, and FOLDER/after.safetensors, the network with its running statistics after
+ * the step; without statistics there is no such file. */
 #include "graph/plan.h"
 #include "model/model.h"
 
@@ -16,26 +20,30 @@
 #include <string.h>
 
 typedef struct job {
-    const char *name, *parameters, *weights_path, *inputs_path, *out;
+    const char *name, *parameters, *folder;
     bool training;
     int classes;
+    lbk_arena arena;
     lbk_model model;
     lbk_st_file file;
     lbk_graph *graph;
     lbk_model_input wanted[LBK_MODEL_INPUTS];
     lbk_value inputs[LBK_MODEL_INPUTS], cotangents[LBK_MODEL_OUTPUTS];
     int input_count;
-    lbk_value step;
+    lbk_value step, loss;
     lbk_model_built built;
-    lbk_device_list list;
     lbk_device *device;
     lbk_weights *weights;
     lbk_plan *plan;
 } job;
 
+static lbk_status path_make(job *j, const char *name, const char **out) {
+    return lbk_arena_printf(&j->arena, out, "%s/%s.safetensors", j->folder, name);
+}
+
 static lbk_status tensor_find(const job *j, const char *name, const lbk_st_entry **out) {
     *out = lbk_st_find(&j->file, name);
-    return *out ? LBK_OK : lbk_fail(LBK_ERR_INPUT, "%s: has no tensor '%s'", j->inputs_path, name);
+    return *out ? LBK_OK : lbk_fail(LBK_ERR_INPUT, "%s: has no tensor '%s'", j->file.path, name);
 }
 
 /* The batch, and an image's size, are those of the tensors in the file. */
@@ -50,7 +58,7 @@ static lbk_status use_fill(const job *j, lbk_model_use *use) {
         use->width = (int)image->shape.dim[2];
         use->channels = (int)image->shape.dim[3];
     }
-    return use->batch ? LBK_OK : lbk_fail(LBK_ERR_INPUT, "%s: holds no input", j->inputs_path);
+    return use->batch ? LBK_OK : lbk_fail(LBK_ERR_INPUT, "%s: holds no input", j->file.path);
 }
 
 /* mean(output * cotangent) */
@@ -66,18 +74,17 @@ static lbk_status term_build(job *j, int i, lbk_value *out) {
 }
 
 static lbk_status backward_build(job *j) {
-    lbk_value loss = LBK_NONE;
     for (int i = 0; i < j->built.output_count; i++) {
         lbk_value term;
         LBK_TRY(term_build(j, i, &term));
-        if (loss == LBK_NONE)
-            loss = term;
+        if (i == 0)
+            j->loss = term;
         else
-            LBK_TRY(lbk_graph_apply(j->graph, "add", NULL, 2, (lbk_value[]){loss, term}, &loss));
+            LBK_TRY(lbk_graph_apply(j->graph, "add", NULL, 2, (lbk_value[]){j->loss, term}, &j->loss));
     }
-    LBK_TRY(lbk_graph_keep(j->graph, loss));
+    LBK_TRY(lbk_graph_keep(j->graph, j->loss));
     LBK_TRY(lbk_graph_fuse(j->graph));
-    return lbk_graph_differentiate(j->graph, loss, NULL, 0, NULL);
+    return lbk_graph_differentiate(j->graph, j->loss, NULL, 0, NULL);
 }
 
 static lbk_status graph_build(job *j) {
@@ -98,13 +105,11 @@ static lbk_status graph_build(job *j) {
     return lbk_graph_fuse(j->graph);
 }
 
-static lbk_status device_open(job *j) {
-    lbk_device_spec spec;
-    LBK_TRY(lbk_device_list_init(&j->list));
-    LBK_TRY(lbk_device_spec_parse(&j->list, "cpu", &spec));
-    LBK_TRY(lbk_device_open(&j->list, &spec, NULL, 1, &j->device));
+static lbk_status plan_build(job *j) {
+    const char *path;
+    LBK_TRY(path_make(j, "weights", &path));
     LBK_TRY(lbk_weights_create(j->graph, j->device, j->training, &j->weights));
-    LBK_TRY(lbk_weights_load(j->weights, j->weights_path, NULL));
+    LBK_TRY(lbk_weights_load(j->weights, path, NULL));
     return lbk_plan_create(j->graph, j->weights, j->device, NULL, &j->plan);
 }
 
@@ -114,7 +119,7 @@ static lbk_status value_write(job *j, lbk_value value) {
     char have[LBK_SHAPE_TEXT], want[LBK_SHAPE_TEXT];
     LBK_TRY(tensor_find(j, info->name, &entry));
     if (entry->dtype != info->desc.dtype || !lbk_shape_equal(&entry->shape, &info->desc.shape))
-        return lbk_fail(LBK_ERR_INPUT, "%s: '%s' is %s %s, expected %s %s", j->inputs_path, entry->name,
+        return lbk_fail(LBK_ERR_INPUT, "%s: '%s' is %s %s, expected %s %s", j->file.path, entry->name,
                         lbk_dtype_name(entry->dtype), lbk_shape_print(&entry->shape, have),
                         lbk_dtype_name(info->desc.dtype), lbk_shape_print(&info->desc.shape, want));
     return lbk_buffer_write(j->device, lbk_plan_buffer(j->plan, value), 0, entry->data, lbk_tensor_bytes(&info->desc));
@@ -133,71 +138,96 @@ static lbk_status step_run(job *j) {
     return status;
 }
 
-static lbk_status outputs_write(const job *j, const char *path) {
-    lbk_st_entry entries[LBK_MODEL_OUTPUTS];
-    lbk_arena arena = {0};
-    lbk_status status = LBK_OK;
-    for (int i = 0; i < j->built.output_count; i++) {
-        const lbk_tap *output = &j->built.outputs[i];
-        const lbk_tensor_desc *desc = lbk_graph_desc(j->graph, output->value);
-        void *host = NULL;
-        LBK_GOTO(lbk_arena_alloc(&arena, lbk_tensor_bytes(desc), &host));
-        LBK_GOTO(lbk_buffer_read(j->device, lbk_plan_buffer(j->plan, output->value), 0, host, lbk_tensor_bytes(desc)));
-        entries[i] = (lbk_st_entry){output->name, desc->dtype, desc->shape, host};
-    }
-    status = lbk_st_write(path, entries, (size_t)j->built.output_count, NULL);
-out:
-    lbk_arena_release(&arena);
-    return status;
+static lbk_status value_read(job *j, const char *name, lbk_value value, lbk_st_entry *out) {
+    const lbk_tensor_desc *desc = lbk_graph_desc(j->graph, value);
+    void *host = NULL;
+    LBK_TRY(lbk_arena_alloc(&j->arena, lbk_tensor_bytes(desc), &host));
+    *out = (lbk_st_entry){name, desc->dtype, desc->shape, host};
+    return lbk_buffer_read(j->device, lbk_plan_buffer(j->plan, value), 0, host, lbk_tensor_bytes(desc));
+}
+
+static lbk_status outputs_write(job *j) {
+    lbk_st_entry entries[LBK_MODEL_OUTPUTS + 1];
+    size_t count = 0;
+    const char *path;
+    LBK_TRY(path_make(j, "outputs", &path));
+    for (int i = 0; i < j->built.output_count; i++, count++)
+        LBK_TRY(value_read(j, j->built.outputs[i].name, j->built.outputs[i].value, &entries[count]));
+    if (j->training)
+        LBK_TRY(value_read(j, "loss", j->loss, &entries[count++]));
+    return lbk_st_write(path, entries, count, NULL);
 }
 
 static lbk_status results_write(job *j) {
-    char *outputs = NULL, *gradients = NULL, *weights = NULL;
-    lbk_status status = LBK_OK;
-    LBK_GOTO(lbk_path_join(j->out, "outputs.safetensors", &outputs));
-    LBK_GOTO(lbk_path_join(j->out, "gradients.safetensors", &gradients));
-    LBK_GOTO(lbk_path_join(j->out, "weights.safetensors", &weights));
-    LBK_GOTO(outputs_write(j, outputs));
-    if (j->training) {
-        LBK_GOTO(lbk_weights_save_gradients(j->weights, gradients));
-        LBK_GOTO(lbk_weights_save(j->weights, weights, NULL));
-    }
-out:
-    free(outputs);
-    free(gradients);
-    free(weights);
-    return status;
+    const char *gradients, *after;
+    LBK_TRY(path_make(j, "gradients", &gradients));
+    LBK_TRY(path_make(j, "after", &after));
+    LBK_TRY(outputs_write(j));
+    if (j->training)
+        LBK_TRY(lbk_weights_save_gradients(j->weights, gradients));
+    return j->training && j->weights->state_bytes ? lbk_weights_save(j->weights, after, NULL) : LBK_OK;
 }
 
-static lbk_status run(job *j) {
-    LBK_TRY(lbk_st_open(&j->file, j->inputs_path));
+static lbk_status steps_take(job *j) {
+    const char *inputs;
+    LBK_TRY(path_make(j, "inputs", &inputs));
+    LBK_TRY(lbk_st_open(&j->file, inputs));
     LBK_TRY(graph_build(j));
-    LBK_TRY(device_open(j));
+    LBK_TRY(plan_build(j));
     LBK_TRY(step_run(j));
     return results_write(j);
 }
 
-int main(int argc, char **argv) {
-    lbk_status status = lbk_fail(LBK_ERR_INPUT, "usage: see the head of tests/model/tool_model.c");
-    job j = {.name = NULL};
-    if (argc == 8 && (strcmp(argv[2], "train") == 0 || strcmp(argv[2], "eval") == 0)) {
-        j = (job){.name = argv[1],
-                  .training = strcmp(argv[2], "train") == 0,
-                  .classes = atoi(argv[3]),
-                  .parameters = argv[4],
-                  .weights_path = argv[5],
-                  .inputs_path = argv[6],
-                  .out = argv[7]};
-        status = run(&j);
+/* line: MODEL, mode, CLASSES, PARAMETERS, FOLDER between tabs; overwritten. */
+static lbk_status job_run(lbk_device *device, char *line) {
+    char *fields[5];
+    for (int i = 0; i < 5; i++) {
+        fields[i] = line;
+        line += strcspn(line, "\t\n");
+        if (*line != (i < 4 ? '\t' : '\n'))
+            return lbk_fail(LBK_ERR_INPUT, "a job is MODEL, train or eval, CLASSES, PARAMETERS, FOLDER between tabs");
+        *line++ = '\0';
     }
-    if (status != LBK_OK)
-        fprintf(stderr, "%s\n", lbk_error_message());
+    job j = {.name = fields[0],
+             .training = strcmp(fields[1], "train") == 0,
+             .classes = atoi(fields[2]),
+             .parameters = fields[3],
+             .folder = fields[4],
+             .device = device};
+    lbk_status status = lbk_context(steps_take(&j), "%s", j.name);
     lbk_plan_destroy(j.plan);
     lbk_weights_destroy(j.weights);
     lbk_graph_destroy(j.graph);
-    lbk_device_close(j.device);
-    lbk_device_list_release(&j.list);
     lbk_st_close(&j.file);
     lbk_model_release(&j.model);
+    lbk_arena_release(&j.arena);
+    return status;
+}
+
+static lbk_status device_open(lbk_device_list *list, const char *class_name, lbk_device **out) {
+    lbk_device_spec spec;
+    LBK_TRY(lbk_device_list_init(list));
+    LBK_TRY(lbk_device_spec_parse(list, "cpu", &spec));
+    return lbk_device_open(list, &spec, &(lbk_open_options){.cls = class_name}, 1, out);
+}
+
+int main(int argc, char **argv) {
+    lbk_status status = lbk_fail(LBK_ERR_INPUT, "usage: see the head of tests/model/tool_model.c");
+    lbk_device_list list = {0};
+    lbk_device *device = NULL;
+    char line[4096];
+    if (argc == 2)
+        status = device_open(&list, argv[1], &device);
+    while (status == LBK_OK && fgets(line, sizeof line, stdin)) {
+        status = job_run(device, line);
+        if (status == LBK_OK) {
+            puts("done");
+            fflush(stdout);
+        }
+    }
+    if (status != LBK_OK)
+        fprintf(stderr, "%s\n", lbk_error_message());
+    lbk_device_close(device);
+    lbk_device_list_release(&list);
     return lbk_status_exit_code(status);
 }

@@ -27,6 +27,34 @@ static bool check(lbk_device *device, const op_case *c, uint64_t seed) {
     return status == LBK_OK && result.passed;
 }
 
+static int variants_of(const lbk_op *op, lbk_class cls) {
+    int count = 0;
+    for (const lbk_variant *v = op->variants; v != NULL && v->emit != NULL; v++)
+        count += v->cls == cls;
+    return count;
+}
+
+/* What the tuner may choose in place of the first variant. CLBlast's products have a test of their own
+ * (tests/graph/test_tune.c), since its kernels take long to compile. */
+static int rivals_check(lbk_device *device, const op_case *original, uint64_t seed) {
+    const lbk_variant *rivals[LBK_MAX_RIVALS];
+    int count, checked = 0;
+    if (variants_of(original->op, device->info.caps.cls) < 2)
+        return 0;
+    cr_assert(op_runner_rivals(device, original, rivals, &count) == LBK_OK, "%s", lbk_error_message());
+    for (int i = 1; i < count; i++) {
+        char name[48];
+        op_case c = *original;
+        snprintf(name, sizeof name, "%s/%s", lbk_class_name(rivals[i]->cls), rivals[i]->name);
+        c.variant = name;
+        if (strcmp(rivals[i]->name, "clblast") == 0)
+            continue;
+        check(device, &c, seed);
+        checked++;
+    }
+    return checked;
+}
+
 /* Ends at the first failure: the rest would say the same. */
 static int variations_check(lbk_device *device, const op_case *original, uint64_t seed) {
     int run = 0;
@@ -37,22 +65,25 @@ static int variations_check(lbk_device *device, const op_case *original, uint64_
         run++;
         if (!check(device, &c, seed + (uint64_t)k))
             break;
+        rivals_check(device, &c, seed + (uint64_t)k);
     }
     return run;
 }
 
 static void device_check(lbk_device *device, const char *cls) {
     uint64_t seed = test_seed();
-    int examples = 0, random = 0;
+    int examples = 0, random = 0, rivals = 0;
     for (const lbk_op *const *op = lbk_op_all(); *op != NULL; op++)
         for (int i = 0; i < (*op)->example_count; i++) {
             op_case c = op_case_of(*op, &(*op)->examples[i]);
             examples++;
+            rivals += rivals_check(device, &c, seed);
             if (check(device, &c, seed))
                 random += variations_check(device, &c, seed + 1000 * (uint64_t)examples);
         }
-    cr_log_info("%s as %s: %d examples, %d random cases, seed %llu\n", device->info.name, cls, examples, random,
-                (unsigned long long)seed);
+    cr_log_info("%s as %s: %d examples, %d random cases, %d of the examples in further variants, seed %llu\n",
+                device->info.name, cls, examples, random, rivals, (unsigned long long)seed);
+    cr_expect(rivals > 0 || strcmp(cls, "cpu") != 0, "nothing for the tuner to choose from");
     cr_expect(random >= 50, "only %d random cases", random);
 }
 

@@ -16,20 +16,22 @@ def write(path, tensors):
     for name, array in tensors.items():
         array = np.asarray(array, order="C")
         header[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
-        chunks.append(array.tobytes())
+        chunks.append(array)
         offset += array.nbytes
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(chunks))
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in chunks:
+            file.write(array.data)
 
 
 def read(path):
     """{name: numpy array}; fails on holes, overlaps and bytes left over, as the format demands."""
     with open(path, "rb") as file:
-        content = file.read()
+        content = memoryview(bytearray(file.read()))  # arrays of its parts may be written to
     (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
+    header = json.loads(bytes(content[8 : 8 + length]))
     header.pop("__metadata__", None)
     body, tensors, expected = content[8 + length :], {}, 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):

@@ -176,14 +176,19 @@ static lbk_status kernel_arg(runner *r, cl_kernel kernel, cl_uint at, const lbk_
     return lbk_fail(LBK_ERR_INTERNAL, "argument kind %d", (int)arg->kind);
 }
 
-static lbk_status calls_prepare(runner *r) {
+static void emit_describe(runner *r) {
     r->emit = (lbk_emit){.caps = &r->device->info.caps,
                          .op = r->c->op,
                          .params = r->params,
                          .input_count = r->c->input_count,
                          .output_count = r->infer.output_count,
                          .input = r->inputs,
-                         .output = r->infer.output};
+                         .output = r->infer.output,
+                         .only = r->c->variant};
+}
+
+static lbk_status calls_prepare(runner *r) {
+    emit_describe(r);
     LBK_TRY(lbk_emit_node(&r->emit));
     snprintf(r->result->variant, sizeof r->result->variant, "%s", r->emit.variant);
     for (int i = 0; i < r->emit.scratch_count; i++)
@@ -364,6 +369,19 @@ lbk_status op_runner_run(lbk_device *device, const op_case *c, uint64_t seed, op
     judge(&r, scale);
     LBK_GOTO(repeat(&r));
 out:
+    runner_release(&r);
+    return status;
+}
+
+lbk_status op_runner_rivals(lbk_device *device, const op_case *c, const lbk_variant *rivals[LBK_MAX_RIVALS],
+                            int *count) {
+    runner r = {.device = device, .c = c};
+    *count = 0;
+    lbk_status status = case_prepare(&r, 1);
+    if (status == LBK_OK) {
+        emit_describe(&r);
+        status = lbk_emit_rivals(&r.emit, rivals, count);
+    }
     runner_release(&r);
     return status;
 }

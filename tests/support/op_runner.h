@@ -20,7 +20,8 @@ typedef struct op_case {
     bool some_nan;                                          /* one in eight numbers of float inputs is NaN */
     const float *given[LBK_MAX_INPUTS]; /* given_count numbers, over and over, in place of random ones */
     size_t given_count;
-    bool each; /* elements are held to their own size, not to the largest one's */
+    bool each;           /* elements are held to their own size, not to the largest one's */
+    const char *variant; /* "cpu/direct"; NULL: the first that takes the case */
 } op_case;
 
 typedef struct op_result {
@@ -45,6 +46,9 @@ bool op_case_valid(const op_case *c);
  * 2e-5 * (largest magnitude in the output) + 1e-7 * max(1, largest magnitude in the inputs); integers must be equal, and a
  * NaN or an infinity must be one. With c->each the bound is 2e-5 * (magnitude of the element) + 1e-6. */
 lbk_status op_runner_run(lbk_device *device, const op_case *c, uint64_t seed, op_result *result);
+/* The variants that the tuner may choose from for the case: see lbk_emit_rivals(). */
+lbk_status op_runner_rivals(lbk_device *device, const op_case *c, const lbk_variant *rivals[LBK_MAX_RIVALS],
+                            int *count);
 /* Fills variant, seconds (the fastest of `repeats`) and bytes; checks nothing. */
 lbk_status op_runner_time(lbk_device *device, const op_case *c, int repeats, op_result *result);
 

@@ -5,6 +5,7 @@ usage: check_methods.py LIMBECK
 Every method of `limbeck list methods` stands in one of the experiments below, all of an experiment in one sum with small
 weights. Run concurrently on two sub-devices, they leave the same bytes when run one after the other through the host, when
 interrupted and resumed, and when the teacher's outputs come from its cache. Standard library only."""
+import json
 import os
 import signal
 import subprocess
@@ -82,6 +83,38 @@ def interrupted(out):
     run(out, "--resume")
 
 
+def tensor(out, file, name):
+    """The bytes of one tensor of a safetensors file."""
+    data = content(out, file)
+    start = 8 + int.from_bytes(data[:8], "little")
+    first, end = json.loads(data[8:start])[name]["data_offsets"]
+    return data[start + first : start + end]
+
+
+def accuracy(*arguments):
+    process = subprocess.run([LIMBECK, "eval", *arguments, "--json"], capture_output=True, text=True)
+    if process.returncode:
+        fail(f"eval {arguments}: {process.stderr}")
+    return json.loads(process.stdout)["accuracy"]
+
+
+def deployed():
+    """SimKD's student: with the teacher's classifier in its file, measured as such, and a model like any other elsewhere."""
+    for name in ("weight", "bias"):
+        if tensor("concurrent", "student.safetensors", f"simkd.classifier.{name}") != tensor("concurrent", "teacher.safetensors", f"fc.{name}"):
+            fail(f"the deployed student's classifier is not the teacher's: {name}")
+    if b'"fc.weight"' in content("concurrent", "student.safetensors"):
+        fail("a classifier that is not deployed is in the student's file")
+    result = json.loads(content("concurrent", "result.json"))["student"]["test"]["accuracy"]
+    with open("reuse.ini", "w") as file:
+        folder = os.path.abspath("concurrent")
+        file.write(f"[data]\ndataset = digits\n[teacher]\nmodel = {folder}/student.ini\nweights = {folder}/student.safetensors\n")
+        file.write("[student]\nmodel = mlp-tiny\n")
+    again = accuracy("concurrent"), accuracy("reuse.ini", "--role", "teacher", "--weights", "concurrent/student.safetensors")
+    if any(abs(value - result) > 1e-9 for value in again):
+        fail(f"the deployed student has accuracy {result}, evaluated again {again}")
+
+
 def check(methods, text):
     sections = "".join(f"[distill.{m}]\nweight = 0.001\n{KEYS.get(m, '')}" for m in methods)
     with open("methods.ini", "w") as file:
@@ -96,6 +129,8 @@ def check(methods, text):
     same("filled")
     run("found", *cache)
     same("found")
+    if "simkd" in methods:
+        deployed()
     print(f"{len(methods)} methods: serial, resumed and cached runs leave the same bytes")
 
 

@@ -121,12 +121,13 @@ void sandbox_check_scale(lbk_device *device, int factor, size_t count) {
     free(host);
 }
 
-/* Counts the entries of <cache>/programs and keeps the last one's path. */
-static int scan_cache(char **path) {
+/* Counts the files in <cache>/programs whose names end so, and keeps the last one's path. */
+static int scan_cache(const char *end, char **path) {
     int count = 0;
     DIR *open = opendir(sandbox_path("cache/programs"));
     for (struct dirent *file = open ? readdir(open) : NULL; file; file = readdir(open)) {
-        if (file->d_name[0] == '.')
+        size_t length = strlen(file->d_name);
+        if (file->d_name[0] == '.' || length < strlen(end) || strcmp(file->d_name + length - strlen(end), end) != 0)
             continue;
         count++;
         if (path) {
@@ -141,12 +142,12 @@ static int scan_cache(char **path) {
 
 char *sandbox_cache_entry(void) {
     char *path = NULL;
-    cr_assert_eq(scan_cache(&path), 1, "the cache should hold one file");
+    cr_assert_eq(scan_cache("", &path), 1, "the cache should hold one file");
     return path;
 }
 
-int sandbox_cache_count(void) {
-    return scan_cache(NULL);
+int sandbox_cache_count(const char *end) {
+    return scan_cache(end, NULL);
 }
 
 void sandbox_write(const char *path, const void *bytes, size_t length) {

@@ -29,7 +29,8 @@ lbk_device *sandbox_open(const char *text, const lbk_open_options *options);
 void sandbox_check_scale(lbk_device *device, int factor, size_t count);
 /* The only file in <cache>/programs; free() it. */
 char *sandbox_cache_entry(void);
-int sandbox_cache_count(void);
+/* Files there whose names end so. */
+int sandbox_cache_count(const char *end);
 void sandbox_write(const char *path, const void *bytes, size_t length);
 
 #endif

@@ -4,36 +4,37 @@ import sys
 
 import torch
 
-from . import cifar, deit
-from .named import NAMED, transformers
+from . import cifar, deit, small
+from .named import NAMED
 
 sys.path.append(__file__.rsplit("/", 3)[0] + "/parity")
 import resnet as cifar_resnet  # noqa: E402
 
 try:
     from torchvision import models as vision
-except ImportError:  # its networks are left out
+except ImportError:
     vision = None
 
 
 class Case:
     """model: a shipped one. make(side): the reference for images of side x side pixels, `classes` classes. output: the node that is
-    the network's output. side: what its published figures are for. test_side, batch: what is run, small. seed,
-    spread: see check_zoo.py. modes: eval, train. device_classes: of kernels. parameters: of the model, beyond its defaults."""
+    the network's output. side: what its published figures are for. test_side, batch: what is run, small. seed, spread: see
+    check_zoo.py. device_classes: of kernels. parameters: of the model, beyond its defaults. needs: "", or the Python package that
+    the reference wants and that is not there."""
 
-    def __init__(self, model, make, output="fc", side=32, classes=100, test_side=None, batch=4, seed=0, spread=0.3,
-                 modes="eval", device_classes="cpu", parameters=""):
+    def __init__(self, model, make, output="fc", side=32, classes=100, channels=3, test_side=16, batch=4, seed=0, spread=0.3,
+                 device_classes="cpu", parameters="", needs=""):
         self.model, self.make, self.output, self.side, self.classes = model, make, output, side, classes
-        self.image = (side, side, 3)
-        self.test_side, self.batch, self.seed, self.spread = test_side or side, batch, seed, spread
-        self.modes, self.device_classes, self.parameters = modes.split(), device_classes.split(), parameters
+        self.image, self.test_side, self.batch = (side, side, channels), test_side, batch
+        self.seed, self.spread, self.needs = seed, spread, needs
+        self.device_classes, self.parameters = device_classes.split(), parameters
 
     def inputs(self):
-        return {"input": torch.randn(self.batch, 3, self.test_side, self.test_side)}
+        return {"input": torch.randn(self.batch, self.image[2], self.test_side, self.test_side)}
 
     def sample(self):
         """One input of the size that published figures are for."""
-        return {"input": torch.zeros(1, 3, self.side, self.side)}
+        return {"input": torch.zeros(1, self.image[2], self.side, self.side)}
 
     def run(self, network, inputs):
         """{name of an output: tensor}"""
@@ -85,50 +86,66 @@ def distilled(width, heads):
     return lambda side: deit.DistilledTransformer(side, 16, width, heads, 1000)
 
 
-def torchvision_cases():
-    imagenet = {"side": 224, "classes": 1000}
-    return [
-        Case("resnet18", lambda side: vision.resnet18(), test_side=64, seed=2, modes="eval train", **imagenet),
-        Case("resnet34", lambda side: vision.resnet34(), test_side=64, **imagenet),
-        Case("resnet50", lambda side: vision.resnet50(), test_side=64, **imagenet),
-        Case("mobilenet-v2", lambda side: vision.mobilenet_v2(dropout=0.0), "classifier.1", test_side=64, seed=3, modes="eval train",
-             parameters="dropout=0", **imagenet),
-        Case("mobilenet-v3-small", lambda side: vision.mobilenet_v3_small(dropout=0.0), "classifier.3", test_side=64,
-             seed=3, modes="eval train", parameters="dropout=0", **imagenet),
-        Case("efficientnet-b0", efficientnet, "classifier.1", test_side=64, modes="eval train", parameters="dropout=0 depth=0",
-             **imagenet),
-        Case("vit-tiny-16", transformer(192, 3), "heads.head", test_side=64, modes="eval train", **imagenet),
-        Case("vit-small-16", transformer(384, 6), "heads.head", test_side=64, **imagenet),
-    ]
+def digits(model, make, output="fc", **settings):
+    return Case(model, lambda side: make(), output, side=8, test_side=8, classes=10, channels=1, **settings)
+
+
+def imagenet(model, make, output, case=Case, **settings):
+    return case(model, make, output, side=224, test_side=64, classes=1000, **settings)
+
+
+def pretrained(model, make, output, **settings):
+    """As torchvision has it: its state_dict loads."""
+    return imagenet(model, make, output, needs="" if vision else "torchvision", **settings)
 
 
 CASES = [
-    Case("resnet8", residual(8), seed=1, modes="eval train", device_classes="cpu gpu generic"),
+    digits("mlp-tiny", small.mlp_tiny, "fc2", device_classes="cpu gpu generic"),
+    digits("mlp-wide", small.mlp_wide, "fc3", parameters="dropout=0"),
+    digits("cnn-tiny", small.cnn_tiny, device_classes="cpu gpu generic"),
+    digits("cnn-wide", small.cnn_wide),
+    Case("cnn-cifar-student", lambda side: small.cnn_cifar(16), test_side=32, classes=10),
+    Case("cnn-cifar-teacher", lambda side: small.cnn_cifar(64), test_side=32, classes=10),
+    Case("resnet", residual(20)),
+    Case("resnet8", residual(8)),
     Case("resnet14", residual(14)),
     Case("resnet20", residual(20)),
     Case("resnet32", residual(32)),
-    Case("resnet44", residual(44)),
-    Case("resnet56", residual(56)),
-    Case("resnet110", residual(110)),
+    Case("resnet44", residual(44), spread=0.5),
+    Case("resnet56", residual(56), spread=0.5),
+    Case("resnet110", residual(110), spread=0.5),
     Case("resnet8x4", residual(8, stem=32, width=64)),
     Case("resnet32x4", residual(32, stem=32, width=64)),
+    Case("resnet-cifar", four_stages(2, 2, 2, 2), "linear"),
     Case("resnet18-cifar", four_stages(2, 2, 2, 2), "linear"),
     Case("resnet34-cifar", four_stages(3, 4, 6, 3), "linear"),
-    Case("resnet50-cifar", four_stages(3, 4, 6, 3, expansion=4), "linear", test_side=16, seed=5, modes="eval train"),
-    Case("wrn-16-1", wide(16, 1), seed=3, modes="eval train"),
+    Case("resnet50-cifar", four_stages(3, 4, 6, 3, expansion=4), "linear", spread=0.4),
+    Case("wrn", wide(16, 1), seed=3),
+    Case("wrn-16-1", wide(16, 1), seed=3),
     Case("wrn-16-2", wide(16, 2)),
     Case("wrn-40-1", wide(40, 1)),
     Case("wrn-40-2", wide(40, 2)),
-    Case("vgg8", vgg(1, 1, 1, 1, 1), "classifier"),
-    Case("vgg11", vgg(1, 1, 2, 2, 2), "classifier", test_side=16, spread=0.4, seed=9, modes="eval train"),
-    Case("vgg13", vgg(2, 2, 2, 2, 2), "classifier"),
-    Case("vgg16", vgg(2, 2, 3, 3, 3), "classifier"),
-    Case("vgg19", vgg(2, 2, 4, 4, 4), "classifier"),
-    Case("mobilenet-v2-half", lambda side: cifar.MobileNetV2(0.5, 100), "classifier.0", seed=7, modes="eval train"),
-    Case("shufflenet-v1", lambda side: cifar.ShuffleNetV1(100), "linear", seed=2, modes="eval train"),
-    Case("shufflenet-v2", lambda side: cifar.ShuffleNetV2(100), "linear", seed=5, modes="eval train"),
-    *(torchvision_cases() if vision else []),
-    Distilled("deit-tiny-distilled-16", distilled(192, 3), side=224, classes=1000, test_side=64, modes="eval train"),
-    Distilled("deit-small-distilled-16", distilled(384, 6), side=224, classes=1000, test_side=64),
+    Case("vgg", vgg(1, 1, 1, 1, 1), "classifier", spread=0.8),
+    Case("vgg8", vgg(1, 1, 1, 1, 1), "classifier", spread=0.8),
+    Case("vgg11", vgg(1, 1, 2, 2, 2), "classifier", spread=0.8),
+    Case("vgg13", vgg(2, 2, 2, 2, 2), "classifier", spread=0.8),
+    Case("vgg16", vgg(2, 2, 3, 3, 3), "classifier", spread=0.8),
+    Case("vgg19", vgg(2, 2, 4, 4, 4), "classifier", spread=0.8),
+    Case("mobilenet-v2-half", lambda side: cifar.MobileNetV2(0.5, 100), "classifier.0", test_side=32, seed=7),
+    Case("shufflenet-v1", lambda side: cifar.ShuffleNetV1(100), "linear", test_side=32, seed=2),
+    Case("shufflenet-v2", lambda side: cifar.ShuffleNetV2(100), "linear", test_side=32, seed=5),
+    pretrained("resnet-imagenet", lambda side: vision.resnet18(), "fc", seed=2),
+    pretrained("resnet18", lambda side: vision.resnet18(), "fc", seed=2),
+    pretrained("resnet34", lambda side: vision.resnet34(), "fc"),
+    pretrained("resnet50", lambda side: vision.resnet50(), "fc"),
+    pretrained("mobilenet-v2", lambda side: vision.mobilenet_v2(dropout=0.0), "classifier.1", seed=3, parameters="dropout=0"),
+    pretrained("mobilenet-v3-small", lambda side: vision.mobilenet_v3_small(dropout=0.0), "classifier.3", seed=3, parameters="dropout=0"),
+    pretrained("efficientnet-b0", efficientnet, "classifier.1", parameters="dropout=0 depth=0"),
+    pretrained("vit", transformer(192, 3), "heads.head"),
+    pretrained("vit-tiny-16", transformer(192, 3), "heads.head"),
+    pretrained("vit-small-16", transformer(384, 6), "heads.head"),
+    imagenet("deit-distilled", distilled(192, 3), "logits", Distilled),
+    imagenet("deit-tiny-distilled-16", distilled(192, 3), "logits", Distilled),
+    imagenet("deit-small-distilled-16", distilled(384, 6), "logits", Distilled),
     *NAMED,
 ]

@@ -4,7 +4,7 @@ from . import speech, tables, text
 
 try:
     import transformers
-except ImportError:  # BERT and DistilBERT are left out
+except ImportError:
     transformers = None
 
 
@@ -15,11 +15,11 @@ class Named:
 
     spread = 0.3
 
-    def __init__(self, model, make, read, output="fc", classes=2, small=None, names=None, batch=3, seed=0, modes="eval train",
-                 device_classes="cpu", image=(0, 0, 0)):
+    def __init__(self, model, make, read, output="fc", classes=2, small=None, names=None, batch=3, seed=0, device_classes="cpu",
+                 image=(0, 0, 0), needs=""):
         self.model, self.maker, self.read, self.output, self.classes = model, make, read, output, classes
         self.side, self.test_side, self.names, self.image = {}, small or {}, names or {}, image
-        self.batch, self.seed, self.modes, self.device_classes = batch, seed, modes.split(), device_classes.split()
+        self.batch, self.seed, self.device_classes, self.needs = batch, seed, device_classes.split(), needs
         self.parameters = " ".join(f"{name}={size}" for name, size in self.test_side.items())
 
     def make(self, sizes):
@@ -41,41 +41,36 @@ class Named:
 BERT_NAMES = {"tokens": "input_ids", "mask": "attention_mask", "types": "token_type_ids"}
 
 
-def bert(model, layers, width, heads, vocabulary=500, **settings):
-    def make(classes, vocabulary=30522, **sizes):
+NEEDS = "" if transformers else "transformers"
+
+
+def bert(model, layers, width, heads, small=None, **settings):
+    def make(classes, vocabulary=30522, width=width, heads=heads, **sizes):
         return text.bert(classes, layers, width, heads, vocabulary)
 
-    return Named(model, make, text.read_pairs, "classifier", small={"length": 16, "vocabulary": vocabulary, "dropout": 0},
-                 names=BERT_NAMES, batch=2, **settings)
+    return Named(model, make, text.read_pairs, "classifier", small={"length": 16, "vocabulary": 500, "dropout": 0, **(small or {})},
+                 names=BERT_NAMES, batch=2, needs=NEEDS, **settings)
 
 
-def transformers_cases():
-    return [
-        bert("bert-tiny", 2, 128, 2, device_classes="cpu gpu generic"),
-        bert("bert-mini", 4, 256, 4),
-        bert("bert-small", 4, 512, 8, modes="eval"),
-        bert("bert-base", 12, 768, 12, vocabulary=30522, modes="eval"),
-        Named("distilbert", text.distilbert, text.read_masked, "classifier", names=BERT_NAMES, small={
-            "length": 9, "layers": 2, "width": 48, "heads": 4, "vocabulary": 100, "dropout": 0, "classifier_dropout": 0}),
-    ]
-
-
-TABLE = {"vocabulary": 50, "fields": 5, "columns": 3, "width": 6}
+TABLE = {"vocabulary": 50, "dropout": 0}
+TEXT = {"vocabulary": 500, "length": 11}
+SPEECH = {"length": 9, "steps": 13, "dropout": 0}
 
 NAMED = [
-    Named("textcnn", text.TextCNN, text.read_tokens, small={"vocabulary": 40, "length": 11, "width": 12, "filters": 10, "dropout": 0},
-          device_classes="cpu gpu generic"),
-    Named("bilstm", text.BiLSTM, text.read_lengths, "fc2", small={"vocabulary": 40, "length": 9, "width": 12, "hidden": 10, "dense": 14},
-          device_classes="cpu gpu generic"),
+    Named("textcnn", text.TextCNN, text.read_tokens, small={**TEXT, "dropout": 0}),
+    Named("bilstm", text.BiLSTM, text.read_lengths, "fc2", small=TEXT),
     Named("kws-cnn", speech.KeywordCNN, speech.read_waveform, "output", classes=12),
     Named("kws-gru", speech.KeywordGRU, speech.read_waveform, classes=12, device_classes="cpu gpu generic"),
-    Named("tacotron", speech.Tacotron, speech.read_spoken, small={
-        "symbols": 30, "length": 9, "steps": 13, "mels": 8, "width": 16, "prenet": 12, "hidden": 20, "dropout": 0, "rnn_dropout": 0}),
-    Named("acoustic-parallel", speech.Parallel, speech.read_characters, small={
-        "symbols": 30, "length": 9, "steps": 13, "mels": 8, "width": 16, "layers": 1, "dropout": 0}),
-    Named("mlp-table", tables.TableMLP, tables.read, small={**TABLE, "hidden": 16, "dropout": 0}, batch=7),
-    Named("wide-deep", tables.WideDeep, tables.read, "logits", small={**TABLE, "hidden1": 16, "hidden2": 12, "hidden3": 8}, batch=7),
-    Named("deepfm", tables.DeepFM, tables.read_clicks, "logits", small={**TABLE, "hidden": 16, "layers": 2, "dropout": 0}, batch=7,
-          device_classes="cpu gpu generic"),
-    *(transformers_cases() if transformers else []),
+    Named("tacotron", speech.Tacotron, speech.read_spoken, small={**SPEECH, "rnn_dropout": 0}),
+    Named("acoustic-parallel", speech.Parallel, speech.read_characters, small=SPEECH),
+    Named("mlp-table", tables.TableMLP, tables.read, small=TABLE, batch=7),
+    Named("wide-deep", tables.WideDeep, tables.read, "logits", small={"vocabulary": 50}, batch=7),
+    Named("deepfm", tables.DeepFM, tables.read_clicks, "logits", small=TABLE, batch=7),
+    bert("bert", 12, 768, 12, small={"width": 256, "heads": 4}),  # bert-base is the same network
+    bert("bert-tiny", 2, 128, 2, device_classes="cpu gpu generic"),
+    bert("bert-mini", 4, 256, 4),
+    bert("bert-small", 4, 512, 8),
+    bert("bert-base", 12, 768, 12),
+    Named("distilbert", text.distilbert, text.read_masked, "classifier", names=BERT_NAMES, needs=NEEDS,
+          small={"length": 9, "vocabulary": 500, "dropout": 0, "classifier_dropout": 0}),
 ]

@@ -34,7 +34,11 @@ class BiLSTM(nn.Module):
         return self.fc2(nn.functional.relu(self.fc1(torch.cat([last[0], last[1]], 1))))
 
 
-SPREAD = 0.1  # of weights: of a fresh BERT's, 0.02, come numbers so small that all activations are straight lines
+def spread(width):
+    """Of weights: a dense layer halves the square of numbers around 1. Of a fresh BERT's, 0.02, come numbers so small that all
+    activations are straight lines. Larger ones make all tokens alike after twelve layers, or a softmax 0 or 1: then the gradients of
+    queries and keys are nothing but rounding."""
+    return (2 * width) ** -0.5
 
 
 def bert(classes, layers, width, heads, vocabulary):
@@ -42,15 +46,15 @@ def bert(classes, layers, width, heads, vocabulary):
 
     return BertForSequenceClassification(BertConfig(
         vocab_size=vocabulary, num_hidden_layers=layers, hidden_size=width, num_attention_heads=heads, num_labels=classes,
-        intermediate_size=4 * width, initializer_range=SPREAD, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
+        intermediate_size=4 * width, initializer_range=spread(width), hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
 
 
 def distilbert(classes, layers=6, width=768, heads=12, vocabulary=30522, **others):
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
     return DistilBertForSequenceClassification(DistilBertConfig(
-        vocab_size=vocabulary, n_layers=layers, dim=width, n_heads=heads, hidden_dim=4 * width, num_labels=classes, initializer_range=SPREAD,
-        dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0))
+        vocab_size=vocabulary, n_layers=layers, dim=width, n_heads=heads, hidden_dim=4 * width, num_labels=classes,
+        initializer_range=spread(width), dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0))
 
 
 def sentences(batch, length, vocabulary):
