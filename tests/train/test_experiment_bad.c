@@ -124,7 +124,7 @@ static const bad cases[] = {
      "bad.ini: [teacher]: model mlp-wide: expected parameter=value, found \"width\""},
     {"model = mlp-wide", "model = mlp-wide\nparameters = width=0", NULL,
      "bad.ini: [teacher]: " LIMBECK_SOURCE_DIR
-     "/models/mlp-wide.ini:12: fc1: out=width: out: expected integer in [1, 16777216], got \"0\""},
+     "/models/mlp-wide.ini:14: fc1: out=width: out: expected integer in [1, 16777216], got \"0\""},
     {"model = mlp-wide", "model = mlp-wide\ndevice = 9.9", NULL,
      "bad.ini: [teacher] device: no device 9.9; there is:*"},
     {"model = mlp-wide", "model = mlp-wide\ndevice = no such device", NULL,

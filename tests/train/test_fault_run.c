@@ -70,7 +70,7 @@ static choice *choose(bool all, size_t *count) {
             names[name_count++].name = name;
         }
         long seen = ++names[n].seen;
-        if (all || seen <= 3 || seen % 7 == 0)
+        if (all || seen <= 3 || seen % 17 == 0)
             chosen[(*count)++] = (choice){k, name};
     }
     return chosen;
