@@ -63,7 +63,7 @@ static lbk_status put_pairs(output *o) {
 static lbk_status put_all(output *o) {
     const lbk_network *net = &o->r->student;
     const lbk_loss *loss = &net->loss;
-    LBK_TRY(put(o, "", "x", net->x, LBK_LAYOUT_SAME));
+    LBK_TRY(put(o, "", "x", net->inputs[0], LBK_LAYOUT_SAME));
     LBK_TRY(put(o, "", "labels", net->targets.labels, LBK_LAYOUT_SAME));
     if (net->targets.share != LBK_NONE) {
         LBK_TRY(put(o, "", "partner_labels", net->targets.partner_labels, LBK_LAYOUT_SAME));
