@@ -31,13 +31,19 @@ static lbk_status differentiate(const char *op, lbk_gradient *g) {
     return lbk_op_find(op)->differentiate(g);
 }
 
+/* Rows of logits, and what stands beside them. */
+static const lbk_tensor_desc rows[LBK_MAX_INPUTS] = {
+    {LBK_F32, {2, {3, 5}}}, {LBK_F32, {2, {3, 5}}}, {LBK_F32, {1, {5}}},
+    {LBK_F32, {1, {1}}},    {LBK_F32, {1, {1}}},    {LBK_F32, {1, {1}}},
+};
+
 /* Losses hand their saved derivative on when the incoming gradient is 1, and scale it otherwise. */
 static void check_loss(const char *op, int inputs, int saved) {
-    lbk_gradient g = gradient_of(op, "", inputs, saved + 1, NULL);
+    lbk_gradient g = gradient_of(op, "", inputs, saved + 1, rows);
     g.output_grad[0] = LBK_ONE;
     cr_assert(differentiate(op, &g) == LBK_OK, "%s", lbk_error_message());
     cr_expect(g.input_grad[0] == 100 + saved && fake_node_count == 0, "%s with gradient 1", op);
-    g = gradient_of(op, "", inputs, saved + 1, NULL);
+    g = gradient_of(op, "", inputs, saved + 1, rows);
     g.output_grad[0] = 77;
     cr_assert(differentiate(op, &g) == LBK_OK, "%s", lbk_error_message());
     cr_expect_str_eq(fake_nodes[0].op, "scale_by");
@@ -47,7 +53,7 @@ static void check_loss(const char *op, int inputs, int saved) {
 
 /* Where that of the derivative is not defined. */
 static void check_refusal(const char *op, const char *params, int inputs, int saved) {
-    lbk_gradient g = gradient_of(op, params, inputs, saved + 1, (lbk_tensor_desc[]){{LBK_F32, {2, {3, 5}}}});
+    lbk_gradient g = gradient_of(op, params, inputs, saved + 1, rows);
     g.output_grad[saved] = 77;
     cr_expect(differentiate(op, &g) == LBK_ERR_UNSUPPORTED, "%s: the derivative has no derivative", op);
 }
@@ -67,18 +73,18 @@ Test(gradient, losses) {
 
 /* The derivative that the pass did not save is that of the same loss with the other operand. */
 Test(gradient, losses_of_the_second_operand) {
-    lbk_gradient g = gradient_of("kl_div", "reduction=sum", 3, 2, NULL);
+    lbk_gradient g = gradient_of("kl_div", "reduction=sum", 3, 2, rows);
     g.output_grad[0] = LBK_ONE;
     g.wanted[1] = true;
     cr_assert(differentiate("kl_div", &g) == LBK_OK, "%s", lbk_error_message());
     cr_expect(fake_node_count == 1 && fake_nodes[0].input_count == 3 && fake_nodes[0].input[1] == 1);
     cr_expect_str_eq(fake_nodes[0].op, "kl_div");
     cr_expect(g.input_grad[0] == 101 && g.input_grad[1] == FAKE_OUTPUT(0, 1));
-    g = gradient_of("bce_with_logits", "", 3, 2, NULL);
+    g = gradient_of("bce_with_logits", "", 3, 2, rows);
     g.output_grad[0] = LBK_ONE;
     g.wanted[2] = true;
     cr_expect(differentiate("bce_with_logits", &g) == LBK_ERR_UNSUPPORTED);
-    g = gradient_of("cross_entropy", "", 3, 2, NULL);
+    g = gradient_of("cross_entropy", "", 3, 2, rows);
     g.output_grad[0] = LBK_ONE;
     g.wanted[2] = true;
     cr_expect(differentiate("cross_entropy", &g) == LBK_ERR_UNSUPPORTED);
@@ -86,7 +92,7 @@ Test(gradient, losses_of_the_second_operand) {
 }
 
 Test(gradient, distill_loss_refuses_the_teacher) {
-    lbk_gradient g = gradient_of("distill_loss", "", 6, 4, NULL);
+    lbk_gradient g = gradient_of("distill_loss", "", 6, 4, rows);
     g.output_grad[0] = LBK_ONE;
     g.wanted[1] = true;
     cr_expect(differentiate("distill_loss", &g) == LBK_ERR_UNSUPPORTED);

@@ -154,7 +154,7 @@ def refusals():
     refused('[student] init_map: expected from:to, found "fc1"', init_map="fc1", **file)
     refused("[student] init_map: has no effect without init", init_map="fc1:fc1")
     refused("[student] init_except: has no effect without init", init_except="fc1")
-    refused('[student]: model tokens reads "a" and more, the data has images, 64x8x8x1', model="./tokens.ini")
+    refused('[student]: model tokens reads a 3 F32; a sample of the data is image 8x8x1 F32', model="./tokens.ini")
     refused('[student]: model pixels: the output "a" is 64x8x8x1, expected batch x classes, 64x10', model="./pixels.ini")
 
 
