@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,17 +204,31 @@ static bool is_pure_view(const lbk_node *node) {
     return node->op->cost == NULL;
 }
 
+static bool costs_time(const lbk_node *node, bool with_backward) {
+    return (!node->backward || with_backward) && !is_pure_view(node);
+}
+
 lbk_cost lbk_graph_cost(const lbk_graph *graph, bool with_backward) {
     lbk_cost total = {0, 0};
     for (size_t i = 0; i < graph->node_count; i++) {
-        const lbk_node *node = &graph->nodes[i];
-        if ((node->backward && !with_backward) || is_pure_view(node))
+        if (!costs_time(&graph->nodes[i], with_backward))
             continue;
-        lbk_cost cost = lbk_graph_node_cost(graph, node);
+        lbk_cost cost = lbk_graph_node_cost(graph, &graph->nodes[i]);
         total.flops += cost.flops;
         total.bytes += cost.bytes;
     }
     return total;
+}
+
+double lbk_graph_work(const lbk_graph *graph, bool with_backward, double flops_per_byte) {
+    double work = 0;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        if (!costs_time(&graph->nodes[i], with_backward))
+            continue;
+        lbk_cost cost = lbk_graph_node_cost(graph, &graph->nodes[i]);
+        work += fmax(cost.flops, cost.bytes * flops_per_byte);
+    }
+    return work;
 }
 
 lbk_cost lbk_graph_node_cost(const lbk_graph *graph, const lbk_node *node) {

@@ -99,6 +99,8 @@ lbk_value lbk_graph_find(const lbk_graph *graph, const char *name);
 
 /* Cost over the graph: forward nodes only, or all. Parameters: trained elements, auxiliary ones left out. */
 lbk_cost lbk_graph_cost(const lbk_graph *graph, bool with_backward);
+/* How long it takes, counted in FLOPs: of each node its FLOPs, or its bytes times `flops_per_byte`, whichever is more. */
+double lbk_graph_work(const lbk_graph *graph, bool with_backward, double flops_per_byte);
 lbk_cost lbk_graph_node_cost(const lbk_graph *graph, const lbk_node *node);
 int64_t lbk_graph_parameters(const lbk_graph *graph);
 /* A node's input and output descs, as its op sees them; `output` may be NULL while the node has none. */

@@ -41,7 +41,10 @@ const lbk_param lbk_experiment_table[] = {
                    NULL),                                                                                              \
         LBK_PARAM_TEXT(lbk_role_params, parameters, "", "parameters of the model, as in: width=32 n=3", NULL),         \
         LBK_PARAM_TEXT(lbk_role_params, device, "auto",                                                                \
-                       "auto, cpu, gpu, accelerator, P.D, P.D/K of N (sub-device), or part of a device's name", NULL)
+                       "auto (the quickest placement), apart (a device, or a part of one, that the other network "     \
+                       "leaves free), cpu, "                                                                           \
+                       "gpu, accelerator, P.D, P.D/K of N (sub-device), or part of a device's name",                   \
+                       NULL)
 #define ROLE_TAIL                                                                                                      \
     LBK_PARAM_TEXT(                                                                                                    \
         lbk_role_params, init, "",                                                                                     \

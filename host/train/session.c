@@ -85,7 +85,7 @@ static lbk_status choose_further_devices(lbk_session *s) {
     for (int i = 0; i < x->more_teacher_count; i++) {
         const lbk_role *role = &x->more_teachers[i];
         s->more_teacher_device[i] = LBK_TEACHER_DEVICE;
-        if (strcmp(role->params.device, "auto") == 0)
+        if (lbk_place_is_free(role->params.device))
             continue;
         LBK_TRY(lbk_context(lbk_device_spec_parse(&s->list, role->params.device, &s->specs[s->device_count]),
                             "[%s] device", role->name));
@@ -94,15 +94,19 @@ static lbk_status choose_further_devices(lbk_session *s) {
     return LBK_OK;
 }
 
+static lbk_place_job job_of(const lbk_graph *graph, bool with_backward) {
+    return (lbk_place_job){.work = lbk_graph_work(graph, with_backward, LBK_PLACE_FLOPS_PER_BYTE),
+                           .launches = (int)graph->node_count};
+}
+
 static lbk_status choose_devices(lbk_session *s) {
     const lbk_experiment *x = s->experiment;
     LBK_TRY(lbk_device_list_init(&s->list));
     s->device_count = LBK_FURTHER_DEVICES;
     if (!x->objective.needs_teacher)
         return lbk_place_choose_alone(&s->list, x->student.params.device, &s->specs[LBK_STUDENT_DEVICE]);
-    lbk_place_costs costs = {.teacher = lbk_graph_cost(s->teacher.eval, false).flops,
-                             .student = lbk_graph_cost(s->student.train, true).flops};
-    LBK_TRY(lbk_place_choose(&s->list, x->teacher.params.device, x->student.params.device, costs,
+    lbk_place_jobs jobs = {.teacher = job_of(s->teacher.eval, false), .student = job_of(s->student.train, true)};
+    LBK_TRY(lbk_place_choose(&s->list, x->teacher.params.device, x->student.params.device, jobs,
                              &s->specs[LBK_TEACHER_DEVICE], &s->specs[LBK_STUDENT_DEVICE]));
     return choose_further_devices(s);
 }

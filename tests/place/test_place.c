@@ -23,12 +23,16 @@ static lbk_device_info device(cl_device_type type, uint32_t units, uint32_t cloc
 
 static lbk_device_spec teacher, student;
 
-static lbk_status choose(lbk_device_info *items, size_t count, const char *t, const char *s, double ct, double cs) {
+static lbk_status choose_for(lbk_device_info *items, size_t count, const char *t, const char *s, lbk_place_jobs jobs) {
     lbk_device_list list = {.items = items, .count = count};
-    return lbk_place_choose(&list, t, s, (lbk_place_costs){ct, cs}, &teacher, &student);
+    return lbk_place_choose(&list, t, s, jobs, &teacher, &student);
 }
 
-Test(place, one_cpu_is_split_by_cost) {
+static lbk_status choose(lbk_device_info *items, size_t count, const char *t, const char *s, double wt, double ws) {
+    return choose_for(items, count, t, s, (lbk_place_jobs){{wt, 0}, {ws, 0}});
+}
+
+Test(place, one_cpu_is_split_by_work) {
     lbk_device_info items[] = {CPU(8)};
     cr_assert_eq(choose(items, 1, "auto", "auto", 3e9, 1e9), LBK_OK);
     cr_expect_eq(teacher.parts, 2);
@@ -36,6 +40,29 @@ Test(place, one_cpu_is_split_by_cost) {
     cr_expect_eq(student.part, 1);
     cr_expect_eq(teacher.counts[0], 6);
     cr_expect_eq(teacher.counts[1], 2);
+}
+
+/* Of two units one would wait for the other half of the time. */
+Test(place, work_that_no_split_fits_shares_the_whole_cpu) {
+    lbk_device_info items[] = {CPU(2)};
+    cr_assert_eq(choose_for(items, 1, "auto", "auto", (lbk_place_jobs){{1e10, 60}, {3e10, 200}}), LBK_OK);
+    cr_expect_eq(teacher.parts, 0);
+    cr_expect_eq(student.parts, 0);
+}
+
+Test(place, apart_is_obeyed) {
+    lbk_device_info items[] = {CPU(2), GPU(132)};
+    cr_assert_eq(choose(items, 1, "apart", "auto", 1e10, 3e10), LBK_OK);
+    cr_expect(teacher.parts == 2 && student.parts == 2 && teacher.part != student.part);
+    cr_assert_eq(choose(items, 2, "auto", "apart", 1e9, 1e9), LBK_OK);
+    cr_expect(teacher.info == 1 && student.info == 0);
+}
+
+Test(place, small_launches_are_not_worth_two_units) {
+    lbk_device_info items[] = {CPU(2)};
+    cr_assert_eq(choose_for(items, 1, "auto", "auto", (lbk_place_jobs){{1e7, 60}, {3e7, 200}}), LBK_OK);
+    cr_expect_eq(teacher.parts, 2);
+    cr_expect_eq(student.part, 1);
 }
 
 Test(place, a_one_unit_cpu_is_shared_whole) {
