@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARM_UP = 3 };
+/* Steps before and behind those that are measured. The teacher runs ahead by as many batches as there are slots: the first steps
+ * wait for it and the last ones, when it has done all batches, have the device for themselves. */
+enum { WARM_UP = 4, COOL_DOWN = 4 };
 
 typedef struct bench_request {
     bool json, explain;
@@ -20,8 +22,9 @@ typedef struct bench_request {
 /* When each step was finished, seconds from the start. */
 typedef struct stopwatch {
     double *at;
-    double cpu_from, cpu_to; /* processor time of the process, when the warm-up and when the last step was finished */
-    int64_t count;
+    double cpu_from,
+        cpu_to; /* processor time of the process, when the warm-up and when the last measured step was finished */
+    int64_t count, measured; /* steps noted; of which are measured */
 } stopwatch;
 
 /* From the beginning of the command to its first step. */
@@ -35,7 +38,8 @@ typedef struct start_up {
 static lbk_status note_step(void *context, const lbk_step_report *report) {
     stopwatch *w = context;
     w->at[w->count++] = report->elapsed_s;
-    *(w->count <= WARM_UP ? &w->cpu_from : &w->cpu_to) = lbk_clock_cpu_s();
+    if (w->count <= WARM_UP + w->measured)
+        *(w->count <= WARM_UP ? &w->cpu_from : &w->cpu_to) = lbk_clock_cpu_s();
     return LBK_OK;
 }
 
@@ -44,12 +48,12 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* The durations of the steps after the warm-up, sorted, in place of the times. */
+/* The durations of the measured steps, sorted, in place of the times. */
 static void to_durations(stopwatch *w) {
     for (int64_t i = w->count - 1; i >= WARM_UP; i--)
         w->at[i] -= w->at[i - 1];
-    memmove(w->at, w->at + WARM_UP, (size_t)(w->count - WARM_UP) * sizeof *w->at);
-    w->count -= WARM_UP;
+    memmove(w->at, w->at + WARM_UP, (size_t)w->measured * sizeof *w->at);
+    w->count = w->measured;
     qsort(w->at, (size_t)w->count, sizeof *w->at, ascending);
 }
 
@@ -148,8 +152,11 @@ static lbk_status compile(const bench_request *q, lbk_session *s, lbk_network *n
 
 static lbk_status measure(const bench_request *q, lbk_session *s, const lbk_experiment *x, start_up *begin) {
     lbk_network *net = q->on.distil ? &s->student : &s->control;
-    stopwatch watch = {0};
+    stopwatch watch = {.measured = q->on.steps - WARM_UP - COOL_DOWN};
     lbk_phase_result result;
+    if (x->params.slots > COOL_DOWN)
+        return lbk_fail(LBK_ERR_INPUT, "experiment.slots: bench kd measures up to %d, found %d", COOL_DOWN,
+                        (int)x->params.slots);
     LBK_TRY(lbk_calloc((size_t)q->on.steps, sizeof *watch.at, &watch.at));
     lbk_phase phase = {.network = net,
                        .data = &x->data,
@@ -207,7 +214,7 @@ lbk_status lbk_bench_steps(lbk_args *args, const char *usage) {
     LBK_GOTO(lbk_args_value(args, "--student-device", &on->student_device));
     LBK_GOTO(lbk_args_value(args, "--schedule", &on->schedule));
     LBK_GOTO(lbk_args_int(args, "--steps", 20, 1, 100000, &on->steps));
-    on->steps += WARM_UP;
+    on->steps += WARM_UP + COOL_DOWN;
     LBK_GOTO(lbk_synthetic_args(args, on, &sets, &set_count));
     LBK_GOTO(lbk_args_finish(args, 1, 1, usage));
     on->distil = strcmp(args->items[0], "kd") == 0;
