@@ -82,6 +82,8 @@ static const lbk_op_example conv2d_examples[] = {
     CASE("out=19 kernel=3 padding=1 groups=19 stride=2 bias=no", 2, 9, 8, 19, 3, 3, 1, 19),
     CASE("out=12 kernel=3 padding=1 groups=2 bias=no", 2, 6, 5, 8, 3, 3, 4, 12),
     CASE("out=64 kernel=1 stride=2 bias=no", 2, 9, 9, 32, 1, 1, 32, 64),
+    CASE("out=20 kernel=16 stride=16 bias=no", 2, 33, 48, 3, 16, 16, 3, 20), /* patches */
+    CASE("out=18 kernel=20,8 stride=2 padding=3 bias=no", 2, 41, 17, 1, 20, 8, 1, 18),
     {.params = "out=48 kernel=3 padding=1 bias=no relu=yes",
      .input = {{4, {2, 6, 6, 48}}, {4, {3, 3, 48, 48}}, NONE, {1, {48}}, {1, {48}}, {4, {2, 6, 6, 48}}},
      .input_count = 6},

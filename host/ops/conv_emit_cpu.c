@@ -6,10 +6,10 @@ enum {
     LINE = 16,   /* floats of a cache line: STEP and RB of a plain convolution */
     SEGMENT = 4, /* SEG */
     MAX_TAPS = 128,
-    MOST_LANES = 4,  /* channels per group, LANES */
-    MOST_MERGED = 8, /* channels, MERGE */
-    MOST_MERGED_ROWS = 32,
-    TILE = 24, /* most pixels of a register tile */
+    MOST_LANES = 4,        /* channels per group, LANES */
+    MOST_MERGED = 8,       /* channels, MERGE */
+    MOST_MERGED_ROWS = 64, /* 16 x 16 patches of three channels make 48 */
+    TILE = 24,             /* most pixels of a register tile */
     LEAST_PIXELS = 64,
     PIXELS = 1024,           /* of a work-group: amortise the weights' way into L1 */
     WEIGHT_BYTES = 96 << 10, /* of weights per pass: an eighth of an L2 cache of the usual size; measured */
@@ -122,7 +122,7 @@ static bool choose_blocks(const lbk_emit *e, work *w) {
     w->pass =
         (w->taps == 1 ? NEAR_BYTES : WEIGHT_BYTES) / (w->taps * w->rows * w->tq * w->width * (int64_t)sizeof(float));
     w->pass = lbk_clamp(w->pass, 1, w->blocks);
-    return h->taps * v->taps <= MAX_TAPS;
+    return w->taps <= MAX_TAPS;
 }
 
 /* As many sums as leave registers for the weights: of three taps at once, or of one. */

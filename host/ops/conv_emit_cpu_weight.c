@@ -9,7 +9,7 @@ enum {
     MOST_LANE_COLUMNS = 8,
     MOST_LANE_ROWS = 12,   /* of a tile: KW; RB for all taps at once */
     MOST_MERGED = 8,       /* channels, MERGE */
-    MOST_MERGED_ROWS = 32, /* RB */
+    MOST_MERGED_ROWS = 64, /* RB */
     RUN = 512,             /* channels of neighbouring groups */
     FMA_PER_COPY = 96,     /* per pixel, for every vector of x and dy copied */
     POOL = 131072,         /* most floats of local memory, twice other kernels': half an L2 cache of the smaller kind */

@@ -102,17 +102,27 @@ static void call_mask(lbk_call *call, const dropout_params *p) {
     lbk_call_float(call, 1 / (1 - p->p));
 }
 
-static lbk_status dropout_emit(lbk_emit *e) {
+/* width: blocks of a work-item. */
+static lbk_status emit_dropout(lbk_emit *e, int width) {
     const dropout_params *p = e->params;
     int64_t count = lbk_ops_count(&e->input[0]), quarter = (count + 3) / 4;
     lbk_call *call;
     if (!p->training)
         return LBK_OK; /* no calls: an alias of x */
     LBK_TRY(lbk_emit_elementwise(e, "generic/dropout", "dropout", count, &call));
+    LBK_TRY(lbk_call_option(call, "-DWIDTH=%d", width));
     lbk_call_int(call, quarter);
     call_mask(call, p);
-    lbk_call_range_1d(call, (size_t)quarter, lbk_emit_local(e));
+    lbk_call_range_1d(call, (size_t)lbk_ceil_div(quarter, width), lbk_emit_local(e));
     return LBK_OK;
+}
+
+static lbk_status dropout_generic(lbk_emit *e) {
+    return emit_dropout(e, 1);
+}
+
+static lbk_status dropout_cpu(lbk_emit *e) {
+    return emit_dropout(e, lbk_emit_vector_width(e));
 }
 
 static lbk_status depth_emit(lbk_emit *e) {
@@ -133,7 +143,8 @@ static lbk_status depth_emit(lbk_emit *e) {
     return LBK_OK;
 }
 
-static const lbk_variant dropout_variants[] = {{LBK_CLASS_GENERIC, "philox", dropout_emit}, {.emit = NULL}};
+static const lbk_variant dropout_variants[] = {
+    {LBK_CLASS_GENERIC, "philox", dropout_generic}, {LBK_CLASS_CPU, "philox", dropout_cpu}, {.emit = NULL}};
 static const lbk_variant depth_variants[] = {{LBK_CLASS_GENERIC, "philox", depth_emit}, {.emit = NULL}};
 
 static const lbk_op_example dropout_examples[] = {

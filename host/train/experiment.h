@@ -48,11 +48,6 @@ typedef struct lbk_role_params {
 } lbk_role_params;
 extern const lbk_param lbk_teacher_table[], lbk_assistant_table[], lbk_student_table[];
 
-/* "teacher", or "teacher.NAME"; or a section of one of their methods, "teacher/cs_kd". */
-bool lbk_section_is_teacher(const char *section);
-/* Whether a key of such a section acts although `weights` says where the teacher is loaded from. */
-bool lbk_role_key_loads(const char *key);
-
 typedef struct lbk_role {
     const char *name; /* the section's */
     lbk_role_params params;

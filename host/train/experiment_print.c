@@ -2,6 +2,7 @@
 #include "train/experiment.h"
 
 #include "base/file.h"
+#include "train/role.h"
 #include "train/teacher_cache.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "train/table.h"
 
 #include "base/file.h"
-#include "train/experiment.h"
+#include "train/role.h"
 
 #include <math.h>
 #include <stdlib.h>

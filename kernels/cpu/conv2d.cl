@@ -40,7 +40,7 @@
  * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; between passes the sums wait in out:
  * 2*NSEG*SEG*TQ vector moves per tile.
  *
- * The host checks: the patch, held * blocks * images * prows * row floats, is at most PATCH_FLOATS, blocks = ceil(cg/16) or 1; KH*KW <= MAX_TAPS; rows and
+ * The host checks: the patch, held * blocks * images * prows * row floats, is at most PATCH_FLOATS, blocks = ceil(cg/16) or 1; KH*KW, or KH for MERGE, <= MAX_TAPS; rows and
  *   cols are multiples of TH and TW or cover OH and OW. With span = (taps-1)*|D| and skip = taps == 1 ? G : 1 of a dimension,
  *   prows = ((rows-1)*GH + span) / TH / skip + (TH == 1 ? 1 : 2), likewise pcols;  phases = GW / skip;
  *   row floats = phases * (ceil(pcols/phases) + SEG-1) * STEP;  MERGE: (cols + SEG-1)*STEP + RB.
