@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WARM_UP_S 0.15
+
 typedef struct timing {
     double median, min, max, cpu; /* seconds a run; cpu: of all threads, user and system */
     lbk_cost cost;
@@ -84,24 +86,35 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+static lbk_status run_once(lbk_plan *plan, double *seconds) {
+    cl_event done = NULL;
+    uint64_t start = lbk_clock_ns();
+    lbk_status status = lbk_plan_enqueue(plan, &done);
+    if (status == LBK_OK)
+        status = LBK_CL(clWaitForEvents(1, &done));
+    *seconds = lbk_clock_since(start);
+    if (done)
+        clReleaseEvent(done);
+    return status;
+}
+
+lbk_status lbk_bench_warm_up(lbk_plan *plan) {
+    double seconds;
+    uint64_t start = lbk_clock_ns();
+    do
+        LBK_TRY(run_once(plan, &seconds));
+    while (lbk_clock_since(start) < WARM_UP_S);
+    return LBK_OK;
+}
+
 static lbk_status time_plan(lbk_plan *plan, int repeat, timing *out) {
     double *seconds = NULL;
+    LBK_TRY(lbk_bench_warm_up(plan));
     LBK_TRY(lbk_calloc((size_t)repeat, sizeof *seconds, &seconds));
-    double cpu = 0;
+    double cpu = lbk_clock_cpu_s();
     lbk_status status = LBK_OK;
-    for (int i = -2; i < repeat && status == LBK_OK; i++) { /* two runs to warm up */
-        cl_event done = NULL;
-        if (i == 0)
-            cpu = lbk_clock_cpu_s();
-        uint64_t start = lbk_clock_ns();
-        status = lbk_plan_enqueue(plan, &done);
-        if (status == LBK_OK)
-            status = LBK_CL(clWaitForEvents(1, &done));
-        if (i >= 0)
-            seconds[i] = lbk_clock_since(start);
-        if (done)
-            clReleaseEvent(done);
-    }
+    for (int i = 0; i < repeat && status == LBK_OK; i++)
+        status = run_once(plan, &seconds[i]);
     out->cpu = (lbk_clock_cpu_s() - cpu) / repeat;
     qsort(seconds, (size_t)repeat, sizeof *seconds, ascending);
     out->median = seconds[repeat / 2];

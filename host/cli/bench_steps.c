@@ -167,6 +167,7 @@ static lbk_status measure(const bench_request *q, lbk_session *s, const lbk_expe
                        .observer = {&watch, note_step, NULL}};
     lbk_status status = LBK_OK;
     LBK_GOTO(compile(q, s, net, begin));
+    LBK_GOTO(lbk_bench_warm_up(net->eval_plan));
     LBK_GOTO(lbk_phase_run(&phase, &result));
     to_durations(&watch);
     LBK_GOTO(print_result(q, begin, &watch, &result, s, net));
