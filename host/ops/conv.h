@@ -112,6 +112,7 @@ lbk_status lbk_conv_differentiate(const lbk_conv *conv, lbk_gradient *g);
 /* Ways to compute it. */
 typedef enum lbk_conv_way {
     LBK_CONV_GENERIC,
+    LBK_CONV_CPU_DEPTHWISE,
     LBK_CONV_CPU_LANES, /* few channels per group: each lane of a vector its own group */
     LBK_CONV_CPU_WINOGRAD_ROWS,
     LBK_CONV_CPU_WINOGRAD,
@@ -142,13 +143,15 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv);
         return lbk_conv_differentiate(&conv, g);                                                                       \
     }                                                                                                                  \
     LBK_CONV_WAY_(name, generic, LBK_CONV_GENERIC)                                                                     \
+    LBK_CONV_WAY_(name, cpu_depthwise, LBK_CONV_CPU_DEPTHWISE)                                                         \
     LBK_CONV_WAY_(name, cpu_lanes, LBK_CONV_CPU_LANES)                                                                 \
     LBK_CONV_WAY_(name, cpu_winograd_rows, LBK_CONV_CPU_WINOGRAD_ROWS)                                                 \
     LBK_CONV_WAY_(name, cpu_winograd, LBK_CONV_CPU_WINOGRAD)                                                           \
     LBK_CONV_WAY_(name, cpu_direct, LBK_CONV_CPU_DIRECT)                                                               \
     LBK_CONV_WAY_(name, gpu_narrow, LBK_CONV_GPU_NARROW)                                                               \
     LBK_CONV_WAY_(name, gpu_gemm, LBK_CONV_GPU_GEMM)                                                                   \
-    static const lbk_variant name##_variants[] = {{LBK_CLASS_CPU, "lanes", name##_emit_cpu_lanes},                     \
+    static const lbk_variant name##_variants[] = {{LBK_CLASS_CPU, "depthwise", name##_emit_cpu_depthwise},             \
+                                                  {LBK_CLASS_CPU, "lanes", name##_emit_cpu_lanes},                     \
                                                   {LBK_CLASS_CPU, "winograd-rows", name##_emit_cpu_winograd_rows},     \
                                                   {LBK_CLASS_CPU, "winograd", name##_emit_cpu_winograd},               \
                                                   {LBK_CLASS_CPU, "direct", name##_emit_cpu_direct},                   \
@@ -188,6 +191,7 @@ void lbk_conv_call_gather(lbk_call *call, const lbk_conv_gather *g);
 int64_t lbk_conv_lanes(int width, int64_t groups, int64_t in, int64_t out, int64_t *together);
 lbk_status lbk_conv_emit_cpu(lbk_emit *e, const lbk_conv *conv, bool lanes);
 lbk_status lbk_conv_emit_cpu_weight(lbk_emit *e, const lbk_conv *conv, bool lanes);
+lbk_status lbk_conv_emit_depthwise(lbk_emit *e, const lbk_conv *conv);
 /* What Winograd's convolutions can compute: a 3x3 kernel of stride 1, whole blocks of 16 channels, no output that sees nothing
  * but padding, images of less than 2^31 elements. */
 bool lbk_conv_winograd_fits(const lbk_conv_sizes *s);

@@ -111,6 +111,8 @@ static lbk_status emit_generic_weight(lbk_emit *e, const lbk_conv *conv) {
 lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv) {
     bool weight = conv->result == LBK_CONV_WEIGHT;
     switch (way) {
+    case LBK_CONV_CPU_DEPTHWISE:
+        return weight ? lbk_emit_decline(e) : lbk_conv_emit_depthwise(e, conv);
     case LBK_CONV_CPU_LANES:
     case LBK_CONV_CPU_DIRECT:
         return weight ? lbk_conv_emit_cpu_weight(e, conv, way == LBK_CONV_CPU_LANES)

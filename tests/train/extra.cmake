@@ -8,4 +8,5 @@ if(LIMBECK_PYTHON AND TARGET limbeck)
     set_tests_properties(train_${check} PROPERTIES TIMEOUT 1500 ENVIRONMENT
       "LIMBECK_CACHE=${CMAKE_BINARY_DIR}/test-cache;LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_SOURCE_DIR}/support/lsan.supp:print_suppressions=0")
   endforeach()
+  set_tests_properties(train_methods train_resume PROPERTIES COST 100) # they begin early
 endif()
