@@ -1,6 +1,5 @@
 #include "train/experiment.h"
 
-#include "base/file.h"
 #include "train/preset.h"
 #include "train/role.h"
 

@@ -4,7 +4,6 @@
 #include "train/deployed.h"
 #include "train/role.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static lbk_model_use model_use(const lbk_network *net, bool training, lbk_value step) {

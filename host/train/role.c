@@ -3,7 +3,6 @@
 
 #include "train/teacher_cache.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const cache_contents[] = {"off", "logits", "taps", NULL};
