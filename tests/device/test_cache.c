@@ -51,17 +51,20 @@ Test(cache, second_context_loads) {
     free(sandbox_cache_entry());
 }
 
-/* By default a driver that makes binaries as slowly as it compiles is asked for one, ever. */
+/* By default a driver that once made a binary as slowly as it compiles is asked for no further ones. Which of these programs, if any, tells it
+ * so depends on what else the machine does. */
 Test(cache, dear_binaries_are_asked_for_once) {
     unsetenv("LIMBECK_STORE");
     for (int factor = 2; factor < 5; factor++) {
+        bool dear = sandbox_cache_count(".dear") > 0;
+        int entries = sandbox_cache_count(".bin");
         lbk_device *device = sandbox_open("0.0", NULL);
         sandbox_check_scale(device, factor, 100);
         lbk_device_close(device);
+        cr_expect(sandbox_cache_count(".bin") <= entries + (dear ? 0 : 1), "program %d, %s", factor,
+                  dear ? "asked for after the note" : "two entries for one program");
+        cr_expect(sandbox_cache_count(".dear") <= 1);
     }
-    int dear = sandbox_cache_count(".dear"), entries = sandbox_cache_count(".bin");
-    cr_expect(dear <= 1, "%d notes", dear);
-    cr_expect(dear == 0 || entries == 1, "%d entries of a driver whose binaries are dear", entries);
 }
 
 /* The parts of a device share entries with it and each other, though not programs. */
