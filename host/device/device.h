@@ -24,6 +24,15 @@ typedef enum lbk_class {
 const char *lbk_class_name(lbk_class cls); /* "generic", "cpu", "gpu": also the kernel folder's name */
 lbk_status lbk_class_parse(const char *name, lbk_class *out);
 
+/* What the two operands of a product are rounded to, to nearest even, before a matrix product or a convolution multiplies them; sums
+ * are float32 throughout. TF32 is float32 with 10 bits of fraction. */
+typedef enum lbk_arithmetic {
+    LBK_ARITHMETIC_FLOAT32, /* no rounding */
+    LBK_ARITHMETIC_TF32,
+    LBK_ARITHMETIC_FLOAT16,
+    LBK_ARITHMETIC_BFLOAT16,
+} lbk_arithmetic;
+
 /* What a device can do, read once. Plain data: ops choose variants by this, and tests can make one up. */
 typedef struct lbk_caps {
     lbk_class cls;
@@ -34,6 +43,7 @@ typedef struct lbk_caps {
     uint32_t align_bytes; /* sub-buffer alignment */
     bool unified_memory, compiler, fp64, fp16, subgroups, full_profile, little_endian;
     uint32_t max_sub_devices; /* > 1: can be partitioned by counts */
+    uint32_t matrix_units;    /* bit 1 << lbk_arithmetic: units for such products that a trial found exact */
 } lbk_caps;
 
 typedef struct lbk_device_info {

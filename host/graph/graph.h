@@ -56,6 +56,8 @@ typedef struct lbk_graph {
     /* How values will lie between the forward and the backward pass: LBK_F32, or LBK_F16 or LBK_BF16 where lbk_graph_store() will
      * follow. Set before differentiating. */
     lbk_dtype storage;
+    /* How products of matrices and convolutions may multiply where the device's caps.matrix_units has it. */
+    lbk_arithmetic arithmetic;
     /* Weights declared now serve training alone (a distillation method's projection): checkpoints hold them, the network's files
      * and its count of parameters do not. */
     bool auxiliary;
