@@ -4,10 +4,6 @@
  * hard_weight = 0 no image of the dataset teaches the student, but batch norm's running statistics still average over them. */
 #include "distill/method.h"
 
-#include <stdio.h>
-
-#define SLOPE "slope=0.2" /* of leaky ReLUs: the authors' code */
-
 typedef struct data_free_params {
     lbk_ramp weight;
     int noise, width;
@@ -31,49 +27,13 @@ static const lbk_param table[] = {
     LBK_PARAM_END,
 };
 
-static lbk_status normed_conv(lbk_method_context *c, int layer, long long channels, lbk_value *x) {
-    char name[32];
-    snprintf(name, sizeof name, "generator.conv%d", layer);
-    LBK_TRY(lbk_method_layer(c, name, "conv2d", *x, x, "out=%lld kernel=3 padding=1", channels));
-    snprintf(name, sizeof name, "generator.bn%d", layer);
-    return lbk_method_layer(c, name, "batch_norm", *x, x, "%s", "");
-}
-
-static lbk_status enlarge(lbk_method_context *c, long long height, long long width, lbk_value *x) {
-    char size[64];
-    snprintf(size, sizeof size, "size=%lld,%lld mode=bilinear", height, width);
-    return lbk_method_op(c, "resize2d", x, size, 1, *x);
-}
-
-/* z[B,noise] -> [B,H/4,W/4,width] -> twice enlarged -> [B,H,W,C], each channel of mean 0 and variance 1 to start with. */
-static lbk_status generate(lbk_method_context *c, lbk_value z, lbk_value *out) {
-    const data_free_params *p = c->params;
-    const lbk_shape image = *lbk_method_shape(c, c->x);
-    long long height = (image.dim[1] + 3) / 4, width = (image.dim[2] + 3) / 4;
-    char shape[80];
-    lbk_value x;
-    snprintf(shape, sizeof shape, "shape=0,%lld,%lld,%d", height, width, p->width);
-    LBK_TRY(lbk_method_layer(c, "generator.fc", "dense", z, &x, "out=%lld", height * width * p->width));
-    LBK_TRY(lbk_method_op(c, "reshape", &x, shape, 1, x));
-    LBK_TRY(lbk_method_layer(c, "generator.bn0", "batch_norm", x, &x, "%s", ""));
-    LBK_TRY(enlarge(c, (image.dim[1] + 1) / 2, (image.dim[2] + 1) / 2, &x));
-    LBK_TRY(normed_conv(c, 1, p->width, &x));
-    LBK_TRY(lbk_method_op(c, "leaky_relu", &x, SLOPE, 1, x));
-    LBK_TRY(enlarge(c, image.dim[1], image.dim[2], &x));
-    LBK_TRY(normed_conv(c, 2, p->width / 2, &x));
-    LBK_TRY(lbk_method_op(c, "leaky_relu", &x, SLOPE, 1, x));
-    LBK_TRY(normed_conv(c, 3, image.dim[3], &x));
-    *out = x;
-    return LBK_OK;
-}
-
 static lbk_status build(lbk_method_context *c) {
     const data_free_params *p = c->params;
     lbk_model_built student, teacher;
-    lbk_value z, x, t, loss;
+    const lbk_generator generator = {.noise = p->noise, .width = p->width, .eps = 1e-5};
+    lbk_value x, t, loss;
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
-    LBK_TRY(lbk_method_noise(c, "z", LBK_NOISE_NORMAL, lbk_shape_2(lbk_method_shape(c, c->x)->dim[0], p->noise), &z));
-    LBK_TRY(generate(c, z, &x));
+    LBK_TRY(lbk_method_generator(c, &generator, &x));
     LBK_TRY(lbk_method_reverse(c, x, p->reversal, &x));
     LBK_TRY(lbk_method_teacher(c, x, &teacher));
     LBK_TRY(lbk_method_student(c, x, true, &student));

@@ -232,6 +232,15 @@ lbk_status lbk_method_average(lbk_method_context *c, const char *name, lbk_value
 lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out);
 /* Where that copy's weights are: "distill.teacher.<name>", or "distill.teacher-NAME.<name>" for [teacher.NAME]. */
 #define LBK_TEACHER_COPY "distill.teacher"
+/* A trained network that makes images like x, [B,H,W,C], of the normal noise "z", [B,noise], anew in every step: a dense layer,
+ * [B,H/4,W/4,width], twice enlarged (nearest) before a convolution with batch norm and leaky ReLU, the second to half the
+ * width, and a convolution to C channels of mean 0 and variance 1. The generator of ZSKT's and DAFL's code. */
+typedef struct lbk_generator {
+    int noise, width;
+    double eps;   /* of the inner batch norms */
+    bool bounded; /* tanh, and no weights in the last batch norm: DAFL's; else ZSKT's */
+} lbk_generator;
+lbk_status lbk_method_generator(lbk_method_context *c, const lbk_generator *generator, lbk_value *image);
 
 /* ---- Shorthand for graphs of ops ---- */
 

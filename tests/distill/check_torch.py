@@ -177,7 +177,10 @@ class Step:
         """Logits of a network of the student's kind whose weights are the method's, below `path`."""
         below = {name[len(path) + 1 :]: w for name, w in self.modules.items() if name.startswith(path + ".")}
         weights = {name: w.detach() if "running" in name else w for name, w in below.items()}
-        return functional_call(Student(width).double().train(training), weights, (x,))
+        network = Student(width).double().train(training)
+        logits = functional_call(network, weights, (x,))
+        self.copy_feature = network.taps["feature"]
+        return logits
 
     def module(self, name):
         return self.modules[name]
@@ -910,23 +913,38 @@ def discriminator(s):
     return -(F.logsigmoid(x[:half]).mean() + F.logsigmoid(-x[half:]).mean()) / 2
 
 
+def generated(s, method, eps=1e-5):
+    """The generator up to its last convolution: 2x2 blocks of four channels, twice enlarged."""
+
+    def layer(i, x):
+        return F.conv2d(x, s.module(f"{path}.conv{i}.weight"), s.module(f"{path}.conv{i}.bias"), padding=1)
+
+    def norm(i, x, eps=eps):
+        return F.batch_norm(x, None, None, s.module(f"{path}.bn{i}.weight"), s.module(f"{path}.bn{i}.bias"), True, eps=eps)
+
+    path = f"{method}.generator"
+    x = F.linear(s.tensors[f"input.{method}.z"], s.module(f"{path}.fc.weight"), s.module(f"{path}.fc.bias"))
+    x = norm(0, s.image(x.reshape(-1, 2, 2, 4)), 1e-5)
+    for i in 1, 2:
+        x = F.leaky_relu(norm(i, layer(i, F.interpolate(x, scale_factor=2))), 0.2)
+    return layer(3, x)
+
+
 @case("data_free", "distill.data_free.noise=5", "distill.data_free.width=4", "distill.data_free.reversal=0.4")
 def data_free(s):
-    def layer(i, x):
-        x = F.conv2d(x, s.module(f"{path}.conv{i}.weight"), s.module(f"{path}.conv{i}.bias"), padding=1)
-        return F.batch_norm(x, None, None, s.module(f"{path}.bn{i}.weight"), s.module(f"{path}.bn{i}.bias"), True)
-
-    def enlarge(x):
-        return F.interpolate(x, scale_factor=2, mode="bilinear")
-
-    path = "data_free.generator"
-    x = F.linear(s.tensors["input.data_free.z"], s.module(f"{path}.fc.weight"), s.module(f"{path}.fc.bias"))
-    x = s.image(x.reshape(-1, 2, 2, 4))
-    x = enlarge(F.batch_norm(x, None, None, s.module(f"{path}.bn0.weight"), s.module(f"{path}.bn0.bias"), True))
-    x = enlarge(F.leaky_relu(layer(1, x), 0.2))
-    x = layer(3, F.leaky_relu(layer(2, x), 0.2))
+    weight, bias = s.module("data_free.generator.bn3.weight"), s.module("data_free.generator.bn3.bias")
+    x = F.batch_norm(generated(s, "data_free"), None, None, weight, bias, True)
     x = 1.4 * x.detach() - 0.4 * x
     return kl(s.student(x), s.teacher_copy(x), 1)
+
+
+@case("dafl", "distill.dafl.noise=5", "distill.dafl.width=4", "distill.dafl.one_hot=0.7", "distill.dafl.activation=0.3")
+def dafl(s):
+    x = F.batch_norm(torch.tanh(generated(s, "dafl", 0.8)), None, None, None, None, True)
+    logits = s.teacher_copy(x)
+    p = F.softmax(logits, 1).mean(0)
+    s.own = 0.7 * F.cross_entropy(logits, logits.argmax(1)) + 5 * (p * p.log10()).sum() - 0.3 * s.copy_feature.abs().mean()
+    return kl(s.student(x.detach()), logits.detach(), 1)
 
 
 # ---- The comparison ----

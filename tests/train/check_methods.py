@@ -41,7 +41,7 @@ hard_weight = 1
 # What the two networks must be for methods that no pair of ResNets can have; {name: lines of [teacher], [student]}
 SEQUENCES = {"hidden", "cosine", "pkd", "attention_map"}
 TRANSFORMER = "model = vit\nparameters = patch=4 width={width} depth=2 heads=2"
-KEYS = {"crd": "negatives = 64\n", "data_free": "width = 8\n", "discriminator": "width = 8\n"}
+KEYS = {"crd": "negatives = 64\n", "dafl": "width = 8\n", "data_free": "width = 8\n", "discriminator": "width = 8\n"}
 
 
 def fail(text):
