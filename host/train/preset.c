@@ -61,6 +61,8 @@ static bool tables_of(const char *section, key_tables *t) {
         add_role(t, lbk_teacher_table);
     else if (strcmp(section, "student") == 0)
         add_role(t, lbk_student_table);
+    else if (strncmp(section, "assistant.", 10) == 0)
+        add_role(t, lbk_assistant_table);
     else if (strcmp(section, "distill") == 0)
         add(t, lbk_objective_table);
     else if (augmentation || method)

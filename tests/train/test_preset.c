@@ -183,6 +183,7 @@ static bool needs_teacher(lbk_preset *preset) {
 /* As far as `limbeck check` goes, between two small ResNets. */
 static void prepare(const char *name) {
     static const char *const teacher = "[teacher]\nmodel = resnet8\nparameters = width=4\n";
+    static const char *const assistant = "[assistant.ta]\nmodel = resnet8\n";
     char text[256];
     lbk_experiment x;
     lbk_preset preset;
@@ -191,8 +192,9 @@ static void prepare(const char *name) {
     cr_expect_eq(lbk_preset_load(&preset, name, NULL), LBK_OK, "%s", lbk_error_message());
     cr_expect(preset.source && *preset.source, "%s has no source", name);
     snprintf(text, sizeof text,
-             "[data]\ndataset = digits\n%s[student]\nmodel = resnet8\nparameters = width=3\n[distill]\npreset = %s\n",
-             needs_teacher(&preset) ? teacher : "", name);
+             "[data]\ndataset = digits\n%s%s[student]\nmodel = resnet8\nparameters = width=3\n[distill]\npreset = %s\n",
+             needs_teacher(&preset) ? teacher : "", lbk_ini_section_find(&preset.ini, "assistant.ta") ? assistant : "",
+             name);
     lbk_preset_release(&preset);
     little_write("p.ini", text);
     cr_expect_eq(lbk_experiment_load(&x, "p.ini", NULL, 0), LBK_OK, "%s: %s", name, lbk_error_message());
