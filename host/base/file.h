@@ -30,6 +30,8 @@ bool lbk_path_is_regular(const char *path); /* a plain file, not a pipe or devic
 lbk_status lbk_path_make_folder(const char *path);
 /* Joins with '/', unless `name` is absolute; folder may be "" or NULL. free() the result. */
 lbk_status lbk_path_join(const char *folder, const char *name, char **out);
+/* The part of `path` in front of its last '/', "/" of "/name", "" without one. free() the result. */
+lbk_status lbk_path_folder(const char *path, char **out);
 
 /* Folder of shipped data ("models", "experiments"): $LIMBECK_HOME, else beside the executable's prefix
  * (<prefix>/share/limbeck), else the source tree it was built from. Finds "<kind>/<name>" there; NULL when absent.

@@ -69,6 +69,14 @@ lbk_status lbk_path_join(const char *folder, const char *name, char **out) {
     return status;
 }
 
+lbk_status lbk_path_folder(const char *path, char **out) {
+    const char *slash = strrchr(path, '/');
+    LBK_TRY(lbk_strdup(slash ? path : "", out));
+    if (slash)
+        (*out)[slash - path + (slash == path)] = '\0';
+    return LBK_OK;
+}
+
 /* "<root>/<kind>/<name>" when it exists, else NULL. */
 static char *shipped_at(const char *root, const char *kind, const char *name) {
     lbk_text text = {0};

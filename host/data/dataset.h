@@ -58,8 +58,9 @@ typedef struct lbk_dataset {
     const lbk_param *params;             /* keys of [data] of its own (path, ...); NULL: none */
     size_t params_size;
     /* What it makes of the training part and whoever uses a trained network needs too: a file of this name in the run folder, which the key
-     * (a path) names there when the user's experiment does not. NULL: nothing. */
-    const char *keep_key, *keep_file;
+     * (a path) names there when the user's experiment does not. NULL: nothing. `keep_with`: a key (text) without which there is nothing
+     * either. */
+    const char *keep_key, *keep_file, *keep_with;
     bool no_images; /* samples are the inputs that `open` lists: nothing augments, mixes or normalises them */
     /* Opens and checks what can be checked without reading every sample (sizes, magic numbers, label range where labels
      * are in memory). Errors name the file and the place. `folder`: relative paths are relative to it (the INI file's

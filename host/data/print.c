@@ -28,10 +28,15 @@ static bool is_path(const lbk_param *p) {
     return p->unit && strcmp(p->unit, LBK_PATH_UNIT) == 0;
 }
 
+/* What the key of this name says; `other` where that is NULL. */
+static const char *text_of(const lbk_dataset *dataset, const char *key, const void *values, const char *other) {
+    return key ? *(const char *const *)((const char *)values + lbk_param_find(dataset->params, key)->offset) : other;
+}
+
 /* Whether the run keeps what the user's experiment does not name; `values` holds the dataset's parameters. */
 static bool keeps(const lbk_dataset *dataset, const void *values) {
-    const lbk_param *p = dataset->keep_key ? lbk_param_find(dataset->params, dataset->keep_key) : NULL;
-    return p && !**(const char *const *)((const char *)values + p->offset);
+    return text_of(dataset, dataset->keep_key, values, "given")[0] == '\0' &&
+           text_of(dataset, dataset->keep_with, values, "given")[0] != '\0';
 }
 
 static lbk_status print_dataset(const lbk_data *data, const char *folder, lbk_arena *arena, lbk_text *out) {

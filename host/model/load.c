@@ -1,6 +1,7 @@
 /* Model files: where they are, [model] and [parameters], and one file standing on another (`base`). */
 #include "model/network.h"
 
+#include "base/file.h"
 #include "base/shipped.h"
 
 #include <limits.h>
@@ -164,15 +165,6 @@ static lbk_status own_network_read(lbk_model *model, const header *head) {
 
 static lbk_status file_read(lbk_model *model, const char *path, int depth);
 
-/* The folder part of `path`; free() *out. */
-static lbk_status folder_of(const char *path, char **out) {
-    const char *slash = strrchr(path, '/');
-    LBK_TRY(lbk_strdup(slash ? path : "", out));
-    if (slash)
-        (*out)[slash - path + (slash == path)] = '\0';
-    return LBK_OK;
-}
-
 /* What a network reads is said where it begins, what it leaves where it ends. */
 static lbk_status ends_check(lbk_ini *ini) {
     static const char *const ends[] = {"inputs", "outputs"};
@@ -190,7 +182,7 @@ static lbk_status base_read(lbk_model *model, lbk_ini *ini, const header *head, 
     if (depth == MAX_BASES)
         return lbk_ini_fail(ini, entry, "more than %d files stand on each other", MAX_BASES);
     char *folder = NULL, *path = NULL;
-    LBK_TRY(folder_of(ini->path, &folder));
+    LBK_TRY(lbk_path_folder(ini->path, &folder));
     lbk_status status = lbk_ini_context(lbk_shipped_find(&shipped, head->base, folder, &path), entry);
     free(folder);
     if (status == LBK_OK)

@@ -97,3 +97,14 @@ lbk_status lbk_checkpoint_load(lbk_network *net, const char *path, int64_t *step
     lbk_st_close(&file);
     return lbk_context(status, "checkpoint");
 }
+
+lbk_status lbk_checkpoint_steps(const char *path, int64_t *steps_done) {
+    lbk_st_file file;
+    long long steps = 0;
+    lbk_status status = lbk_st_open(&file, path);
+    if (status == LBK_OK)
+        status = read_number(&file, "steps", &steps);
+    lbk_st_close(&file);
+    *steps_done = steps;
+    return lbk_context(status, "checkpoint");
+}

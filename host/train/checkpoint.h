@@ -9,5 +9,7 @@
 lbk_status lbk_checkpoint_save(const lbk_network *network, const char *path, int64_t steps_done, long metrics_bytes);
 /* Errors name the file and what does not fit. */
 lbk_status lbk_checkpoint_load(lbk_network *network, const char *path, int64_t *steps_done, long *metrics_bytes);
+/* Which step it was made after. */
+lbk_status lbk_checkpoint_steps(const char *path, int64_t *steps_done);
 
 #endif

@@ -15,6 +15,15 @@ lbk_status lbk_run_folder_file(const lbk_run_folder *folder, const char *name, c
     return lbk_path_join(folder->path, name, out);
 }
 
+lbk_status lbk_run_weights_path(const char *folder, const char *prefix, const char *phase, const char *suffix,
+                                char **out) {
+    lbk_text name = {0};
+    LBK_TRY(lbk_text_printf(&name, "%s%s%s.safetensors", prefix, phase, suffix));
+    lbk_status status = lbk_path_join(folder, name.data, out);
+    lbk_text_release(&name);
+    return status;
+}
+
 static bool holds_run(const char *path) {
     char *file = NULL;
     if (lbk_path_join(path, "experiment.ini", &file) != LBK_OK)

@@ -24,6 +24,10 @@ lbk_status lbk_run_folder_check(const char *path, const char *resolved);
 /* <folder>/<name>; free() it. */
 lbk_status lbk_run_folder_file(const lbk_run_folder *folder, const char *name, char **out);
 
+/* <folder>/<prefix><phase><suffix>.safetensors; free() it. */
+lbk_status lbk_run_weights_path(const char *folder, const char *prefix, const char *phase, const char *suffix,
+                                char **out);
+
 /* Adds "2026-01-31T12:00:00Z text" to log.txt. A log that cannot be written stops nothing. */
 void lbk_run_folder_log(const lbk_run_folder *folder, const char *fmt, ...) LBK_PRINTF(2, 3);
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "train/checkpoint.h"
 #include "train/deployed.h"
+#include "train/leftover.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,22 +28,12 @@ static void note(const run *r, const char *text) {
         r->options->watch.note(r->options->watch.context, text);
 }
 
-/* <folder>/<prefix><phase>.safetensors */
-static lbk_status weights_path(const char *folder, const char *prefix, const char *phase, const char *suffix,
-                               char **out) {
-    lbk_text name = {0};
-    LBK_TRY(lbk_text_printf(&name, "%s%s%s.safetensors", prefix, phase, suffix));
-    lbk_status status = lbk_path_join(folder, name.data, out);
-    lbk_text_release(&name);
-    return status;
-}
-
 static lbk_status dump_weights(const run *r, const lbk_network *net, const char *suffix, bool gradients) {
     if (!r->options->dump)
         return LBK_OK;
     char *path = NULL;
     LBK_TRY(lbk_path_make_folder(r->options->dump));
-    LBK_TRY(weights_path(r->options->dump, "", net->label, suffix, &path));
+    LBK_TRY(lbk_run_weights_path(r->options->dump, "", net->label, suffix, &path));
     lbk_status status =
         gradients ? lbk_weights_save_gradients(net->weights, path) : lbk_weights_dump(net->weights, path);
     free(path);
@@ -61,7 +52,7 @@ static lbk_status save_checkpoint(run *r, const lbk_network *net, int64_t steps_
     char *path = NULL;
     long bytes;
     LBK_TRY(lbk_run_folder_sync(&r->folder, &bytes));
-    LBK_TRY(weights_path(r->folder.path, "checkpoint/", net->label, "", &path));
+    LBK_TRY(lbk_run_weights_path(r->folder.path, "checkpoint/", net->label, "", &path));
     lbk_status status = lbk_checkpoint_save(net, path, steps_done, bytes);
     free(path);
     r->last_checkpoint_ns = lbk_clock_ns();
@@ -76,68 +67,22 @@ static lbk_status on_epoch(void *context, lbk_network *net, int64_t steps_done, 
     return save_checkpoint(r, net, steps_done);
 }
 
-/* The phase is over: its weights, then away with the checkpoint. */
-static lbk_status finish_phase(run *r, lbk_network *net) {
+/* The phase is over: its weights, then away with the checkpoint, unless the phase has steps left. */
+static lbk_status finish_phase(run *r, lbk_network *net, bool cut) {
     char *path = NULL, *checkpoint = NULL;
     long bytes;
     const char *const metadata[] = {"format", "pt", "model", net->model->name, NULL};
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_run_folder_sync(&r->folder, &bytes));
-    LBK_GOTO(weights_path(r->folder.path, "", net->label, "", &path));
-    LBK_GOTO(weights_path(r->folder.path, "checkpoint/", net->label, "", &checkpoint));
+    LBK_GOTO(lbk_run_weights_path(r->folder.path, "", net->label, "", &path));
+    LBK_GOTO(lbk_run_weights_path(r->folder.path, "checkpoint/", net->label, "", &checkpoint));
     LBK_GOTO(lbk_network_write_model(net, r->folder.path));
     LBK_GOTO(lbk_weights_save(net->weights, path, metadata));
-    unlink(checkpoint);
+    if (!cut)
+        unlink(checkpoint);
 out:
     free(path);
     free(checkpoint);
-    return status;
-}
-
-/* What an earlier process left of this phase: finished (weights loaded), or a checkpoint (its step), or nothing. */
-static lbk_status recover(run *r, lbk_network *net, bool *finished, int64_t *first_step) {
-    *finished = false;
-    *first_step = 0;
-    if (!r->options->resume)
-        return LBK_OK;
-    char *path = NULL, *checkpoint = NULL;
-    long bytes = 0;
-    lbk_status status = LBK_OK;
-    LBK_GOTO(weights_path(r->folder.path, "", net->label, "", &path));
-    LBK_GOTO(weights_path(r->folder.path, "checkpoint/", net->label, "", &checkpoint));
-    if (lbk_path_exists(path)) {
-        *finished = true;
-        unlink(checkpoint); /* the earlier process may have died just before it did so */
-        LBK_GOTO(lbk_weights_load(net->weights, path, NULL));
-    } else if (lbk_path_exists(checkpoint)) {
-        LBK_GOTO(lbk_checkpoint_load(net, checkpoint, first_step, &bytes));
-        LBK_GOTO(lbk_run_folder_metrics(&r->folder, bytes));
-    }
-out:
-    free(path);
-    free(checkpoint);
-    return status;
-}
-
-/* metrics.jsonl may hold steps of this phase that no checkpoint covers, the last line cut short; they are run, and
- * written, again. */
-static lbk_status drop_lines_of(run *r, const char *phase) {
-    char *path = NULL, *text = NULL;
-    size_t length, keep = 0;
-    lbk_text mark = {0};
-    lbk_status status = LBK_OK;
-    LBK_GOTO(lbk_run_folder_file(&r->folder, "metrics.jsonl", &path));
-    LBK_GOTO(lbk_text_printf(&mark, "{\"phase\":\"%s\"", phase));
-    if (lbk_path_exists(path)) {
-        LBK_GOTO(lbk_file_read(path, &text, &length));
-        char *found = strstr(text, mark.data), *last = strrchr(text, '\n');
-        keep = found ? (size_t)(found - text) : last ? (size_t)(last + 1 - text) : 0;
-    }
-    LBK_GOTO(lbk_run_folder_metrics(&r->folder, (long)keep));
-out:
-    free(path);
-    free(text);
-    lbk_text_release(&mark);
     return status;
 }
 
@@ -156,18 +101,38 @@ out:
     return status;
 }
 
+/* What the phase leaves when its steps are done, or the user has had enough. */
+static lbk_status end_training(run *r, lbk_network *net, int64_t done, int64_t all, lbk_status status,
+                               const lbk_phase_result *result) {
+    const lbk_run_watch *watch = &r->options->watch;
+    if (status == LBK_ERR_INTERRUPTED) { /* saving leaves the message alone unless it fails */
+        lbk_status saved = save_checkpoint(r, net, done);
+        return saved == LBK_OK ? status : saved;
+    }
+    LBK_TRY(status);
+    lbk_run_folder_log(&r->folder, "%s: trained, %.1f s", net->label, result->wall_s);
+    if (watch->phase_end)
+        watch->phase_end(watch->context, net, result);
+    if (done < all)
+        LBK_TRY(save_checkpoint(r, net, done));
+    return finish_phase(r, net, done < all);
+}
+
 static lbk_status train(run *r, lbk_network *net, lbk_part part, lbk_phase_result *result) {
     const lbk_experiment *x = r->experiment;
-    bool finished;
-    int64_t first_step;
+    const lbk_run_watch *watch = &r->options->watch;
+    int64_t all = (int64_t)lbk_data_batches_per_epoch(&x->data, part) * net->role->params.epochs, first_step = 0;
+    int64_t most = r->options->max_steps, total = most && most < all ? most : all;
+    bool finished = false;
     memset(result, 0, sizeof *result);
     LBK_TRY(lbk_network_meet(net));
     LBK_TRY(dump_weights(r, net, "-initial", false));
-    LBK_TRY(recover(r, net, &finished, &first_step));
+    if (r->options->resume)
+        LBK_TRY(lbk_leftover_recover(&r->folder, &r->session, net, total, &finished, &first_step));
     if (finished)
         return LBK_OK;
     if (first_step == 0)
-        LBK_TRY(drop_lines_of(r, net->label));
+        LBK_TRY(lbk_leftover_drop_lines(&r->folder, net->label));
     r->last_checkpoint_ns = lbk_clock_ns();
     lbk_phase phase = {.network = net,
                        .data = &x->data,
@@ -177,29 +142,15 @@ static lbk_status train(run *r, lbk_network *net, lbk_part part, lbk_phase_resul
                        .slots = x->params.slots,
                        .epochs = net->role->params.epochs,
                        .first_step = first_step,
-                       .max_steps = r->options->max_steps,
+                       .max_steps = most,
                        .observer = {r, on_step, on_epoch},
                        .stop = r->options->stop};
-    int64_t total = (int64_t)lbk_data_batches_per_epoch(&x->data, part) * phase.epochs;
-    if (phase.max_steps && phase.max_steps < total)
-        total = phase.max_steps;
-    const lbk_run_watch *watch = &r->options->watch;
     lbk_run_folder_log(&r->folder, "%s: training from step %lld to %lld", net->label, (long long)first_step,
                        (long long)total);
     if (watch->phase_begin)
         watch->phase_begin(watch->context, net->label, first_step, total);
     lbk_status status = run_with_caches(&phase, result);
-    if (status == LBK_ERR_INTERRUPTED) { /* saving leaves the message alone unless it fails */
-        lbk_status saved = save_checkpoint(r, net, first_step + result->steps);
-        return saved == LBK_OK ? status : saved;
-    }
-    if (status == LBK_OK)
-        lbk_run_folder_log(&r->folder, "%s: trained, %.1f s", net->label, result->wall_s);
-    if (status == LBK_OK && watch->phase_end)
-        watch->phase_end(watch->context, net, result);
-    if (status == LBK_OK)
-        status = finish_phase(r, net);
-    return status;
+    return end_training(r, net, first_step + result->steps, all, status, result);
 }
 
 static lbk_status compile(run *r, lbk_network *net, lbk_device *device) {
@@ -234,7 +185,7 @@ static lbk_status obtain_teacher(run *r, lbk_network *net, lbk_device *device, d
     free(path);
     LBK_TRY(lbk_context(status, "[%s] weights", net->role->name));
     LBK_TRY(dump_weights(r, net, "-initial", false));
-    return finish_phase(r, net);
+    return finish_phase(r, net, false);
 }
 
 static lbk_status obtain_teachers(run *r) {
@@ -256,7 +207,7 @@ static lbk_status train_learner(run *r, lbk_network *net) {
     LBK_TRY(compile(r, net, s->devices[LBK_STUDENT_DEVICE]));
     LBK_TRY(train(r, net, LBK_PART_TRAIN, &phase));
     r->result->others[r->result->other_count++].train_s = phase.wall_s;
-    LBK_TRY(weights_path(r->folder.path, "", net->label, "", &path));
+    LBK_TRY(lbk_run_weights_path(r->folder.path, "", net->label, "", &path));
     lbk_status status = lbk_network_move(net, s->devices[LBK_TEACHER_DEVICE], path);
     free(path);
     return status;
@@ -368,7 +319,7 @@ static lbk_status run_all(run *r) {
     LBK_TRY(open_folder(r));
     LBK_TRY(keep_data(r));
     LBK_TRY(open_metrics(r));
-    LBK_TRY(weights_path(r->folder.path, "", "teacher", "", &r->teacher_file));
+    LBK_TRY(lbk_run_weights_path(r->folder.path, "", "teacher", "", &r->teacher_file));
     LBK_TRY(lbk_session_open(&r->session));
     LBK_TRY(run_phases(r));
     count_builds(r);

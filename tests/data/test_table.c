@@ -1,6 +1,7 @@
 /* The dataset `table`, and the parser below it. */
 #include "data/csv.h"
 #include "data/helpers/box.h"
+#include "support/wav.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -148,6 +149,54 @@ Test(table, loader_batches_rows) {
     box_close(&box);
 }
 
+static void write_wav(const char *name, int16_t number) {
+    unsigned char bytes[WAV_HEADER + 2];
+    box_write(name, bytes, wav_make(bytes, 100, &number, 1));
+}
+
+#define BOTH                                                                                                           \
+    "[data]\ndataset = table\npath = d/t.csv\nsplit = split\ntext = said\naudio = file\nseconds = 0.02\n"              \
+    "length = 4\nmin_count = 1\n"
+
+/* Words are those of training rows, files those beside the table; what there is no column of is no input. */
+Test(table, rows_have_sentences_and_recordings) {
+    static const struct {
+        const char *keys;
+        int inputs, vocabulary;
+    } cases[] = {{"ignore = x, colour\n", 5, 4 + 2},
+                 {"categorical = colour\n", 7, 4 + 2},
+                 {"categorical = colour, x\nmax_size = 5\n", 7, 6}};
+    write_text("d/t.csv", "file,said,x,colour,label,split\nw/a.wav,go "
+                          "on,1,c0,b,train\n../b.wav,no,2,c1,a,test\nw/a.wav,go,3,c2,a,train\n");
+    write_wav("d/w/a.wav", 16384);
+    write_wav("b.wav", -8192);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        box_data box;
+        char text[400];
+        int32_t category, tokens[4], mask[4], types[4], length;
+        float number, waveform[2];
+        int label;
+        lbk_numbers all[] = {{.i32 = &category}, {.f32 = &number}, {.i32 = tokens},  {.i32 = mask},
+                             {.i32 = types},     {.i32 = &length}, {.f32 = waveform}};
+        snprintf(text, sizeof text, "%s%s", BOTH, cases[i].keys);
+        box_open_ok(&box, text, 1);
+        const lbk_source *s = &box.data.source;
+        cr_assert_eq(s->input_count, cases[i].inputs);
+        cr_assert_str_eq(s->inputs[s->input_count - 1].name, "waveform");
+        for (int k = 0; k < s->size_count; k++)
+            cr_assert(strcmp(s->sizes[k].name, "vocabulary") != 0 || s->sizes[k].value == cases[i].vocabulary,
+                      "%zu: %d", i, (int)s->sizes[k].value);
+        cr_assert_eq(box.data.dataset->read(s, LBK_PART_TEST, 0, all + 7 - s->input_count, &label), LBK_OK, "%s",
+                     lbk_error_message());
+        cr_assert(label == 0 && waveform[0] == -0.25f && waveform[1] == 0);
+        cr_assert(length == 3 && mask[2] == 1 && mask[3] == 0 && tokens[1] == 1,
+                  "[CLS], a word nobody trained on, [SEP]");
+        cr_assert_eq(box.data.dataset->read(s, LBK_PART_TRAIN, 0, all + 7 - s->input_count, &label), LBK_OK);
+        cr_assert(label == 1 && waveform[0] == 0.5f && length == 4 && tokens[1] == 4);
+        box_close(&box);
+    }
+}
+
 Test(table, numbered_classes_are_in_order_of_their_numbers) {
     box_data box;
     write_text("t.csv", "x,label\n1,10\n2,9\n3,10\n4,9\n");
@@ -184,8 +233,19 @@ Test(table, mistakes_are_named_with_file_and_line) {
          "dataset table: @/t.csv:1: ignore: column \"a\" is named by another key already"},
         {"a,b,label\n1,2,x\n\n2,two,x\n3,3,y\n4,4,y\n", "test_share = 0.5\n",
          "dataset table: @/t.csv:4: column \"b\" is \"two\", expected a number; a column of something else belongs "
-         "into "
-         "categorical or ignore"},
+         "into categorical, text, audio or ignore"},
+        {"a,t,label\n1,\xff,x\n2,b,y\n3,c,x\n4,d,y\n", "test_share = 0.5\ntext = t\n",
+         "dataset table: @/t.csv:2: column \"t\" is \"\xff\", expected UTF-8"},
+        {"a,label\n1,x\n2,y\n3,x\n4,y\n", "test_share = 0.5\ntext = a\ntokens = pieces\n",
+         "dataset table: tokens = pieces needs a file: give vocabulary"},
+        {"a,label\n1,x\n2,y\n3,x\n4,y\n", "test_share = 0.5\ntext = b\n",
+         "dataset table: @/t.csv:1: text: there is no column \"b\""},
+        {"a,label\n1,x\n2,y\n3,x\n4,y\n", "test_share = 0.5\ntext = a\naudio = a\n",
+         "dataset table: @/t.csv:1: audio: column \"a\" is named by another key already"},
+        {"a,label\nf.wav,x\n,y\n3,x\n4,y\n", "test_share = 0.5\naudio = a\n",
+         "dataset table: @/t.csv:3: column \"a\" is \"\", expected the name of a file"},
+        {"a,label\nt.csv,x\n2,y\n3,x\n4,y\n", "test_share = 0.5\naudio = a\n",
+         "dataset table: @/t.csv: no WAV file: it does not begin with RIFF and WAVE"},
         {"a,label\n1,x\n2,y\n", "augment = flip\n",
          "@/x.ini:4: [data] augment: is for images; samples of the dataset table are none"},
         {"a,label\n1,x\n2,y\n", "mix = mixup\n",

@@ -1,5 +1,6 @@
 /* The dataset `wav`. */
 #include "data/helpers/box.h"
+#include "support/wav.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -8,29 +9,14 @@
 
 TestSuite(wav, .init = box_make, .fini = box_remove);
 
-enum { RATE = 1000, HEADER = 44 };
+enum { RATE = 1000, HEADER = WAV_HEADER };
 
-static void put(unsigned char *at, unsigned value, int count) {
-    for (int i = 0; i < count; i++)
-        at[i] = (unsigned char)(value >> 8 * i);
-}
-
-/* The plain form: RIFF, fmt of 16 bytes, data; number i is first + i. */
+/* Number i is first + i. */
 static size_t make_wav(unsigned char *bytes, unsigned rate, int first, int count) {
-    memcpy(bytes, "RIFF....WAVEfmt ", 16);
-    put(bytes + 4, (unsigned)(HEADER - 8 + 2 * count), 4);
-    put(bytes + 16, 16, 4);
-    put(bytes + 20, 1, 2); /* plain numbers */
-    put(bytes + 22, 1, 2); /* channels */
-    put(bytes + 24, rate, 4);
-    put(bytes + 28, 2 * rate, 4);
-    put(bytes + 32, 2, 2);
-    put(bytes + 34, 16, 2);
-    memcpy(bytes + 36, "data", 4);
-    put(bytes + 40, (unsigned)(2 * count), 4);
+    int16_t numbers[20];
     for (int i = 0; i < count; i++)
-        put(bytes + HEADER + 2 * i, (unsigned)(first + i), 2);
-    return (size_t)(HEADER + 2 * count);
+        numbers[i] = (int16_t)(first + i);
+    return wav_make(bytes, rate, numbers, count);
 }
 
 static void write_wav(const char *name, unsigned rate, int first, int count) {
@@ -92,11 +78,11 @@ Test(wav, folders_are_classes) {
 Test(wav, other_chunks_are_passed_over) {
     unsigned char bytes[200] = "RIFF....WAVELIST\x03\0\0\0abc.fmt \x28\0\0\0";
     box_data box;
-    put(bytes + 32, 0xfffe, 2);
-    put(bytes + 34, 1, 2);
-    put(bytes + 36, RATE, 4);
-    put(bytes + 46, 16, 2);
-    put(bytes + 32 + 24, 1, 2);
+    wav_put(bytes + 32, 0xfffe, 2);
+    wav_put(bytes + 34, 1, 2);
+    wav_put(bytes + 36, RATE, 4);
+    wav_put(bytes + 46, 16, 2);
+    wav_put(bytes + 32 + 24, 1, 2);
     memcpy(bytes + 72, "data\x04\0\0\0\x08\0\x09\0", 12);
     write_wav("w/a_1.wav", RATE, 0, 1);
     write_wav("w/a_0.wav", RATE, 0, 1);

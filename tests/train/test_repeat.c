@@ -83,6 +83,21 @@ Test(repeat, resolved_experiment_runs_again) {
     cr_expect(little_same("first", "second", "experiment.ini"));
 }
 
+/* Every phase stops at the limit; a larger one lets the first phase that has steps left go on, and the others begin again. */
+Test(repeat, limits_of_steps_leave_no_trace) {
+    static const int64_t limits[] = {15, 15, 0};
+    little_must_run("little.ini", NULL, "whole", 0);
+    little_must_run("little.ini", NULL, "fifteen", 15);
+    little_must_run("little.ini", NULL, "stopped", 8);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(little_resume("little.ini", "stopped", limits[i]), LBK_OK, "%s", lbk_error_message());
+        little_expect_same_run(limits[i] ? "fifteen" : "whole", "stopped", limits[i] ? "up to step 15" : "to the end");
+    }
+    cr_assert_eq(little_resume("little.ini", "stopped", 8), LBK_OK, "%s", lbk_error_message());
+    little_expect_same_run("whole", "stopped", "finished");
+    cr_expect_neq(access("stopped/checkpoint/student.safetensors", F_OK), 0);
+}
+
 Test(repeat, teacher_from_a_file) {
     little_must_run("little.ini", NULL, "trained", 0);
     static const char text[] = "[experiment]\nname = little\nseed = 5\n"

@@ -1,4 +1,5 @@
-/* Tables: a text file with a row a sample and named columns, of which one is the class, the others numbers or categories.
+/* Tables: a text file with a row a sample and named columns, of which one is the class, the others numbers or categories, and, of samples
+ * of several modalities, a sentence and the name of a recording.
  *
  * All that is learned of the columns comes from training rows alone: a number's mean and deviation, by which it is standardised, and
  * the categories, which are numbered as they come. Number 0 of each column is for whatever they do not have, an empty field too. One
@@ -6,17 +7,19 @@
  * the mean. */
 #include "base/file.h"
 #include "data/csv.h"
-#include "data/rows.h"
+#include "data/recordings.h"
+#include "data/sentences.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct table_params {
-    const char *path, *label, *split;
+    lbk_sentences_params sentences;
+    const char *path, *label, *split, *text, *audio;
     lbk_words categorical, ignore;
     int separator;
-    double test_share;
+    double test_share, seconds;
 } table_params;
 
 static const char *const separators[] = {"comma", "semicolon", "tab", NULL};
@@ -25,15 +28,28 @@ static const lbk_param table_table[] = {
     LBK_PARAM_PATH(table_params, path, NULL, "the file, plain or .gz; its first row names the columns", NULL),
     LBK_PARAM_TEXT(table_params, label, "label",
                    "column of the classes; of an empty field in a training row nobody knows the class", NULL),
-    LBK_PARAM_WORDS(table_params, categorical, "", "columns of categories; all others are numbers", NULL),
+    LBK_PARAM_WORDS(table_params, categorical, "", "columns of categories; all that no key names are numbers", NULL),
     LBK_PARAM_WORDS(table_params, ignore, "", "columns that are not used", NULL),
     LBK_PARAM_TEXT(table_params, split, "", "column that says train or test of each row; empty: see test_share", NULL),
     LBK_PARAM_FLOAT(table_params, test_share, "0", 0, 0.9, NULL,
                     "share of the rows that are for testing, class-balanced, the same for every seed", NULL),
     LBK_PARAM_CHOICE(table_params, separator, "comma", separators, "what stands between two fields", NULL),
+    LBK_PARAM_TEXT(table_params, text, "", "column of sentences; the keys from tokens to length are for them", NULL),
+    LBK_SENTENCES_ROWS,
+    LBK_PARAM_TEXT(table_params, audio, "",
+                   "column of recordings: WAV files, their names relative to the table's folder", NULL),
+    LBK_RECORDINGS_SECONDS(table_params),
     LBK_PARAM_END};
 
-typedef enum column_kind { COLUMN_NUMBER, COLUMN_CATEGORY, COLUMN_LABEL, COLUMN_SPLIT, COLUMN_IGNORED } column_kind;
+typedef enum column_kind {
+    COLUMN_NUMBER,
+    COLUMN_CATEGORY,
+    COLUMN_LABEL,
+    COLUMN_SPLIT,
+    COLUMN_TEXT,
+    COLUMN_AUDIO,
+    COLUMN_IGNORED
+} column_kind;
 
 typedef struct column {
     column_kind kind;
@@ -44,9 +60,13 @@ typedef struct column {
 
 typedef struct table_state {
     lbk_rows rows;
-    int fields, columns; /* in a sample: at least 1, though the table may have none of a kind */
+    int fields,
+        columns; /* in a sample: at least 1, though the table may have none of one kind; 0 where it has neither */
     int32_t *categories; /* [rows][fields] */
     float *numbers;      /* [rows][columns] */
+    bool text, audio;    /* a sample has it */
+    lbk_sentences sentences;
+    lbk_recordings recordings;
     lbk_arena arena;
 } table_state;
 
@@ -55,7 +75,7 @@ typedef struct opening {
     const table_params *params;
     lbk_csv csv;
     column *columns; /* [csv.columns] */
-    int label, split;
+    int label, split, text, audio;
     table_state *state;
     lbk_source *source;
 } opening;
@@ -97,6 +117,10 @@ static lbk_status set_kinds(opening *o) {
     LBK_TRY(set_kind(o, "label", p->label, COLUMN_LABEL, &o->label));
     if (*p->split)
         LBK_TRY(set_kind(o, "split", p->split, COLUMN_SPLIT, &o->split));
+    if ((o->state->text = *p->text))
+        LBK_TRY(set_kind(o, "text", p->text, COLUMN_TEXT, &o->text));
+    if ((o->state->audio = *p->audio))
+        LBK_TRY(set_kind(o, "audio", p->audio, COLUMN_AUDIO, &o->audio));
     for (int i = 0; i < p->categorical.count; i++)
         LBK_TRY(set_kind(o, "categorical", p->categorical.items[i], COLUMN_CATEGORY, &at));
     for (int i = 0; i < p->ignore.count; i++)
@@ -159,7 +183,8 @@ static lbk_status parse_number(const opening *o, uint32_t row, int c, double *ou
     const char *cell = lbk_csv_cell(&o->csv, row + 1, c);
     *out = NAN;
     if (*cell && !lbk_parse_float(cell, out))
-        return cell_fail(o, row, c, "a number; a column of something else belongs into categorical or ignore");
+        return cell_fail(o, row, c,
+                         "a number; a column of something else belongs into categorical, text, audio or ignore");
     return LBK_OK;
 }
 
@@ -211,7 +236,7 @@ static lbk_status learn(opening *o) {
         }
     }
     if (!state->columns && !state->fields)
-        return lbk_fail(LBK_ERR_INPUT, "%s:%u: no column is left to learn from", o->csv.path, o->csv.lines[0]);
+        return LBK_OK;
     state->columns += !state->columns;
     state->fields += !state->fields;
     lbk_source *source = o->source;
@@ -243,10 +268,62 @@ static lbk_status fill_row(const opening *o, uint32_t row) {
     return LBK_OK;
 }
 
+static lbk_status fill_rows(opening *o) {
+    table_state *state = o->state;
+    LBK_TRY(lbk_calloc(state->rows.count, (size_t)state->fields * sizeof(int32_t) + 1, &state->categories));
+    LBK_TRY(lbk_calloc(state->rows.count, (size_t)state->columns * sizeof(float) + 1, &state->numbers));
+    for (uint32_t i = 0; i < state->rows.count; i++)
+        LBK_TRY(fill_row(o, i));
+    return LBK_OK;
+}
+
+/* ---- Other modalities ---- */
+
+static lbk_status open_sentences(opening *o, const char *folder) {
+    table_state *state = o->state;
+    const char **texts = NULL;
+    LBK_TRY(lbk_arena_alloc(&o->csv.arena, state->rows.count * sizeof *texts, &texts));
+    for (uint32_t i = 0; i < state->rows.count; i++) {
+        texts[i] = lbk_csv_cell(&o->csv, i + 1, o->text);
+        if (lbk_words_invalid(texts[i]) != SIZE_MAX)
+            return cell_fail(o, i, o->text, "UTF-8");
+    }
+    LBK_TRY(lbk_sentences_open(&state->sentences, &o->params->sentences, folder, &state->rows, texts));
+    lbk_sentences_describe(&state->sentences, o->source);
+    return LBK_OK;
+}
+
+static lbk_status find_recordings(opening *o, const char *folder) {
+    table_state *state = o->state;
+    lbk_recordings *recordings = &state->recordings;
+    LBK_TRY(lbk_arena_alloc(&state->arena, state->rows.count * sizeof *recordings->paths, &recordings->paths));
+    for (uint32_t i = 0; i < state->rows.count; i++) {
+        const char *cell = lbk_csv_cell(&o->csv, i + 1, o->audio);
+        char *path = NULL;
+        if (!*cell)
+            return cell_fail(o, i, o->audio, "the name of a file");
+        LBK_TRY(lbk_path_join(folder, cell, &path));
+        lbk_status status = lbk_arena_strdup(&state->arena, path, &recordings->paths[i]);
+        free(path);
+        LBK_TRY(status);
+    }
+    return LBK_OK;
+}
+
+/* `folder`: the table's. */
+static lbk_status open_recordings(opening *o, const char *folder) {
+    LBK_TRY(find_recordings(o, folder));
+    LBK_TRY(lbk_recordings_open(&o->state->recordings, o->params->seconds));
+    lbk_recordings_describe(&o->state->recordings, o->source);
+    return LBK_OK;
+}
+
 /* ---- The dataset ---- */
 
-static lbk_status fill(opening *o) {
+/* `folder`: where the vocabulary's path starts. */
+static lbk_status fill(opening *o, const char *folder) {
     table_state *state = o->state;
+    char *path = NULL;
     if (o->csv.rows < 2)
         return lbk_fail(LBK_ERR_INPUT, "%s: has no row behind the names of the columns", o->csv.path);
     LBK_TRY(lbk_arena_alloc(&state->arena, (size_t)o->csv.columns * sizeof *o->columns, &o->columns));
@@ -255,11 +332,18 @@ static lbk_status fill(opening *o) {
     LBK_TRY(read_labels(o));
     LBK_TRY(choose_parts(o));
     LBK_TRY(learn(o));
-    LBK_TRY(lbk_calloc(state->rows.count, (size_t)state->fields * sizeof(int32_t), &state->categories));
-    LBK_TRY(lbk_calloc(state->rows.count, (size_t)state->columns * sizeof(float), &state->numbers));
-    for (uint32_t i = 0; i < state->rows.count; i++)
-        LBK_TRY(fill_row(o, i));
-    return LBK_OK;
+    LBK_TRY(fill_rows(o));
+    if (state->text)
+        LBK_TRY(open_sentences(o, folder));
+    if (state->audio) {
+        LBK_TRY(lbk_path_folder(o->csv.path, &path));
+        lbk_status status = open_recordings(o, path);
+        free(path);
+        LBK_TRY(status);
+    }
+    return o->source->input_count
+               ? LBK_OK
+               : lbk_fail(LBK_ERR_INPUT, "%s:%u: no column is left to learn from", o->csv.path, o->csv.lines[0]);
 }
 
 static lbk_status open_table(const void *params, const char *folder, lbk_source *source) {
@@ -271,7 +355,7 @@ static lbk_status open_table(const void *params, const char *folder, lbk_source 
     source->state = o.state;
     LBK_GOTO(lbk_path_join(folder, o.params->path, &path));
     LBK_GOTO(lbk_csv_read(path, separator[o.params->separator], &o.csv));
-    status = fill(&o);
+    status = fill(&o, folder);
 out:
     for (int c = 0; o.columns && c < o.csv.columns; c++)
         lbk_dictionary_release(&o.columns[c].categories);
@@ -288,9 +372,15 @@ static lbk_status read_table(const lbk_source *source, lbk_part part, uint32_t i
     *label = state->rows.label[row];
     if (!inputs)
         return LBK_OK;
-    memcpy(inputs[0].i32, state->categories + row * fields, fields * sizeof(int32_t));
-    memcpy(inputs[1].f32, state->numbers + row * columns, columns * sizeof(float));
-    return LBK_OK;
+    if (fields) {
+        memcpy(inputs++->i32, state->categories + row * fields, fields * sizeof(int32_t));
+        memcpy(inputs++->f32, state->numbers + row * columns, columns * sizeof(float));
+    }
+    if (state->text) {
+        lbk_sentences_read(&state->sentences, (uint32_t)row, inputs);
+        inputs += LBK_SENTENCES_INPUTS;
+    }
+    return state->audio ? lbk_recordings_read(&state->recordings, (uint32_t)row, inputs->f32) : LBK_OK;
 }
 
 static void close_table(lbk_source *source) {
@@ -299,20 +389,30 @@ static void close_table(lbk_source *source) {
         lbk_rows_release(&state->rows);
         free(state->categories);
         free(state->numbers);
+        lbk_sentences_release(&state->sentences);
         lbk_arena_release(&state->arena);
         free(state);
     }
     memset(source, 0, sizeof *source);
 }
 
+static lbk_status keep_table(const lbk_source *source, lbk_text *out) {
+    const table_state *state = source->state;
+    return lbk_sentences_keep(&state->sentences, out);
+}
+
 const lbk_dataset lbk_dataset_table = {
     .name = "table",
-    .summary = "rows of a CSV file: numbers, categories, and a column of classes",
+    .summary = "rows of a CSV file: numbers, categories, sentences, recordings, and a column of classes",
     .origin = "your own file; breast_cancer.csv: Wolberg, Mangasarian, Street, UCI, CC BY 4.0",
     .params = table_table,
     .params_size = sizeof(table_params),
     .no_images = true,
+    .keep_key = "vocabulary",
+    .keep_file = "vocabulary.txt",
+    .keep_with = "text",
     .open = open_table,
     .read = read_table,
+    .keep = keep_table,
     .close = close_table,
 };

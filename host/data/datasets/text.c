@@ -1,22 +1,16 @@
-/* Sentences and their classes. They become numbers of words or of word pieces (data/words.h), all as many, the rest padding; the
- * words of a vocabulary that is not given come from training sentences alone. */
+/* Sentences (data/sentences.h) and their classes. */
 #include "base/file.h"
 #include "data/gzip.h"
 #include "data/listing.h"
-#include "data/rows.h"
-#include "data/words.h"
+#include "data/sentences.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum token_kind { TOKEN_WORD, TOKEN_PIECE } token_kind;
-static const char *const token_names[] = {"words", "pieces", NULL};
-
 typedef struct text_params {
-    const char *path, *test_path, *vocabulary;
+    lbk_sentences_params sentences;
+    const char *path, *test_path;
     double test_share;
-    int tokens, length, min_count, max_size;
-    bool lower_case, marks;
 } text_params;
 
 static const lbk_param text_table[] = {
@@ -26,26 +20,11 @@ static const lbk_param text_table[] = {
     LBK_PARAM_PATH(text_params, test_path, "", "the same for testing; empty: see test_share", NULL),
     LBK_PARAM_FLOAT(text_params, test_share, "0", 0, 0.9, NULL,
                     "share of the sentences that are for testing, class-balanced, the same for every seed", NULL),
-    LBK_PARAM_CHOICE(text_params, tokens, "words", token_names,
-                     "what a number stands for: a word, or a piece of one, the longest first (WordPiece)",
-                     "Wu et al. 2016 (arXiv 1609.08144); Devlin et al. 2018"),
-    LBK_PARAM_PATH(text_params, vocabulary, "",
-                   "file of words or pieces, one a line, as BERT's vocab.txt; empty: the training part's words", NULL),
-    LBK_PARAM_INT(text_params, min_count, "2", 1, 1 << 30, NULL,
-                  "how often a word must come to be one of the vocabulary that is made", NULL),
-    LBK_PARAM_INT(text_params, max_size, "20000", 5, 1 << 24, "words", "most words of the vocabulary that is made",
-                  NULL),
-    LBK_PARAM_BOOL(text_params, lower_case, "yes", "no capitals and no accents", NULL),
-    LBK_PARAM_BOOL(text_params, marks, "yes", "a sentence begins with [CLS] and ends with [SEP]", NULL),
-    LBK_PARAM_INT(text_params, length, "64", 3, 4096, "tokens", "of a sample; longer sentences are cut", NULL),
-    LBK_PARAM_END};
+    LBK_SENTENCES_ROWS, LBK_PARAM_END};
 
 typedef struct text_state {
     lbk_rows rows;
-    lbk_vocabulary vocabulary;
-    int length;
-    int32_t *numbers; /* all sentences, one behind the other */
-    size_t *first;    /* [rows + 1]: where each begins there */
+    lbk_sentences sentences;
     lbk_arena arena;
 } text_state;
 
@@ -180,7 +159,7 @@ out:
     return status;
 }
 
-/* ---- Numbers ---- */
+/* ---- Rows ---- */
 
 static lbk_status set_rows(opening *o) {
     lbk_rows *rows = &o->state->rows;
@@ -199,70 +178,15 @@ static lbk_status set_rows(opening *o) {
     return lbk_rows_finish(rows, o->source);
 }
 
-static lbk_status count_word(void *context, const char *word, size_t length) {
-    int number;
-    return lbk_dictionary_add(context, word, length, &number);
-}
-
-static lbk_status build_vocabulary(opening *o) {
-    const text_params *p = o->params;
-    const lbk_rows *rows = &o->state->rows;
-    lbk_dictionary counts = {0};
-    lbk_status status = LBK_OK;
-    for (uint32_t i = 0; i < rows->train_count; i++)
-        LBK_GOTO(lbk_words_each(o->sentences[rows->train_order[i]].text, p->lower_case, count_word, &counts));
-    status = lbk_vocabulary_build(&o->state->vocabulary, &counts, p->min_count, p->max_size);
-out:
-    lbk_dictionary_release(&counts);
-    return status;
-}
-
-static lbk_status set_vocabulary(opening *o, const char *folder) {
-    const text_params *p = o->params;
-    lbk_vocabulary *vocabulary = &o->state->vocabulary;
-    char *path = NULL;
-    vocabulary->lower_case = p->lower_case;
-    vocabulary->pieces = p->tokens == TOKEN_PIECE;
-    if (!*p->vocabulary && vocabulary->pieces)
-        return lbk_fail(LBK_ERR_INPUT, "tokens = pieces needs a file: give vocabulary");
-    if (!*p->vocabulary)
-        return build_vocabulary(o);
-    LBK_TRY(lbk_path_join(folder, p->vocabulary, &path));
-    lbk_status status = lbk_vocabulary_load(vocabulary, path, p->marks);
-    free(path);
-    return status;
-}
-
-static lbk_status encode_all(opening *o) {
-    text_state *state = o->state;
-    size_t capacity = 0, used = 0, length = (size_t)o->params->length;
-    LBK_TRY(lbk_calloc(o->count + 1, sizeof *state->first, &state->first));
-    for (size_t i = 0; i < o->count; i++) {
-        int count = 0;
-        LBK_TRY(lbk_grow(&state->numbers, &capacity, used + length, sizeof *state->numbers));
-        LBK_TRY(lbk_vocabulary_encode(&state->vocabulary, o->sentences[i].text, o->params->marks, o->params->length,
-                                      state->numbers + used, &count));
-        used += (size_t)count;
-        state->first[i + 1] = used;
-    }
-    return LBK_OK;
+static lbk_status set_sentences(opening *o, const char *folder) {
+    const char **texts = NULL;
+    LBK_TRY(lbk_arena_alloc(&o->arena, o->count * sizeof *texts, &texts));
+    for (size_t i = 0; i < o->count; i++)
+        texts[i] = o->sentences[i].text;
+    return lbk_sentences_open(&o->state->sentences, &o->params->sentences, folder, &o->state->rows, texts);
 }
 
 /* ---- The dataset ---- */
-
-enum { TOKENS, MASK, TYPES, LENGTHS, INPUTS };
-
-static void describe(opening *o) {
-    static const char *const names[INPUTS] = {"tokens", "mask", "types", "lengths"};
-    lbk_source *source = o->source;
-    for (int i = 0; i < INPUTS; i++)
-        source->inputs[i] = (lbk_sample_input){names[i], {LBK_I32, lbk_shape_1(i == LENGTHS ? 1 : o->params->length)}};
-    source->input_count = INPUTS;
-    source->sizes[0] = (lbk_size){"vocabulary", o->state->vocabulary.words.count};
-    source->sizes[1] = (lbk_size){"length", o->params->length};
-    source->size_count = 2;
-    o->state->length = o->params->length;
-}
 
 static lbk_status open_text(const void *params, const char *folder, lbk_source *source) {
     opening o = {.params = params, .source = source};
@@ -271,9 +195,8 @@ static lbk_status open_text(const void *params, const char *folder, lbk_source *
     source->state = o.state;
     LBK_GOTO(read_files(&o, folder));
     LBK_GOTO(set_rows(&o));
-    LBK_GOTO(set_vocabulary(&o, folder));
-    LBK_GOTO(encode_all(&o));
-    describe(&o);
+    LBK_GOTO(set_sentences(&o, folder));
+    lbk_sentences_describe(&o.state->sentences, source);
 out:
     free(o.sentences);
     lbk_dictionary_release(&o.names);
@@ -285,16 +208,9 @@ static lbk_status read_text(const lbk_source *source, lbk_part part, uint32_t in
                             int *label) {
     const text_state *state = source->state;
     uint32_t row = lbk_rows_find(&state->rows, part, index);
-    size_t first = state->first[row], count = state->first[row + 1] - first, length = (size_t)state->length;
     *label = state->rows.label[row];
-    if (!inputs)
-        return LBK_OK;
-    memset(inputs[TOKENS].i32, 0, length * sizeof(int32_t));
-    memcpy(inputs[TOKENS].i32, state->numbers + first, count * sizeof(int32_t));
-    for (size_t i = 0; i < length; i++)
-        inputs[MASK].i32[i] = i < count;
-    memset(inputs[TYPES].i32, 0, length * sizeof(int32_t));
-    *inputs[LENGTHS].i32 = (int32_t)count;
+    if (inputs)
+        lbk_sentences_read(&state->sentences, row, inputs);
     return LBK_OK;
 }
 
@@ -302,21 +218,16 @@ static void close_text(lbk_source *source) {
     text_state *state = source->state;
     if (state) {
         lbk_rows_release(&state->rows);
-        lbk_vocabulary_release(&state->vocabulary);
-        free(state->numbers);
-        free(state->first);
+        lbk_sentences_release(&state->sentences);
         lbk_arena_release(&state->arena);
         free(state);
     }
     memset(source, 0, sizeof *source);
 }
 
-/* The words, one a line. */
 static lbk_status keep_text(const lbk_source *source, lbk_text *out) {
     const text_state *state = source->state;
-    for (int i = 0; i < state->vocabulary.words.count; i++)
-        LBK_TRY(lbk_text_printf(out, "%s\n", state->vocabulary.words.words[i]));
-    return LBK_OK;
+    return lbk_sentences_keep(&state->sentences, out);
 }
 
 const lbk_dataset lbk_dataset_text = {

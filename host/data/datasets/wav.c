@@ -1,11 +1,10 @@
-/* Recordings in WAV files of 16-bit numbers and one channel, all of one sample rate. A sample is the waveform, -1 to 1: so many seconds
- * from the beginning, zeros behind a shorter one. Files are read when they are asked for. */
+/* Recordings (data/recordings.h) in folders of files. */
 #include "base/file.h"
 #include "data/listing.h"
+#include "data/recordings.h"
 #include "data/rows.h"
 
 #include <fnmatch.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,80 +26,14 @@ static const lbk_param wav_table[] = {
         "pattern of the names of files for testing, with * ? and [], as in *_[0-4].wav; empty: see test_share", NULL),
     LBK_PARAM_FLOAT(wav_params, test_share, "0", 0, 0.9, NULL,
                     "share of the files that are for testing, class-balanced, the same for every seed", NULL),
-    LBK_PARAM_FLOAT(wav_params, seconds, "1", 0.01, 60, "seconds", "length of a sample", NULL),
+    LBK_RECORDINGS_SECONDS(wav_params),
     LBK_PARAM_END};
 
 typedef struct wav_state {
     lbk_rows rows;
-    const char **paths; /* [rows] */
-    int rate, samples;
+    lbk_recordings recordings; /* by row */
     lbk_arena arena;
 } wav_state;
-
-/* ---- One file ---- */
-
-typedef struct recording {
-    const char *path;
-    char *bytes;
-    const unsigned char *numbers; /* in `bytes`: little-endian pairs */
-    size_t count;
-    uint32_t rate;
-} recording;
-
-static uint32_t little(const unsigned char *bytes, int count) {
-    uint32_t value = 0;
-    for (int i = count; i-- > 0;)
-        value = value << 8 | bytes[i];
-    return value;
-}
-
-/* What the chunk "fmt " says; its extensible form has the format's number in front of an identifier. */
-static lbk_status read_format(recording *r, const unsigned char *chunk, uint32_t length) {
-    uint32_t kind = length >= 16 ? little(chunk, 2) : 0;
-    if (kind == 0xfffe && length >= 26)
-        kind = little(chunk + 24, 2);
-    if (length < 16 || kind != 1 || little(chunk + 14, 2) != 16)
-        return lbk_fail(LBK_ERR_INPUT, "%s: byte %zu: format %u of %u bits, expected plain numbers (1) of 16 bits",
-                        r->path, (size_t)((const char *)chunk - r->bytes), kind,
-                        length >= 16 ? little(chunk + 14, 2) : 0);
-    if (little(chunk + 2, 2) != 1)
-        return lbk_fail(LBK_ERR_INPUT, "%s: %u channels, expected one", r->path, little(chunk + 2, 2));
-    r->rate = little(chunk + 4, 4);
-    return r->rate >= 1 && r->rate <= 1 << 20
-               ? LBK_OK
-               : lbk_fail(LBK_ERR_INPUT, "%s: %u samples a second, expected 1 to %d", r->path, r->rate, 1 << 20);
-}
-
-/* RIFF: a name and a length in front of each chunk, which takes an even number of bytes. */
-static lbk_status read_chunks(recording *r, size_t length) {
-    const unsigned char *bytes = (const unsigned char *)r->bytes;
-    if (length < 12 || memcmp(bytes, "RIFF", 4) != 0 || memcmp(bytes + 8, "WAVE", 4) != 0)
-        return lbk_fail(LBK_ERR_INPUT, "%s: no WAV file: it does not begin with RIFF and WAVE", r->path);
-    for (size_t at = 12; at + 8 <= length;) {
-        uint32_t size = little(bytes + at + 4, 4);
-        const unsigned char *chunk = bytes + at + 8;
-        if (size > length - at - 8)
-            return lbk_fail(LBK_ERR_INPUT, "%s: byte %zu: a chunk of %u bytes, but the file ends after %zu", r->path,
-                            at, size, length - at - 8);
-        if (memcmp(bytes + at, "fmt ", 4) == 0)
-            LBK_TRY(read_format(r, chunk, size));
-        if (memcmp(bytes + at, "data", 4) == 0 && r->rate) {
-            r->numbers = chunk;
-            r->count = size / 2;
-            return LBK_OK;
-        }
-        at += 8 + (size_t)size + size % 2;
-    }
-    return lbk_fail(LBK_ERR_INPUT, "%s: has no %s chunk", r->path, r->rate ? "data" : "fmt");
-}
-
-/* free(r->bytes) in every case. */
-static lbk_status recording_read(const char *path, recording *r) {
-    size_t length;
-    *r = (recording){.path = path};
-    LBK_TRY(lbk_file_read(path, &r->bytes, &length));
-    return read_chunks(r, length);
-}
 
 /* ---- Folders ---- */
 
@@ -191,36 +124,15 @@ static lbk_status set_rows(opening *o, lbk_source *source) {
     if (o->count > INT32_MAX)
         return lbk_fail(LBK_ERR_INPUT, "%zu files are too many", o->count);
     LBK_TRY(lbk_rows_alloc(&state->rows, (uint32_t)o->count));
-    LBK_TRY(lbk_arena_alloc(&state->arena, o->count * sizeof *state->paths, &state->paths));
+    LBK_TRY(lbk_arena_alloc(&state->arena, o->count * sizeof(char *), &state->recordings.paths));
     for (size_t i = 0; i < o->count; i++) {
-        state->paths[i] = o->files[i].path;
+        state->recordings.paths[i] = o->files[i].path;
         state->rows.label[i] = rank[o->files[i].label];
         state->rows.test[i] = o->files[i].test;
     }
     if (o->params->test_share > 0)
         LBK_TRY(lbk_rows_split(&state->rows, source->classes, o->params->test_share));
     return lbk_rows_finish(&state->rows, source);
-}
-
-/* The first file says the sample rate. */
-static lbk_status describe(opening *o, lbk_source *source) {
-    wav_state *state = o->state;
-    recording first;
-    lbk_status status = recording_read(state->paths[0], &first);
-    free(first.bytes);
-    LBK_TRY(status);
-    double samples = round(o->params->seconds * first.rate);
-    if (samples < 1 || samples > 1 << 24)
-        return lbk_fail(LBK_ERR_INPUT, "%s: %g seconds of %u samples each are %g samples, expected 1 to %d", first.path,
-                        o->params->seconds, first.rate, samples, 1 << 24);
-    state->rate = (int)first.rate;
-    state->samples = (int)samples;
-    source->inputs[0] = (lbk_sample_input){"waveform", {LBK_F32, lbk_shape_1(state->samples)}};
-    source->input_count = 1;
-    source->sizes[0] = (lbk_size){"samples", state->samples};
-    source->sizes[1] = (lbk_size){"sample_rate", state->rate};
-    source->size_count = 2;
-    return LBK_OK;
 }
 
 static lbk_status open_wav(const void *params, const char *folder, lbk_source *source) {
@@ -230,18 +142,12 @@ static lbk_status open_wav(const void *params, const char *folder, lbk_source *s
     source->state = o.state;
     LBK_GOTO(scan(&o, folder));
     LBK_GOTO(set_rows(&o, source));
-    status = describe(&o, source);
+    LBK_GOTO(lbk_recordings_open(&o.state->recordings, o.params->seconds));
+    lbk_recordings_describe(&o.state->recordings, source);
 out:
     free(o.files);
     lbk_dictionary_release(&o.names);
     return status;
-}
-
-static void fill(const wav_state *state, const recording *r, float *waveform) {
-    size_t samples = (size_t)state->samples, used = r->count < samples ? r->count : samples;
-    for (size_t i = 0; i < used; i++)
-        waveform[i] = (float)(int16_t)little(r->numbers + 2 * i, 2) / 32768.0f;
-    memset(waveform + used, 0, (samples - used) * sizeof *waveform);
 }
 
 static lbk_status read_wav(const lbk_source *source, lbk_part part, uint32_t index, const lbk_numbers *inputs,
@@ -249,17 +155,7 @@ static lbk_status read_wav(const lbk_source *source, lbk_part part, uint32_t ind
     const wav_state *state = source->state;
     uint32_t row = lbk_rows_find(&state->rows, part, index);
     *label = state->rows.label[row];
-    if (!inputs)
-        return LBK_OK;
-    recording r;
-    lbk_status status = recording_read(state->paths[row], &r);
-    if (status == LBK_OK && r.rate != (uint32_t)state->rate)
-        status = lbk_fail(LBK_ERR_INPUT, "%s: %u samples a second, but %s has %d; resample it", r.path, r.rate,
-                          state->paths[0], state->rate);
-    if (status == LBK_OK)
-        fill(state, &r, inputs[0].f32);
-    free(r.bytes);
-    return status;
+    return inputs ? lbk_recordings_read(&state->recordings, row, inputs[0].f32) : LBK_OK;
 }
 
 static void close_wav(lbk_source *source) {

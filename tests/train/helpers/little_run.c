@@ -34,18 +34,27 @@ void little_write(const char *name, const char *text) {
     scratch_write(&folder, name, text, strlen(text));
 }
 
-lbk_status little_run(const char *file, const char *const *sets, const char *out, int64_t max_steps,
+static lbk_status run(const char *file, const char *const *sets, const lbk_run_options *options,
                       lbk_run_result *result) {
     lbk_experiment experiment;
-    lbk_run_options options = {.out = out, .max_steps = max_steps};
     size_t count = 0;
     while (sets && sets[count])
         count++;
     lbk_status status = lbk_experiment_load(&experiment, file, sets, count);
     if (status == LBK_OK)
-        status = lbk_run(&experiment, &options, result);
+        status = lbk_run(&experiment, options, result);
     lbk_experiment_release(&experiment);
     return status;
+}
+
+lbk_status little_run(const char *file, const char *const *sets, const char *out, int64_t max_steps,
+                      lbk_run_result *result) {
+    return run(file, sets, &(lbk_run_options){.out = out, .max_steps = max_steps}, result);
+}
+
+lbk_status little_resume(const char *file, const char *out, int64_t max_steps) {
+    lbk_run_result result;
+    return run(file, NULL, &(lbk_run_options){.out = out, .max_steps = max_steps, .resume = true}, &result);
 }
 
 void little_must_run(const char *file, const char *const *sets, const char *out, int64_t max_steps) {

@@ -24,6 +24,9 @@ lbk_status little_run(const char *file, const char *const *sets, const char *out
 /* The same, must succeed. */
 void little_must_run(const char *file, const char *const *sets, const char *out, int64_t max_steps);
 
+/* Goes on with what is in the folder `out`. */
+lbk_status little_resume(const char *file, const char *out, int64_t max_steps);
+
 /* Whether two files hold the same bytes; both must exist. */
 bool little_same(const char *folder_a, const char *folder_b, const char *name);
 /* metrics.jsonl and all weights of two runs must be the same bytes; `what` goes into the message. */
