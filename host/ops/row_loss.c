@@ -18,6 +18,7 @@ static const lbk_param cosine_table[] = {LBK_LOSS_PARAM_REDUCTION(lbk_loss_param
                                          LBK_PARAM_END};
 
 enum { TEMPERATURE = 2 };
+#define TINY 1e-12 /* torch.nn.CosineEmbeddingLoss adds it to both squares */
 
 static lbk_status cosine_infer(lbk_infer *infer) {
     LBK_TRY(lbk_infer_shape(infer, 1, "the second input", infer->input[0].shape));
@@ -84,7 +85,7 @@ static void cosine_reference(const lbk_reference *r) {
     double factor = factor_of(p, &r->input[0].shape, true);
     for (int64_t row = 0; row < rows; row++) {
         const double *x = r->in[p->operand] + row * width, *y = r->in[1 - p->operand] + row * width;
-        double dot = 0, xx = 1e-12, yy = 1e-12;
+        double dot = 0, xx = TINY, yy = TINY;
         for (int64_t k = 0; k < width; k++) {
             dot += x[k] * y[k];
             xx += x[k] * x[k];
@@ -130,6 +131,42 @@ static lbk_status kl_differentiate(lbk_gradient *g) {
     lbk_status status = lbk_loss_differentiate_twice(g, second);
     g->wanted[TEMPERATURE] |= temperature;
     return status;
+}
+
+/* Sums of products along rows: [...,1]. */
+static lbk_value dot(lbk_compose *c, lbk_value a, lbk_value b) {
+    return lbk_compose_sum_last(c, lbk_compose_mul(c, a, b));
+}
+
+/* Of output 1, per row f n (D/A a - b), a the operand, D = a.b, A = a.a, B = b.b, n = 1 / sqrt(A B), f the factor of the mean. With w what
+ * comes in, P = w.a, Q = w.b and r = D P / A - Q its derivative is
+ *     of a: f n / A (P b + D w - (r + 2 D P / A) a)     of b: f n (P / A a - w - r / B b) */
+static void cosine_second(lbk_compose *c, lbk_value w, lbk_value second[2]) {
+    const lbk_gradient *g = c->g;
+    const lbk_loss_params *params = g->params;
+    lbk_value a = g->input[params->operand], b = g->input[1 - params->operand];
+    lbk_value d = dot(c, a, b), p = dot(c, w, a), q = dot(c, w, b);
+    lbk_value over_a = lbk_compose_unary(c, "reciprocal", lbk_compose_scale(c, dot(c, a, a), 1, TINY));
+    lbk_value over_b = lbk_compose_unary(c, "reciprocal", lbk_compose_scale(c, dot(c, b, b), 1, TINY));
+    lbk_value n = lbk_compose_unary(c, "sqrt", lbk_compose_mul(c, over_a, over_b));
+    n = lbk_compose_scale(c, n, factor_of(params, &g->input_desc[0].shape, true), 0);
+    lbk_value projected = lbk_compose_mul(c, p, over_a), along = lbk_compose_mul(c, d, projected);
+    lbk_value r = lbk_compose_sub(c, along, q);
+    lbk_value own = lbk_compose_add(c, lbk_compose_mul(c, p, b), lbk_compose_mul(c, d, w));
+    own = lbk_compose_sub(c, own, lbk_compose_mul(c, lbk_compose_add(c, r, lbk_compose_scale(c, along, 2, 0)), a));
+    lbk_value other = lbk_compose_sub(c, lbk_compose_mul(c, projected, a), w);
+    other = lbk_compose_sub(c, other, lbk_compose_mul(c, lbk_compose_mul(c, r, over_b), b));
+    second[params->operand] = lbk_compose_mul(c, lbk_compose_mul(c, n, over_a), own);
+    second[1 - params->operand] = lbk_compose_mul(c, n, other);
+}
+
+static lbk_status cosine_differentiate(lbk_gradient *g) {
+    lbk_compose c = {g, LBK_OK};
+    lbk_value second[2] = {LBK_NONE, LBK_NONE};
+    if (g->output_grad[1] != LBK_NONE)
+        cosine_second(&c, g->output_grad[1], second);
+    LBK_TRY(c.status);
+    return lbk_loss_differentiate_twice(g, second);
 }
 
 /* kl_div has a temperature among its inputs. */
@@ -233,7 +270,7 @@ static const lbk_op cosine_op = {
     .max_inputs = 2,
     .infer = cosine_infer,
     .cost = cosine_cost,
-    .differentiate = lbk_loss_differentiate,
+    .differentiate = cosine_differentiate,
     .reference = cosine_reference,
     .variants = variants,
     .examples = cosine_examples,

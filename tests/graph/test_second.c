@@ -23,6 +23,7 @@ static const network networks[] = {
     {"training=no", "avg_pool2d", "kernel=2", "cross_entropy", "reduction=sum label_smoothing=0.1"},
     {"training=yes", "global_avg_pool", "", "kl_div", ""},
     {"training=no", "max_pool2d", "kernel=3 stride=2 padding=1", "mse_loss", ""},
+    {"training=yes", "avg_pool2d", "kernel=2", "cosine_loss", "operand=second"},
 };
 
 static void must(lbk_status status) {
