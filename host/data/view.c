@@ -116,3 +116,32 @@ lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, ui
         LBK_TRY(augment_common(&job, first[0].f32));
     return finish(&job, viewer, first[0].f32);
 }
+
+lbk_status lbk_view_read_rows(const lbk_data *data, lbk_part part, uint32_t epoch, const uint32_t *samples, int count,
+                              int input, void *out) {
+    const lbk_source *source = &data->source;
+    size_t size = lbk_tensor_bytes(&source->inputs[input].desc);
+    bool teacher = part == LBK_PART_TEACHER;
+    lbk_numbers row[LBK_SAMPLE_INPUTS] = {{NULL}};
+    lbk_view view = {0};
+    float *scratch = NULL;
+    int label;
+    lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_view_init(&view, data));
+    LBK_GOTO(lbk_calloc(lbk_data_image_size(data) + 1, sizeof *scratch, &scratch));
+    for (int k = 0; k < source->input_count; k++) /* what is read beside it */
+        if (k != input)
+            LBK_GOTO(lbk_calloc(1, lbk_tensor_bytes(&source->inputs[k].desc), &row[k].any));
+    for (int i = 0; i < count; i++) {
+        row[input].any = (char *)out + (size_t)i * size;
+        LBK_GOTO(
+            lbk_view_read(&view, part, epoch, samples[i], teacher ? NULL : row, teacher ? row : NULL, scratch, &label));
+    }
+out:
+    row[input].any = NULL;
+    for (int k = 0; k < source->input_count; k++)
+        free(row[k].any);
+    free(scratch);
+    lbk_view_release(&view);
+    return status;
+}

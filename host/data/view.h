@@ -20,4 +20,9 @@ void lbk_view_release(lbk_view *view); /* harmless on a zeroed view */
 lbk_status lbk_view_read(const lbk_view *view, lbk_part part, uint32_t epoch, uint32_t sample,
                          const lbk_numbers *inputs, const lbk_numbers *teacher_inputs, float *scratch, int *label);
 
+/* One of the inputs of samples[count], one behind the other: as the student sees them, or in part TEACHER the teacher. For a few
+ * samples: it opens a view of its own. */
+lbk_status lbk_view_read_rows(const lbk_data *data, lbk_part part, uint32_t epoch, const uint32_t *samples, int count,
+                              int input, void *out);
+
 #endif

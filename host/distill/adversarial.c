@@ -107,7 +107,7 @@ static lbk_status attacked_loss(lbk_method_context *c, lbk_value x, lbk_value *o
     if (p->of == OF_TEACHER)
         LBK_TRY(lbk_method_teacher(c, x, &network));
     else
-        LBK_TRY(lbk_method_student(c, x, false, &network));
+        LBK_TRY(lbk_method_student(c, &x, false, &network));
     if (p->against == AGAINST_LABELS)
         return lbk_method_hard(c, network.logits, out);
     LBK_TRY(lbk_method_op(c, "constant", &one, "value=1", 0));
@@ -148,7 +148,7 @@ static lbk_status build(lbk_method_context *c) {
     lbk_value x, t, target = c->teacher_logits, loss;
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
     LBK_TRY(attack(c, &x));
-    LBK_TRY(lbk_method_student(c, x, true, &student));
+    LBK_TRY(lbk_method_student(c, &x, true, &student));
     if (p->target == TARGET_ADVERSARIAL) {
         LBK_TRY(lbk_method_teacher(c, x, &teacher));
         target = teacher.logits;

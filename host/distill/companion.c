@@ -2,45 +2,72 @@
 #include "base/hash.h"
 #include "distill/objective.h"
 
+#include <string.h>
+
 /* Noise differs from network to network and from pass to pass. */
-static lbk_status companion_build(lbk_method_context *c, const lbk_model *model, lbk_model_use *use, lbk_value x,
-                                  lbk_model_built *out) {
+static lbk_status companion_build(lbk_method_context *c, const lbk_model *model, lbk_model_use *use,
+                                  const lbk_value *inputs, lbk_model_built *out) {
     int number = ++c->loss->companion_count;
     use->seed = lbk_hash_bytes(LBK_HASH_START ^ use->seed, &number, sizeof number);
-    return lbk_model_build(model, c->graph, &x, use, out);
+    return lbk_model_build(model, c->graph, inputs, use, out);
 }
 
-lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, bool training, lbk_model_built *out) {
+lbk_status lbk_method_student(lbk_method_context *c, const lbk_value *inputs, bool training, lbk_model_built *out) {
     lbk_model_use use = c->student_network.use;
     use.training = training;
     use.shared = true;
-    LBK_TRY(companion_build(c, c->student_network.model, &use, x, out));
+    LBK_TRY(companion_build(c, c->student_network.model, &use, inputs, out));
     for (int i = 0; i < out->output_count; i++) /* the output that this teacher teaches */
         if (c->student->outputs[i].value == c->student_logits)
             out->logits = out->outputs[i].value;
     return LBK_OK;
 }
 
+/* What another model reads, by the names that the student's has for it. An image is an image, whatever it is called. */
+static lbk_status match_inputs(lbk_method_context *c, const lbk_model *model, const lbk_model_use *use,
+                               const lbk_value *inputs, lbk_value *out) {
+    lbk_model_input own[LBK_MODEL_INPUTS], wanted[LBK_MODEL_INPUTS];
+    int count, wanted_count;
+    out[0] = inputs[0];
+    if (c->x != LBK_NONE)
+        return LBK_OK;
+    LBK_TRY(lbk_model_inputs(c->student_network.model, &c->student_network.use, own, &count));
+    LBK_TRY(lbk_model_inputs(model, use, wanted, &wanted_count));
+    for (int i = 0; i < wanted_count; i++) {
+        int k = 0;
+        while (k < count && strcmp(own[k].name, wanted[i].name) != 0)
+            k++;
+        if (k == count)
+            return lbk_fail(LBK_ERR_INPUT, "model %s reads \"%s\", which the student does not", model->name,
+                            wanted[i].name);
+        out[i] = inputs[k];
+    }
+    return LBK_OK;
+}
+
 /* The graph keeps nothing of the model. */
-static lbk_status build_other(lbk_method_context *c, const char *name, lbk_model_use *use, lbk_value x,
+static lbk_status build_other(lbk_method_context *c, const char *name, lbk_model_use *use, const lbk_value *inputs,
                               lbk_model_built *out) {
+    lbk_value own[LBK_MODEL_INPUTS];
     lbk_model model;
     LBK_TRY(lbk_model_load(&model, name, c->folder));
     use->overrides = NULL;
-    lbk_status status = companion_build(c, &model, use, x, out);
+    lbk_status status = match_inputs(c, &model, use, inputs, own);
+    if (status == LBK_OK)
+        status = companion_build(c, &model, use, own, out);
     lbk_model_release(&model);
     return status;
 }
 
-lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const char *model, bool frozen, lbk_value x,
-                           lbk_model_built *out) {
+lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const char *model, bool frozen,
+                           const lbk_value *inputs, lbk_model_built *out) {
     lbk_model_use use = c->student_network.use;
     use.freeze = (lbk_words){0, NULL};
     use.frozen = frozen;
     LBK_TRY(lbk_arena_printf(&c->graph->arena, &use.prefix, "distill.%s.%s.", c->name, name));
     if (model && *model)
-        return build_other(c, model, &use, x, out);
-    return companion_build(c, c->student_network.model, &use, x, out);
+        return build_other(c, model, &use, inputs, out);
+    return companion_build(c, c->student_network.model, &use, inputs, out);
 }
 
 /* State "<prefix><name>" follows the student's weight `from`. */
@@ -54,7 +81,7 @@ static lbk_status follow(lbk_method_context *c, lbk_value from, const char *pref
     return lbk_method_op(c, "ema_update", &out, "", 3, state, from, decay);
 }
 
-lbk_status lbk_method_average(lbk_method_context *c, const char *name, lbk_value decay, lbk_value x,
+lbk_status lbk_method_average(lbk_method_context *c, const char *name, lbk_value decay, const lbk_value *inputs,
                               lbk_model_built *out) {
     lbk_model_use use = c->student_network.use;
     size_t count = c->graph->value_count;
@@ -69,7 +96,7 @@ lbk_status lbk_method_average(lbk_method_context *c, const char *name, lbk_value
     use.freeze = (lbk_words){0, NULL};
     use.frozen = true;
     use.shared = true; /* what follows the student is there already, running statistics are not */
-    return companion_build(c, c->student_network.model, &use, x, out);
+    return companion_build(c, c->student_network.model, &use, inputs, out);
 }
 
 lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out) {
@@ -85,5 +112,5 @@ lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_buil
         LBK_TRY(lbk_arena_printf(&c->graph->arena, prefix, LBK_TEACHER_COPY "%s%s.", *c->teacher_name ? "-" : "",
                                  c->teacher_name));
     use.prefix = *prefix;
-    return companion_build(c, c->teacher_network->model, &use, x, out);
+    return companion_build(c, c->teacher_network->model, &use, &x, out);
 }

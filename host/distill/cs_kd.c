@@ -78,13 +78,13 @@ static lbk_status build(lbk_method_context *c) {
     const cs_kd_params *p = c->params;
     classes *all = NULL;
     lbk_model_built second;
-    lbk_value x, t, other, loss;
+    lbk_value x[LBK_MODEL_INPUTS], t, other, loss;
     lbk_rows rows;
     LBK_TRY(lbk_arena_alloc(&c->graph->arena, sizeof *all, &all));
     all->seed = c->seed;
     LBK_TRY(group(c, all));
     LBK_TRY(lbk_method_scheduled(c, "temperature", p->temperature, &t));
-    LBK_TRY(lbk_method_images(c, "images", of_same_class, all, &x));
+    LBK_TRY(lbk_method_samples(c, "others", of_same_class, all, x));
     LBK_TRY(lbk_method_student(c, x, true, &second));
     LBK_TRY(lbk_method_op(c, "detach", &other, "", 1, second.logits));
     LBK_TRY(lbk_method_labelled(c, &rows));
@@ -102,6 +102,5 @@ const lbk_method lbk_method_cs_kd = {
     .params = table,
     .params_size = sizeof(cs_kd_params),
     .teacherless = true,
-    .images = true,
     .build = build,
 };

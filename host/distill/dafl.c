@@ -88,7 +88,7 @@ static lbk_status build(lbk_method_context *c) {
     LBK_TRY(judge(c, &teacher));
     LBK_TRY(lbk_method_op(c, "detach", &still, "", 1, x));
     LBK_TRY(lbk_method_op(c, "detach", &target, "", 1, teacher.logits));
-    LBK_TRY(lbk_method_student(c, still, true, &student));
+    LBK_TRY(lbk_method_student(c, &still, true, &student));
     LBK_TRY(lbk_method_op(c, "kl_div", &loss, "", 3, student.logits, target, t));
     return lbk_method_finish(c, loss);
 }

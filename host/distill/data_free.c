@@ -36,7 +36,7 @@ static lbk_status build(lbk_method_context *c) {
     LBK_TRY(lbk_method_generator(c, &generator, &x));
     LBK_TRY(lbk_method_reverse(c, x, p->reversal, &x));
     LBK_TRY(lbk_method_teacher(c, x, &teacher));
-    LBK_TRY(lbk_method_student(c, x, true, &student));
+    LBK_TRY(lbk_method_student(c, &x, true, &student));
     LBK_TRY(lbk_method_op(c, "kl_div", &loss, "", 3, student.logits, teacher.logits, t));
     return lbk_method_finish(c, loss);
 }

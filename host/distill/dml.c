@@ -54,7 +54,7 @@ static lbk_status build(lbk_method_context *c) {
         lbk_model_built peer;
         char name[16];
         snprintf(name, sizeof name, "peer%d", k);
-        LBK_TRY(lbk_method_peer(c, name, p->peer_model, false, c->x, &peer));
+        LBK_TRY(lbk_method_peer(c, name, p->peer_model, false, c->inputs, &peer));
         logits[k] = peer.logits;
     }
     for (int k = 1; k < count; k++)
@@ -71,6 +71,5 @@ const lbk_method lbk_method_dml = {
     .params = table,
     .params_size = sizeof(dml_params),
     .teacherless = true,
-    .images = true,
     .build = build,
 };

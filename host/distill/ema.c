@@ -52,10 +52,13 @@ static lbk_status distance(lbk_method_context *c, int kind, lbk_value student, l
 static lbk_status build(lbk_method_context *c) {
     const ema_params *p = c->params;
     lbk_model_built average;
-    lbk_value x = c->x, decay, loss;
+    const lbk_value *x = c->inputs;
+    lbk_value others[LBK_MODEL_INPUTS], decay, loss;
     LBK_TRY(lbk_method_host_input(c, "decay", LBK_F32, lbk_shape_1(1), fill_decay, p, &decay));
-    if (p->view == OTHER)
-        LBK_TRY(lbk_method_images(c, "images", same_sample, NULL, &x));
+    if (p->view == OTHER && c->x != LBK_NONE) { /* of what is no image there is one view */
+        LBK_TRY(lbk_method_samples(c, "images", same_sample, NULL, others));
+        x = others;
+    }
     LBK_TRY(lbk_method_average(c, "average", decay, x, &average));
     LBK_TRY(distance(c, p->loss, c->student_logits, average.logits, &loss));
     return lbk_method_finish(c, loss);
@@ -69,6 +72,5 @@ const lbk_method lbk_method_ema = {
     .params = table,
     .params_size = sizeof(ema_params),
     .teacherless = true,
-    .images = true,
     .build = build,
 };

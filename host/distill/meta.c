@@ -69,8 +69,7 @@ lbk_status lbk_meta_temperature(lbk_graph *graph, const char *name, lbk_value te
 typedef struct held_out {
     const lbk_data *data;
     uint64_t seed;
-    int every, batch;
-    size_t sample; /* floats in one */
+    int every, batch, input;
 } held_out;
 
 static uint32_t drawn(const held_out *h, int64_t step, int row) {
@@ -91,37 +90,36 @@ static lbk_status fill_labels(const void *context, const lbk_batch *batch, int64
     return LBK_OK;
 }
 
-static lbk_status fill_images(const void *context, const lbk_batch *batch, int64_t step, void *memory) {
+static lbk_status fill_input(const void *context, const lbk_batch *batch, int64_t step, void *memory) {
     const held_out *h = context;
-    float *pixels = memory, *scratch = NULL;
-    lbk_view view = {0};
-    int label;
-    lbk_status status = LBK_OK;
+    uint32_t *samples = NULL;
     (void)batch;
     if (step % h->every)
         return LBK_OK;
-    LBK_GOTO(lbk_view_init(&view, h->data));
-    LBK_GOTO(lbk_calloc(h->sample, sizeof *scratch, &scratch));
+    LBK_TRY(lbk_calloc((size_t)h->batch, sizeof *samples, &samples));
     for (int row = 0; row < h->batch; row++)
-        LBK_GOTO(lbk_view_read(&view, LBK_PART_VALIDATION, 0, drawn(h, step, row),
-                               &(lbk_numbers){.f32 = pixels + (size_t)row * h->sample}, NULL, scratch, &label));
-out:
-    free(scratch);
-    lbk_view_release(&view);
+        samples[row] = drawn(h, step, row);
+    lbk_status status = lbk_view_read_rows(h->data, LBK_PART_VALIDATION, 0, samples, h->batch, h->input, memory);
+    free(samples);
     return status;
 }
 
 lbk_status lbk_meta_held_out(lbk_method_context *c, int every, lbk_learned *learned) {
-    const lbk_shape shape = *lbk_method_shape(c, c->x);
-    held_out *h = NULL;
-    LBK_TRY(lbk_arena_alloc(&c->graph->arena, sizeof *h, &h));
-    *h = (held_out){.data = c->data,
-                    .seed = lbk_hash_text(LBK_HASH_START ^ c->seed, "held_out"),
-                    .every = every,
-                    .batch = (int)shape.dim[0],
-                    .sample = (size_t)(lbk_shape_count(&shape) / shape.dim[0])};
-    LBK_TRY(lbk_method_host_input(c, "x", LBK_F32, shape, fill_images, h, &learned->x));
-    return lbk_method_host_input(c, "labels", LBK_I32, lbk_shape_1(shape.dim[0]), fill_labels, h, &learned->labels);
+    held_out h = {.data = c->data, .seed = lbk_hash_text(LBK_HASH_START ^ c->seed, "held_out"), .every = every};
+    held_out *own = NULL;
+    h.batch = (int)lbk_method_shape(c, c->targets.labels)->dim[0];
+    LBK_TRY(lbk_arena_alloc(&c->graph->arena, ((size_t)c->input_count + 1) * sizeof *own, &own));
+    for (int i = 0; i < c->input_count; i++) {
+        const lbk_tensor_desc desc = *lbk_graph_desc(c->graph, c->inputs[i]);
+        char name[16];
+        snprintf(name, sizeof name, i ? "x%d" : "x", i);
+        own[i] = h;
+        own[i].input = c->sample_input[i];
+        LBK_TRY(lbk_method_host_input(c, name, desc.dtype, desc.shape, fill_input, &own[i], &learned->inputs[i]));
+    }
+    own[c->input_count] = h;
+    return lbk_method_host_input(c, "labels", LBK_I32, lbk_shape_1(h.batch), fill_labels, &own[c->input_count],
+                                 &learned->labels);
 }
 
 /* ---- The look-ahead ---- */
@@ -201,7 +199,7 @@ static lbk_status evaluate(const look_ahead *l, lbk_value *out) {
     use.shared = true;
     use.instead = l->instead;
     use.seed ^= SEED;
-    LBK_TRY(lbk_model_build(s->student.model, l->graph, &l->learned->x, &use, &built));
+    LBK_TRY(lbk_model_build(s->student.model, l->graph, l->learned->inputs, &use, &built));
     for (int i = 0; i < built.output_count; i++)
         if (strcmp(built.outputs[i].name, s->head) == 0)
             built.logits = built.outputs[i].value;

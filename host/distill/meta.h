@@ -24,8 +24,8 @@ lbk_status lbk_meta_factors(lbk_graph *graph, const char *const *names, int coun
 /* temperature * exp(b), b the state of `name`. */
 lbk_status lbk_meta_temperature(lbk_graph *graph, const char *name, lbk_value temperature, lbk_learned *learned,
                                 lbk_value *out);
-/* Inputs of held-out samples, drawn by (seed, step) from the validation part: learned->x [B,H,W,C], as the student sees what it is
- * evaluated on, and learned->labels [B]:i32. Filled in every `every`th step, from the first on. */
+/* Inputs of held-out samples, drawn by (seed, step) from the validation part: learned->inputs, as the student sees what it is evaluated
+ * on, and learned->labels [B]:i32. Filled in every `every`th step, from the first on. */
 lbk_status lbk_meta_held_out(lbk_method_context *c, int every, lbk_learned *learned);
 
 /* Adds the look-ahead to a clone of the graph in which the objective was built, nothing differentiated yet. The student at theta' is

@@ -125,8 +125,11 @@ typedef struct lbk_method_context {
     uint64_t seed;
     const char *folder; /* the experiment's: relative paths start here; NULL for the current one */
     const lbk_data *data;
-    lbk_part part;       /* what the batches are of: TRAIN, or TEACHER where a teacher has methods of its own */
-    lbk_value x;         /* [B,H,W,C]: what the student reads; LBK_NONE where it reads no image */
+    lbk_part part;           /* what the batches are of: TRAIN, or TEACHER where a teacher has methods of its own */
+    int input_count;         /* of what the student reads */
+    const lbk_value *inputs; /* [input_count] */
+    const int *sample_input; /* [input_count]: the place of each in data->source.inputs */
+    lbk_value x;             /* inputs[0] where it is an image, [B,H,W,C]; else LBK_NONE */
     lbk_value labels;    /* [B]:i32, -1 where the student has no label; LBK_NONE for an output about other classes */
     lbk_targets targets; /* the same, and what is mixed into it */
     lbk_value samples;   /* [B]:i32, index in the dataset's training part; LBK_NONE unless needed */
@@ -187,10 +190,10 @@ lbk_status lbk_method_finish(lbk_method_context *context, lbk_value loss);
 /* Which training sample (an index in the dataset's train part) is to stand in row `row`, below batch->valid; a function of its
  * arguments. */
 typedef uint32_t (*lbk_pick)(const void *context, const lbk_batch *batch, int row);
-/* An input "<method>.<name>" [B,H,W,C] of samples that `pick` names, as the student sees them, in another random view than they have
- * in this epoch's batches. Refused where batches are mixed. `context` as above. */
-lbk_status lbk_method_images(lbk_method_context *c, const char *name, lbk_pick pick, const void *context,
-                             lbk_value *out);
+/* Inputs "<method>.<name>", like c->inputs, of samples that `pick` names, as the student sees them; images in another random view than
+ * they have in this epoch's batches. Refused where batches are mixed. `context` as above. out[c->input_count]. */
+lbk_status lbk_method_samples(lbk_method_context *c, const char *name, lbk_pick pick, const void *context,
+                              lbk_value *out);
 
 /* Numbers of a distribution's own, drawn anew in every step by (seed, step). */
 typedef enum lbk_noise { LBK_NOISE_NORMAL, LBK_NOISE_UNIFORM } lbk_noise; /* N(0, 1), or uniform in [-1, 1) */
@@ -214,20 +217,20 @@ lbk_status lbk_method_connector(lbk_method_context *c, const char *name, lbk_val
 lbk_status lbk_method_equal_channels(lbk_method_context *c, int pair, lbk_value *out);
 /* What the classifier that lbk_needs_classifier() brought as extras `first` and following makes of x[B,D]. */
 lbk_status lbk_method_classify(lbk_method_context *c, int first, lbk_value x, lbk_value *out);
-/* The student once more, same weights, on another input of the same shape. Training: with noise (dropout) of its own, and batch norm's
+/* The student once more, same weights, on other inputs of the same shapes, inputs[c->input_count]. Training: with noise (dropout) of its own, and batch norm's
  * running statistics count this batch too; else as evaluated, but with gradients. out->logits: the output that student_logits is. */
-lbk_status lbk_method_student(lbk_method_context *c, lbk_value x, bool training, lbk_model_built *out);
+lbk_status lbk_method_student(lbk_method_context *c, const lbk_value *inputs, bool training, lbk_model_built *out);
 /* Another network of the student's model (model "" or NULL) or of the one called `model` (model/model.h), with weights of its own below
  * "distill.<method>.<name>.", which start from other values than the student's; trained, or states that only the method changes. In
- * training mode, with noise of its own. */
-lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const char *model, bool frozen, lbk_value x,
-                           lbk_model_built *out);
+ * training mode, with noise of its own. `inputs` like c->inputs, of which a model finds those of its names. */
+lbk_status lbk_method_peer(lbk_method_context *c, const char *name, const char *model, bool frozen,
+                           const lbk_value *inputs, lbk_model_built *out);
 /* The moving average of the student, in training mode, with noise of its own: at the start of every step each of its weights becomes
  * decay[0] * itself + (1 - decay[0]) * the student's, as states that start anywhere (let the first decay be 0). Batch norm
  * has its own running statistics. One small launch for each weight. */
-lbk_status lbk_method_average(lbk_method_context *c, const char *name, lbk_value decay, lbk_value x,
+lbk_status lbk_method_average(lbk_method_context *c, const char *name, lbk_value decay, const lbk_value *inputs,
                               lbk_model_built *out);
-/* A frozen copy of the teacher on the student's device, in eval mode, on any input of the teacher's shape: gradients flow through it
+/* A frozen copy of the teacher on the student's device, in eval mode, on any image of the teacher's shape: gradients flow through it
  * to the input. */
 lbk_status lbk_method_teacher(lbk_method_context *c, lbk_value x, lbk_model_built *out);
 /* Where that copy's weights are: "distill.teacher.<name>", or "distill.teacher-NAME.<name>" for [teacher.NAME]. */

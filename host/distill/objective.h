@@ -70,7 +70,7 @@ typedef struct lbk_learned {
     int state_count;
     lbk_value term[LBK_MAX_METHODS + 1], factor[LBK_MAX_METHODS + 1]; /* {1}: L_k f_k; f_k, LBK_NONE: not learned */
     int term_count;
-    lbk_value x, labels; /* held-out samples */
+    lbk_value inputs[LBK_MODEL_INPUTS], labels; /* held-out samples */
 } lbk_learned;
 
 /* The loss in a graph. */
@@ -114,6 +114,9 @@ typedef struct lbk_site {
     const lbk_data *data;
     lbk_part part; /* what it trains on */
     const lbk_model_built *student;
+    int input_count; /* as in lbk_method_context */
+    const lbk_value *inputs;
+    const int *sample_input;
     lbk_value x, samples;
     lbk_targets targets;
     lbk_companion student_network;

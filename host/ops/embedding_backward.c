@@ -3,6 +3,7 @@
  * A row of the table gets the sum of dy over all positions that name it. Without atomics and in a fixed order: positions are
  * sorted by id, so that a row's positions lie side by side; then each row finds its own by bisection and adds them in their
  * order, or writes zeros. Next to writing the table the sort is cheap, though on GPUs it compares all pairs of positions. */
+#include "ops/compose.h"
 #include "ops/embedding.h"
 
 typedef lbk_embedding_backward_params backward_params;
@@ -172,15 +173,50 @@ static lbk_status bag_emit(lbk_emit *e, lbk_class cls) {
 LBK_VARIANTS_BY_CLASS(embedding, "rows", "group", "elementwise")
 LBK_VARIANTS_BY_CLASS(bag, "rows", "group", "elementwise")
 
-/* A row that gets no gradient passes none on. */
+static lbk_embedding_params forward_params(const lbk_gradient *g, int padding_idx, int mode) {
+    const backward_params *p = g->params;
+    return (lbk_embedding_params){.vocabulary = p->vocabulary,
+                                  .out = (int)lbk_shape_last(&g->input_desc[DY].shape),
+                                  .padding_idx = padding_idx,
+                                  .mode = mode};
+}
+
+/* A row that gets no gradient passes none on: [V,1], 1 for ids that come and are no padding. */
+static lbk_value rows_in_use(lbk_compose *c) {
+    lbk_shape positions = c->g->input_desc[IDS].shape;
+    positions.dim[positions.rank++] = 1;
+    lbk_value ones = lbk_compose_text(c, "constant", "value=1", 0, NULL);
+    ones = lbk_compose_expand(c, ones, &positions);
+    lbk_value counts =
+        lbk_compose_apply(c, "embedding_backward", c->g->params, 2, (lbk_value[]){ones, c->g->input[IDS]});
+    return lbk_compose_unary(c, "sign", counts);
+}
+
 static lbk_status embedding_differentiate(lbk_gradient *g) {
     const backward_params *p = g->params;
-    const lbk_embedding_params params = {
-        .vocabulary = p->vocabulary, .out = (int)lbk_shape_last(&g->input_desc[DY].shape), .padding_idx = -1};
-    const lbk_value inputs[] = {g->input[IDS], g->output_grad[0]};
+    lbk_compose c = {g, LBK_OK};
+    const lbk_embedding_params rows = forward_params(g, -1, 0);
+    lbk_value table = g->output_grad[0];
     if (p->padding_idx >= 0)
-        return lbk_fail(LBK_ERR_UNSUPPORTED, "with a padding_idx a second derivative is not defined");
-    return lbk_gradient_emit(g, "embedding", &params, 2, inputs, &g->input_grad[DY]);
+        table = lbk_compose_mul(&c, table, rows_in_use(&c));
+    g->input_grad[DY] = lbk_compose_apply(&c, "embedding", &rows, 2, (lbk_value[]){g->input[IDS], table});
+    return c.status;
+}
+
+static lbk_status bag_differentiate(lbk_gradient *g) {
+    const backward_params *p = g->params;
+    lbk_compose c = {g, LBK_OK};
+    const lbk_embedding_params forward = forward_params(g, p->padding_idx, p->mode);
+    const lbk_gather_params gather = {.padding_idx = p->padding_idx};
+    bool scaled = g->input_count > SCALE && g->input[SCALE] != LBK_NONE;
+    const lbk_value table = g->output_grad[0];
+    if (g->wanted[DY])
+        g->input_grad[DY] = lbk_compose_apply(&c, "embedding_bag", &forward, scaled ? 3 : 2,
+                                              (lbk_value[]){g->input[IDS], table, scaled ? g->input[SCALE] : LBK_NONE});
+    if (scaled && g->wanted[SCALE])
+        g->input_grad[SCALE] =
+            lbk_compose_apply(&c, "gather_dot", &gather, 3, (lbk_value[]){g->input[DY], g->input[IDS], table});
+    return c.status;
 }
 
 static const lbk_op_example embedding_examples[] = {
@@ -238,6 +274,7 @@ static const lbk_op bag_op = {
     .integers = 1u << IDS,
     .infer = bag_infer,
     .cost = backward_cost,
+    .differentiate = bag_differentiate,
     .reference = bag_reference,
     .variants = bag_variants,
     .examples = bag_examples,

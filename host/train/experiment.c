@@ -178,9 +178,6 @@ static lbk_status read_all(lbk_experiment *x, const char *path, const char *cons
     if (x->objective.params.meta && x->data.params.validation == 0)
         return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "distill", "meta"),
                             "needs samples held out; expected [data] validation > 0");
-    if (x->objective.params.meta && x->data.dataset->no_images)
-        return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "distill", "meta"),
-                            "looks ahead on images; samples of the dataset %s are none", x->data.dataset->name);
     if (!x->objective.needs_teacher && x->student.params.generations > 1)
         return lbk_ini_fail(&x->ini, lbk_ini_find(&x->ini, "student", "generations"),
                             "has no effect: none of [distill] methods reads a teacher");

@@ -134,6 +134,9 @@ static lbk_status build_objective(lbk_network *net, const lbk_objective *objecti
                      .data = &net->experiment->data,
                      .part = net->viewer == LBK_VIEWER_TEACHER ? LBK_PART_TEACHER : LBK_PART_TRAIN,
                      .student = built,
+                     .input_count = net->input_count,
+                     .inputs = net->inputs,
+                     .sample_input = net->sample_input,
                      .x = net->experiment->data.dataset->no_images ? LBK_NONE : net->inputs[0],
                      .targets = net->targets,
                      .student_network = companion_of(net, true, net->step)};

@@ -808,8 +808,8 @@ def ema_kl(s):
 
 @case("cs_kd", "teacherless", "distill.cs_kd.temperature=3")
 def cs_kd(s):
-    assert not torch.equal(s.tensors["input.cs_kd.images"], s.tensors["x"])
-    seen, other = s.labels >= 0, s.student(s.image(s.tensors["input.cs_kd.images"])).detach()
+    assert not torch.equal(s.tensors["input.cs_kd.others"], s.tensors["x"])
+    seen, other = s.labels >= 0, s.student(s.image(s.tensors["input.cs_kd.others"])).detach()
     return kl(s.logits[seen], other[seen], 3)
 
 

@@ -80,6 +80,10 @@ Test(meta, derivatives_with_every_method, .timeout = 300) {
     }
 }
 
+Test(meta, derivatives_with_samples_that_are_no_images) {
+    check((const char *const[]){"distill.methods=kd, cs_kd", "distill.meta=both", "table", NULL});
+}
+
 /* theta' is where the training graph's own gradient leads. */
 Test(meta, looks_where_the_step_goes, .timeout = 60) {
     ahead a;

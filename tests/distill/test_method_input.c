@@ -89,6 +89,12 @@ Test(method_input, one_network_is_deployed) {
               lbk_error_message());
 }
 
+Test(method_input, peers_read_what_the_student_reads) {
+    expect_refused(
+        (const char *const[]){"distill.methods=dml", "distill.dml.peer_model=textcnn", "teacherless", "table", NULL},
+        "[distill.dml]: model textcnn reads \"tokens\", which the student does not");
+}
+
 Test(method_input, peers_are_models) {
     expect_refused((const char *const[]){"distill.methods=dml", "distill.dml.peer_model=resnet9", "teacherless", NULL},
                    "resnet9");

@@ -65,11 +65,11 @@ static double *copy_gradient(rig *r, lbk_value param, double *squares, int64_t *
     return copy;
 }
 
-static void check_gradient(const char *names, bool teacherless) {
+static void check_gradient(const char *names, bool teacherless, const char *more) {
     rig r;
     double squares = 0;
     int64_t elements = 0;
-    build(&r, names, teacherless, NULL, 11);
+    build(&r, names, teacherless, more, 11);
     must(rig_step(&r, 0.5), names);
     const lbk_graph *graph = r.student.train;
     double *gradient[4096] = {0};
@@ -89,13 +89,19 @@ static void check_gradient(const char *names, bool teacherless) {
 
 Test(methods, gradients, .timeout = 300) {
     for (const lbk_method *const *m = lbk_method_all(); *m; m++)
-        check_gradient((*m)->name, (*m)->teacherless);
+        check_gradient((*m)->name, (*m)->teacherless, NULL);
 }
 
 /* Second derivatives of attention and layer norm: `hidden` makes both networks transformers. */
 Test(methods, gradients_of_gradients_in_transformers) {
-    check_gradient("gradient_penalty, hidden", false);
-    check_gradient("sobolev, hidden", false);
+    check_gradient("gradient_penalty, hidden", false, NULL);
+    check_gradient("sobolev, hidden", false, NULL);
+}
+
+/* Networks that read several inputs, of which none is an image. */
+Test(methods, companions_read_rows_of_tables) {
+    check_gradient("kd, dml, ema, byot", false, "table");
+    check_gradient("cs_kd, dml", true, "table");
 }
 
 static bool near(double a, double b) {

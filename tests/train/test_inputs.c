@@ -24,7 +24,8 @@ static void write_table(void) {
                            (x > y) == left ? "yes" : "no");
     }
     little_write("t.csv", text);
-    little_write("t.ini", "[experiment]\nname = t\n" DATA ROLES "[distill]\nmethods = kd, rkd\n");
+    little_write("t.ini", "[experiment]\nname = t\n" DATA ROLES
+                          "[distill]\nmethods = kd, rkd, ema, cs_kd\n[distill.ema]\nweight = 1\n[distill.cs_kd]\nweight = 0.1\n");
 }
 
 Test(inputs, a_table_is_learned_and_distilled) {
@@ -57,7 +58,7 @@ Test(inputs, schedule_slots_and_cache_move_no_bit) {
     "[experiment]\nname = x\n[data]\ndataset = text\npath = t.tsv\ntest_path = u.tsv\nlength = 8\nbatch = 4\n"         \
     "[teacher]\nmodel = textcnn\nparameters = width=8 filters=4 dropout=0\nepochs = 20\noptimizer = adam\nlr = 0.02\n" \
     "[student]\nmodel = bilstm\nparameters = width=4 hidden=4 dense=8\nepochs = 30\noptimizer = adam\nlr = 0.02\n"     \
-    "[distill]\nmethods = kd\n"
+    "[distill]\nmethods = kd, dml\n[distill.dml]\npeer_model = textcnn\n"
 
 /* The run folder's own words are those of its networks, whatever becomes of the training sentences. */
 Test(inputs, a_text_is_learned_and_its_words_are_kept) {

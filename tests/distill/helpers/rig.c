@@ -35,26 +35,45 @@ static lbk_status add_examples(settings *all, const char *names) {
     return LBK_OK;
 }
 
+static bool has(const char *const *sets, const char *word) {
+    while (*sets && strcmp(*sets, word) != 0)
+        sets++;
+    return *sets != NULL;
+}
+
+/* But for those of a teacher where there is none. */
+static lbk_status add_own(settings *all, const char *const *own, bool teacherless) {
+    for (; *own; own++)
+        if (!teacherless || strncmp(*own, "teacher.", 8) != 0)
+            LBK_TRY(add_set(all, *own));
+    return LBK_OK;
+}
+
 static lbk_status load(rig *r, const char *const *sets) {
-    static const char *const own[] = {"data.dataset=digits",   "data.batch=6",
-                                      "data.labels=0.7",       "experiment.control=no",
-                                      "data.augment=crop",     "augment.crop.padding=1",
-                                      "teacher.model=resnet8", "teacher.parameters=width=4",
-                                      "student.model=resnet8", "student.parameters=width=3",
-                                      "teacher.epochs=1",      "student.epochs=10"};
+    static const char *const any[] = {"data.batch=6",     "data.labels=0.7",   "experiment.control=no",
+                                      "teacher.epochs=1", "student.epochs=10", NULL};
+    static const char *const images[] = {
+        "data.dataset=digits",        "data.augment=crop",     "augment.crop.padding=1",     "teacher.model=resnet8",
+        "teacher.parameters=width=4", "student.model=resnet8", "student.parameters=width=3", NULL};
+    static const char *const table[] = {"data.dataset=table",
+                                        "data.path=" LIMBECK_SOURCE_DIR "/experiments/data/breast_cancer.csv",
+                                        "data.label=diagnosis",
+                                        "data.test_share=0.3",
+                                        "teacher.model=mlp-table",
+                                        "teacher.parameters=hidden=5 width=1 dropout=0",
+                                        "student.model=mlp-table",
+                                        "student.parameters=hidden=4 width=1 dropout=0",
+                                        NULL};
     static const char methods[] = "distill.methods=";
     settings all = {.count = 0};
-    bool teacherless = false;
-    for (size_t i = 0; sets[i]; i++)
-        teacherless = teacherless || strcmp(sets[i], "teacherless") == 0;
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (!teacherless || strncmp(own[i], "teacher.", 8) != 0)
-            LBK_TRY(add_set(&all, own[i]));
+    bool teacherless = has(sets, "teacherless");
+    LBK_TRY(add_own(&all, any, teacherless));
+    LBK_TRY(add_own(&all, has(sets, "table") ? table : images, teacherless));
     for (size_t i = 0; sets[i]; i++)
         if (strncmp(sets[i], methods, strlen(methods)) == 0)
             LBK_TRY(add_examples(&all, sets[i] + strlen(methods)));
     for (size_t i = 0; sets[i]; i++)
-        if (strcmp(sets[i], "teacherless") != 0)
+        if (strcmp(sets[i], "teacherless") != 0 && strcmp(sets[i], "table") != 0)
             LBK_TRY(add_set(&all, sets[i]));
     LBK_TRY(lbk_experiment_load(&r->experiment, NULL, all.item, all.count));
     return lbk_data_open(&r->experiment.data, NULL);
@@ -129,9 +148,21 @@ static lbk_status set_ints(rig *r, const lbk_graph *graph, lbk_value value, doub
     return LBK_OK;
 }
 
+/* What the network reads of the batch. */
+static lbk_status fill_network(rig *r, const lbk_network *net, const lbk_graph *graph, const lbk_value *inputs,
+                               double **memory) {
+    for (int i = 0; i < net->input_count; i++) {
+        const lbk_numbers *numbers = &r->batch->inputs[net->sample_input[i]];
+        LBK_TRY(lbk_graph_desc(graph, inputs[i])->dtype == LBK_I32
+                    ? set_ints(r, graph, inputs[i], memory, numbers->i32)
+                    : set_floats(r, graph, inputs[i], memory, numbers->f32));
+    }
+    return LBK_OK;
+}
+
 static lbk_status fill_inputs(rig *r) {
     const lbk_network *net = &r->student;
-    LBK_TRY(set_floats(r, net->train, net->inputs[0], r->memory, r->batch->inputs[0].f32));
+    LBK_TRY(fill_network(r, net, net->train, net->inputs, r->memory));
     LBK_TRY(set_ints(r, net->train, net->targets.labels, r->memory, r->batch->seen_labels));
     if (net->targets.share != LBK_NONE) {
         LBK_TRY(set_ints(r, net->train, net->targets.partner_labels, r->memory, r->batch->partner_seen_labels));
@@ -164,7 +195,7 @@ lbk_status rig_build(rig *r, const char *const *sets, uint64_t seed) {
         return LBK_OK;
     LBK_TRY(lbk_arena_alloc(&r->arena, eval->value_count * sizeof *r->teacher_memory, &r->teacher_memory));
     LBK_TRY(fill_weights(r, eval, "teacher", r->teacher_memory, false));
-    return set_floats(r, eval, r->teacher.eval_inputs[0], r->teacher_memory, r->batch->inputs[0].f32);
+    return fill_network(r, &r->teacher, eval, r->teacher.eval_inputs, r->teacher_memory);
 }
 
 void rig_release(rig *r) {

@@ -1,5 +1,5 @@
 /* An experiment's networks in float64 on the host: the teacher's evaluating graph and the student's training graph, as a run
- * has them, over one batch of the digits. No device. */
+ * has them, over one batch of the digits or of a table. No device. */
 #ifndef LBK_TESTS_DISTILL_RIG_H
 #define LBK_TESTS_DISTILL_RIG_H
 
@@ -15,8 +15,8 @@ typedef struct rig {
     uint64_t seed;                     /* of weights */
 } rig;
 
-/* Small ResNets, or what a method's example says, batch 6, and
- * whatever `sets` says ("section.key=value", NULL-terminated), methods among it. Release in every case. */
+/* Small ResNets, or what a method's example says, batch 6, and whatever `sets` says ("section.key=value", NULL-terminated), methods among
+ * it. "teacherless": without a teacher; "table": perceptrons on rows of a table. Release in every case. */
 lbk_status rig_build(rig *r, const char *const *sets, uint64_t seed);
 void rig_release(rig *r);
 /* Runs the teacher, then the student's step at `progress` in [0, 1] of the run. States move, as in training. */
