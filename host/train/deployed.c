@@ -1,6 +1,7 @@
 #include "train/deployed.h"
 
 #include "base/file.h"
+#include "graph/names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,29 @@ lbk_status lbk_network_extend(lbk_network *net, const lbk_objective *objective) 
     LBK_TRY(lbk_model_extend(&net->extended, &net->role->model, name, d.line, d.line_count));
     net->model = &net->extended;
     return LBK_OK;
+}
+
+static bool has_weight_under(const lbk_graph *graph, const char *path) {
+    for (size_t v = 0; v < graph->value_count; v++)
+        if (lbk_graph_is_weight(graph, (lbk_value)v) && lbk_name_under(graph->values[v].name, path))
+            return true;
+    return false;
+}
+
+static lbk_status forget(lbk_network *net, const lbk_graph *plain, lbk_words *paths) {
+    const char **items = NULL;
+    int count = 0;
+    LBK_TRY(lbk_arena_alloc(&net->arena, ((size_t)paths->count + 1) * sizeof *items, &items));
+    for (int i = 0; i < paths->count; i++)
+        if (!has_weight_under(plain, paths->items[i]) || has_weight_under(net->eval, paths->items[i]))
+            items[count++] = paths->items[i];
+    *paths = (lbk_words){count, items};
+    return LBK_OK;
+}
+
+lbk_status lbk_network_forget_replaced(lbk_network *net, const lbk_graph *plain) {
+    LBK_TRY(forget(net, plain, &net->freeze));
+    return forget(net, plain, &net->init_except);
 }
 
 lbk_status lbk_network_take_deployed(lbk_network *net) {

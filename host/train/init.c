@@ -53,7 +53,7 @@ static lbk_status open_init(const lbk_network *net, lbk_st_file *file) {
 }
 
 lbk_status lbk_network_use_init(lbk_network *net, lbk_weights *weights) {
-    lbk_transfer_rules rules = {net->role->params.init_map, net->role->params.init_except};
+    lbk_transfer_rules rules = {net->role->params.init_map, net->init_except};
     lbk_transfer transfer;
     lbk_arena arena = {0};
     lbk_st_file file = {0};

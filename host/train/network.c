@@ -215,6 +215,16 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
     return graph->storage == LBK_F32 ? LBK_OK : lbk_graph_store(graph, own);
 }
 
+static lbk_status build_deployed(lbk_network *net) {
+    lbk_graph *plain = net->eval;
+    net->eval = NULL;
+    lbk_status status = build_eval(net);
+    if (status == LBK_OK)
+        status = lbk_network_forget_replaced(net, plain);
+    lbk_graph_destroy(plain);
+    return status;
+}
+
 lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment, const lbk_role *role,
                              const char *label, const lbk_objective *objective, lbk_network *const *teachers,
                              int teacher_count, bool trained) {
@@ -225,6 +235,7 @@ lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment,
     net->start = role->name;
     net->model = &role->model;
     net->freeze = role->params.freeze;
+    net->init_except = role->params.init_except;
     net->viewer = lbk_section_is_teacher(role->name) ? LBK_VIEWER_TEACHER : LBK_VIEWER_STUDENT;
     net->batch = experiment->data.params.batch;
     net->samples = LBK_NONE;
@@ -234,10 +245,7 @@ lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment,
     LBK_TRY(build_eval(net));
     if (objective)
         LBK_TRY(lbk_context(lbk_network_extend(net, objective), "%s", experiment->ini.path));
-    if (net->deployment) {
-        lbk_graph_destroy(net->eval);
-        net->eval = NULL;
-        LBK_TRY(build_eval(net));
-    }
+    if (net->deployment)
+        LBK_TRY(build_deployed(net));
     return trained ? build_train(net, objective) : LBK_OK;
 }

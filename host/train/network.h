@@ -24,6 +24,7 @@ struct lbk_network {
     const char *start; /* what its initial weights depend on, beside the seed */
     int batch, classes;
     lbk_words freeze;           /* paths of weights that are not trained */
+    lbk_words init_except;      /* the same of what keeps its own initial weights */
     const lbk_model *model;     /* the role's, or `extended` */
     lbk_model extended;         /* it with what a method deploys behind it; zeroed: nothing */
     lbk_deployment *deployment; /* what that is; NULL: nothing */

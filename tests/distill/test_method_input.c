@@ -89,6 +89,22 @@ Test(method_input, one_network_is_deployed) {
               lbk_error_message());
 }
 
+/* The plain student's classifier, which simkd takes away: an experiment's control has it. */
+Test(method_input, paths_may_lead_to_what_is_replaced) {
+    static const char *const fits[] = {"distill.methods=simkd",          "student.parameters=width=4",
+                                       "student.freeze=fc, conv1",       "student.init=teacher",
+                                       "student.init_except=fc, layer2", NULL};
+    rig r;
+    cr_assert_eq(rig_build(&r, fits, 1), LBK_OK, "%s", lbk_error_message());
+    const lbk_words *freeze = &r.student.freeze;
+    cr_expect(freeze->count > 1 && strcmp(freeze->items[0], "conv1") == 0);
+    cr_expect_eq(r.student.init_except.count, 1);
+    rig_release(&r);
+    expect_refused((const char *const[]){"distill.methods=simkd", "student.freeze=fx", NULL},
+                   "freeze: no weight of the network is called \"fx\"");
+    expect_refused((const char *const[]){"distill.methods=kd", "student.freeze=fd", NULL}, "did you mean \"fc\"?");
+}
+
 Test(method_input, peers_read_what_the_student_reads) {
     expect_refused(
         (const char *const[]){"distill.methods=dml", "distill.dml.peer_model=textcnn", "teacherless", "table", NULL},
