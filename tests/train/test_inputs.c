@@ -24,8 +24,10 @@ static void write_table(void) {
                            (x > y) == left ? "yes" : "no");
     }
     little_write("t.csv", text);
-    little_write("t.ini", "[experiment]\nname = t\n" DATA ROLES
-                          "[distill]\nmethods = kd, rkd, ema, cs_kd\n[distill.ema]\nweight = 1\n[distill.cs_kd]\nweight = 0.1\n");
+    little_write(
+        "t.ini",
+        "[experiment]\nname = t\n" DATA ROLES
+        "[distill]\nmethods = kd, rkd, ema, cs_kd\n[distill.ema]\nweight = 1\n[distill.cs_kd]\nweight = 0.1\n");
 }
 
 Test(inputs, a_table_is_learned_and_distilled) {
