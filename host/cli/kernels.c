@@ -33,6 +33,7 @@ static lbk_status add_graph(collection *c, const lbk_graph *graph, const lbk_cap
 }
 
 static lbk_status add_network(collection *c, const lbk_network *net, const lbk_caps *caps) {
+    LBK_TRY(lbk_network_suit(net, caps));
     LBK_TRY(add_graph(c, net->eval, caps));
     LBK_TRY(add_graph(c, net->train, caps));
     if (!net->train)

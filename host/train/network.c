@@ -66,6 +66,7 @@ const void *lbk_network_numbers(const lbk_network *net, const lbk_batch *batch, 
 
 static lbk_status build_eval(lbk_network *net) {
     LBK_TRY(lbk_graph_create(&net->eval));
+    net->eval->arithmetic = (lbk_arithmetic)net->role->params.arithmetic;
     LBK_TRY(lbk_network_declare_inputs(net, net->eval, net->eval_inputs));
     LBK_TRY(lbk_network_build_model(net, net->eval, net->eval_inputs, LBK_NONE, false, &net->built));
     net->eval_logits = net->built.logits;
@@ -210,6 +211,7 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
     LBK_TRY(lbk_graph_create(&net->train));
     lbk_graph *graph = net->train;
     graph->storage = storage_of(net);
+    graph->arithmetic = net->eval->arithmetic;
     LBK_TRY(lbk_network_declare_inputs(net, graph, net->inputs));
     LBK_TRY(declare_targets(net, graph));
     LBK_TRY(lbk_graph_scalar(graph, "lr", LBK_F32, &net->lr));

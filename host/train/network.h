@@ -70,6 +70,8 @@ lbk_status lbk_network_build(lbk_network *network, const lbk_experiment *experim
 const void *lbk_network_numbers(const lbk_network *network, const lbk_batch *batch, int i);
 /* Once all that it teaches are built: rewrites the eval graph for speed. */
 lbk_status lbk_network_seal(lbk_network *network);
+/* What a device with these caps cannot do by itself goes into the graphs (lbk_graph_round()); once or more often. */
+lbk_status lbk_network_suit(const lbk_network *network, const lbk_caps *caps);
 /* Weights, plans, optimiser; compiles and warms up; weights get their initial values (a function of the experiment's seed and the
  * role, so that student and control start alike). */
 lbk_status lbk_network_compile(lbk_network *network, lbk_device *device);

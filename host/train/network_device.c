@@ -50,12 +50,28 @@ static lbk_status append_optimizer(lbk_network *net) {
     return lbk_plan_append(net->train_plan, &call, buffers, optimizer->name);
 }
 
+lbk_status lbk_network_suit(const lbk_network *net, const lbk_caps *caps) {
+    LBK_TRY(lbk_graph_round(net->eval, caps));
+    return net->train ? lbk_graph_round(net->train, caps) : LBK_OK;
+}
+
+/* Whether it rounds as it should, and keeps numbers in 16 bits. */
+static lbk_status check_device(const lbk_network *net) {
+    lbk_arithmetic arithmetic = net->eval->arithmetic;
+    bool own_units = net->device->info.caps.matrix_units >> arithmetic & 1u;
+    if (arithmetic != LBK_ARITHMETIC_FLOAT32 && !own_units)
+        LBK_TRY(lbk_network_context(net, lbk_context(lbk_round_check(net->device, arithmetic), "arithmetic")));
+    if (!net->train || net->train->storage == LBK_F32)
+        return LBK_OK;
+    return lbk_network_context(net, lbk_context(lbk_half_check(net->device, net->train->storage), "storage"));
+}
+
 static lbk_status compile(lbk_network *net) {
     lbk_plan_options options = {.profile = true};
+    LBK_TRY(check_device(net));
+    LBK_TRY(lbk_network_suit(net, &net->device->info.caps));
     LBK_TRY(lbk_weights_create(net->train ? net->train : net->eval, net->device, net->train != NULL, &net->weights));
     if (net->train) {
-        if (net->train->storage != LBK_F32)
-            LBK_TRY(lbk_network_context(net, lbk_context(lbk_half_check(net->device, net->train->storage), "storage")));
         LBK_TRY(lbk_plan_create(net->train, net->weights, net->device, &options, &net->train_plan));
         LBK_TRY(prepare_guard(net));
         LBK_TRY(append_optimizer(net));
