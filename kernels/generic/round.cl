@@ -27,7 +27,7 @@
 #define INFINITE 0x7f800000u /* beyond lie the NaNs */
 
 /* The lowest `bits` bits go; a carry into the exponent is right. */
-#define CUT(x, bits) (((x) + ((1u << ((bits)-1)) - 1u) + ((x) >> (bits)&1u)) & ~((1u << (bits)) - 1u))
+#define CUT(x, bits) (((x) + ((1u << ((bits)-1)) - 1u) + (((x) >> (bits)) & 1u)) & ~((1u << (bits)) - 1u))
 
 /* A float16's fraction has tf32's length; what rounds to 2^16 is infinite, and below 2^-14 numbers are 2^-24 apart. */
 #define DEFINE_ROUNDED(name, real, word, as_real, as_word)                                                             \
