@@ -77,7 +77,7 @@ static const lbk_op_example round_examples[] = {
 
 static const lbk_op round_to = {
     .name = "round",
-    .summary = "numbers rounded to a narrower type, as operands of products; no layer, and constant to derivatives",
+    .summary = "numbers rounded to a narrower type, as operands of products are",
     .formula = "y = x to the nearest of the type, ties to even",
     .inputs = "x[...]",
     .outputs = "y[...]",
