@@ -162,10 +162,12 @@ static const bad cases[] = {
     {"model = mlp-tiny", "model = mlp-tiny\narithmetic = fp16", NULL,
      "bad.ini:12: [student] arithmetic: expected one of float32, tf32, float16, bfloat16, got \"fp16\""},
     {"model = mlp-tiny", "model = mlp-tiny\nloss_scale = 0.5", NULL,
-     "bad.ini:12: [student] loss_scale: expected off, dynamic, auto or a number from 1 to 2^126 = 8.50705917e+37, found "
+     "bad.ini:12: [student] loss_scale: expected off, dynamic, auto or a number from 1 to 2^126 = 8.50705917e+37, "
+     "found "
      "\"0.5\""},
     {"model = mlp-tiny", "model = mlp-tiny\nloss_scale = on", NULL,
-     "bad.ini:12: [student] loss_scale: expected off, dynamic, auto or a number from 1 to 2^126 = 8.50705917e+37, found "
+     "bad.ini:12: [student] loss_scale: expected off, dynamic, auto or a number from 1 to 2^126 = 8.50705917e+37, "
+     "found "
      "\"on\""},
     {"model = mlp-wide\nepochs = 2", "model = mlp-wide\nweights = t.safetensors\nloss_scale = dynamic", NULL,
      "bad.ini:10: [teacher] loss_scale: has no effect: with `weights` the teacher is loaded, not trained"},
