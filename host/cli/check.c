@@ -13,6 +13,7 @@ static lbk_status measure(const lbk_network *net, const lbk_caps *caps, size_t *
     size_t weights = (size_t)net->parameters * sizeof(float);
     size_t trained = (size_t)(net->parameters - net->frozen) * sizeof(float);
     lbk_status status = LBK_OK;
+    LBK_GOTO(lbk_network_suit(net, caps));
     LBK_GOTO(lbk_plan_measure(net->eval, caps, &arena, &estimate));
     size_t lent = estimate.arena_bytes;
     *bytes = estimate.bytes + weights;

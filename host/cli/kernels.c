@@ -33,11 +33,15 @@ static lbk_status add_graph(collection *c, const lbk_graph *graph, const lbk_cap
 }
 
 static lbk_status add_network(collection *c, const lbk_network *net, const lbk_caps *caps) {
+    LBK_TRY(lbk_network_suit(net, caps));
     LBK_TRY(add_graph(c, net->eval, caps));
     LBK_TRY(add_graph(c, net->train, caps));
     if (!net->train)
         return LBK_OK;
-    lbk_call call;
+    lbk_call call, scale[LBK_SCALE_CALLS];
+    LBK_TRY(lbk_loss_scale_calls(caps, 1024, scale));
+    if (net->loss_scale != LBK_NONE)
+        LBK_TRY(add(c, scale[0].file, scale[0].options));
     LBK_TRY(lbk_optimizer_call(net->role->optimizer, net->role->optimizer_params, caps, 1024, &call));
     return add(c, call.file, call.options);
 }

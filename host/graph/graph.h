@@ -56,7 +56,8 @@ typedef struct lbk_graph {
     /* How values will lie between the forward and the backward pass: LBK_F32, or LBK_F16 or LBK_BF16 where lbk_graph_store() will
      * follow. Set before differentiating. */
     lbk_dtype storage;
-    /* How products of matrices and convolutions may multiply where the device's caps.matrix_units has it. */
+    /* To what op->multiplied inputs are rounded: by the kernels themselves where the device's caps.matrix_units has it, else by
+     * lbk_graph_round(). */
     lbk_arithmetic arithmetic;
     /* Weights declared now serve training alone (a distillation method's projection): checkpoints hold them, the network's files
      * and its count of parameters do not. */
@@ -142,6 +143,10 @@ lbk_status lbk_graph_recompute(lbk_graph *graph);
 /* Trades exactness for memory: after all of these, what the backward pass reads of values[0..own), the network's, lies in 16
  * bits from its last forward to its first backward use: graph->storage, not LBK_F32. What is computed stays float32 (storage.c). */
 lbk_status lbk_graph_store(lbk_graph *graph, size_t own);
+
+/* After all rewrites, for a device without matrix units for graph->arithmetic: operands of products are rounded before they are
+ * multiplied (arithmetic.c). Does nothing where there are such units, or what is rounded already. */
+lbk_status lbk_graph_round(lbk_graph *graph, const lbk_caps *caps);
 
 /* Runs every node's float64 reference. memory[v] must be set for inputs, params, states and scalars (states in the
  * running are updated); it is filled for computed values, from `arena`. */

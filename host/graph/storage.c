@@ -1,10 +1,9 @@
 /* Storage of activations in 16 bits: what the backward pass will read lies in half the memory until then.
  *
  * Right before its last forward reader a value is packed, right before its first backward reader unpacked; in between only the packed
- * bits live. Every computation is in float32, as before. What stays float32: values that the losses compute, gradients among
- * them, whose range a float16 may not have (Micikevicius et al. 2018, "Mixed precision training", arXiv 1710.03740, section 3.2,
- * scales the loss for it); statistics, such as means and sums of exponentials, on which a whole row's numbers depend; and what is
- * small or soon read again. */
+ * bits live. No computation changes. What stays float32: values that the losses compute, gradients among them, whose range a
+ * float16 may not have (Micikevicius et al. 2018, "Mixed precision training", arXiv 1710.03740, section 3.2); statistics, such as
+ * means and sums of exponentials, on which a whole row's numbers depend; and what is small or soon read again. */
 #include "graph/rewrite.h"
 #include "ops/pack.h"
 

@@ -235,14 +235,16 @@ out:
     return status;
 }
 
-/* One tensor from the device into file layout, memory in `arena`. */
-static lbk_status fetch(const lbk_weights *w, const lbk_weights_entry *e, cl_mem buffer, lbk_arena *arena,
+/* One tensor from the device, times `factor`, into file layout, memory in `arena`. */
+static lbk_status fetch(const lbk_weights *w, const lbk_weights_entry *e, cl_mem buffer, float factor, lbk_arena *arena,
                         lbk_st_entry *out) {
     size_t count = (size_t)lbk_shape_count(&e->shape);
     float *device = NULL, *file = NULL;
     LBK_TRY(lbk_arena_alloc(arena, count * sizeof *file, &file));
     LBK_TRY(lbk_calloc(count, sizeof *device, &device));
     lbk_status status = lbk_buffer_read(w->device, buffer, e->offset, device, count * sizeof *device);
+    for (size_t i = 0; i < count; i++)
+        device[i] *= factor;
     if (status == LBK_OK)
         lbk_layout_to_file(e->layout, &e->shape, device, file);
     free(device);
@@ -252,7 +254,8 @@ static lbk_status fetch(const lbk_weights *w, const lbk_weights_entry *e, cl_mem
 
 typedef enum contents { NETWORK, EVERYTHING, GRADIENTS } contents;
 
-static lbk_status write_all(const lbk_weights *w, const char *path, contents what, const char *const *metadata) {
+static lbk_status write_all(const lbk_weights *w, const char *path, contents what, float factor,
+                            const char *const *metadata) {
     bool gradients = what == GRADIENTS;
     lbk_arena arena = {0};
     lbk_st_entry *entries = NULL;
@@ -263,7 +266,7 @@ static lbk_status write_all(const lbk_weights *w, const char *path, contents wha
         if (gradients ? w->entries[i].kind != LBK_VALUE_PARAM : what == NETWORK && w->entries[i].auxiliary)
             continue;
         cl_mem buffer = gradients ? w->grads : buffer_of(w, &w->entries[i]);
-        LBK_GOTO(fetch(w, &w->entries[i], buffer, &arena, &entries[count++]));
+        LBK_GOTO(fetch(w, &w->entries[i], buffer, factor, &arena, &entries[count++]));
     }
     for (size_t i = 0; !gradients && i < w->counter_count; i++)
         entries[count++] = (lbk_st_entry){w->counter_names[i], LBK_I64, lbk_shape_of(0, NULL), &w->counter};
@@ -275,16 +278,16 @@ out:
 }
 
 lbk_status lbk_weights_save(const lbk_weights *w, const char *path, const char *const *metadata) {
-    return write_all(w, path, NETWORK, metadata);
+    return write_all(w, path, NETWORK, 1, metadata);
 }
 
 lbk_status lbk_weights_dump(const lbk_weights *w, const char *path) {
-    return write_all(w, path, EVERYTHING, NULL);
+    return write_all(w, path, EVERYTHING, 1, NULL);
 }
 
-lbk_status lbk_weights_save_gradients(const lbk_weights *w, const char *path) {
+lbk_status lbk_weights_save_gradients(const lbk_weights *w, float factor, const char *path) {
     LBK_ENSURE(w->grads);
-    return write_all(w, path, GRADIENTS, NULL);
+    return write_all(w, path, GRADIENTS, factor, NULL);
 }
 
 static lbk_status copy_entry(const lbk_weights *from, const lbk_weights_entry *a, lbk_weights *to,

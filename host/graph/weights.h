@@ -49,8 +49,8 @@ lbk_status lbk_weights_load_one(lbk_weights *weights, const char *name, const lb
 lbk_status lbk_weights_save(const lbk_weights *weights, const char *path, const char *const *metadata);
 /* Everything, auxiliary entries too: to follow a run elsewhere. */
 lbk_status lbk_weights_dump(const lbk_weights *weights, const char *path);
-/* The gradients under the parameters' names, those of auxiliary parameters too. */
-lbk_status lbk_weights_save_gradients(const lbk_weights *weights, const char *path);
+/* `factor` times the gradients, under the parameters' names, those of auxiliary parameters too. */
+lbk_status lbk_weights_save_gradients(const lbk_weights *weights, float factor, const char *path);
 
 /* Every entry of `from` that is not auxiliary into "<prefix><name>" of `to`, which must have it in the same shape; through
  * the host. prefix "": the counter too. */

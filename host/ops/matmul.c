@@ -161,6 +161,7 @@ static const lbk_op matmul_op = {
     .outputs = "c[...,M,N] (sum=yes: c[M,N])",
     .params = matmul_table,
     .params_size = sizeof(matmul_params),
+    .multiplied = 3,
     .min_inputs = 2,
     .max_inputs = 2,
     .layer = true,

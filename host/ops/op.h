@@ -113,13 +113,14 @@ struct lbk_op {
     lbk_dtype floats;  /* type of all other inputs; F32 where nothing is said */
     unsigned scalars;  /* bit i: input i is a run-time scalar of shape {1} */
     unsigned
-        detached;    /* bit i: input i is a constant to derivatives: none is asked for, nothing behind it is reached */
-    int inplace;     /* 1 + input whose memory output 0 may overwrite; 0: none */
-    int alias;       /* 1 + input that output 0 is, unmoved, where a variant emits no call; 0: always some call */
-    int addend;      /* 1 + optional input that is added to output 0 (before a relu) in the same pass; 0: none */
-    int scale;       /* 1 + optional input pair scale[C], shift[C] applied to output 0 before the addend; 0: none */
-    bool layer;      /* usable in model files */
-    int data_inputs; /* layers with weights: how many leading inputs other nodes may feed; 0: one */
+        detached; /* bit i: input i is a constant to derivatives: none is asked for, nothing behind it is reached */
+    unsigned multiplied; /* bit i: input i is an operand of matrix products or convolutions (lbk_arithmetic) */
+    int inplace;         /* 1 + input whose memory output 0 may overwrite; 0: none */
+    int alias;           /* 1 + input that output 0 is, unmoved, where a variant emits no call; 0: always some call */
+    int addend;          /* 1 + optional input that is added to output 0 (before a relu) in the same pass; 0: none */
+    int scale;           /* 1 + optional input pair scale[C], shift[C] applied to output 0 before the addend; 0: none */
+    bool layer;          /* usable in model files */
+    int data_inputs;     /* layers with weights: how many leading inputs other nodes may feed; 0: one */
 
     lbk_status (*infer)(lbk_infer *infer);
     void (*cost)(const lbk_infer *shapes, lbk_cost *cost); /* after infer */

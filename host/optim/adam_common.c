@@ -8,7 +8,7 @@ lbk_status lbk_adam_emit(lbk_emit *e, size_t count, bool decoupled) {
     const adam_params *p = e->params;
     lbk_call *call;
     LBK_TRY(lbk_emit_kernel(e, "generic/adam", "adam", &call));
-    for (int i = 0; i < LBK_OPTIMIZER_STATE + ADAM_STATES + 2; i++) /* weights, gradients, moments, lr, step */
+    for (int i = 0; i < LBK_OPTIMIZER_STATE + ADAM_STATES + 3; i++) /* weights, gradients, moments, lr, step, guard */
         lbk_call_input(call, i);
     lbk_call_float(call, 1 - p->beta1); /* here, in double: see the kernel */
     lbk_call_float(call, 1 - p->beta2);

@@ -30,6 +30,7 @@ static lbk_status sgd_emit(lbk_emit *e, size_t count) {
     lbk_call_input(call, LBK_OPTIMIZER_GRADS);
     lbk_call_input(call, LBK_OPTIMIZER_STATE);
     lbk_call_input(call, LBK_OPTIMIZER_STATE + 1); /* lr */
+    lbk_call_input(call, LBK_OPTIMIZER_STATE + 3); /* guard */
     lbk_call_float(call, p->momentum);
     lbk_call_float(call, p->weight_decay);
     lbk_call_int(call, p->nesterov);

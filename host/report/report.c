@@ -139,10 +139,11 @@ lbk_status lbk_report_table(const lbk_run_result *r, lbk_text *out) {
 }
 
 static json_t *model_json(const lbk_model_result *m) {
-    return json_pack("{ss sI sf s{sf sf sf} sf sf sI sf}", "device", m->device, "params", (json_int_t)m->parameters,
+    json_t *skipped = m->scaled ? json_integer((json_int_t)m->skipped_steps) : NULL;
+    return json_pack("{ss sI sf s{sf sf sf} sf sf sI sf so*}", "device", m->device, "params", (json_int_t)m->parameters,
                      "flops", m->flops, "test", "accuracy", m->accuracy, "loss", m->loss, "macro_f1", m->macro_f1,
                      "device_s_per_sample", m->device_s_per_sample, "wall_s_per_sample", m->wall_s_per_sample,
-                     "device_bytes", (json_int_t)m->device_bytes, "train_s", m->train_s);
+                     "device_bytes", (json_int_t)m->device_bytes, "train_s", m->train_s, "skipped_steps", skipped);
 }
 
 static json_t *run_json(const lbk_run_result *r) {

@@ -7,24 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static lbk_status hash_buffer(const lbk_weights *w, cl_mem buffer, size_t bytes, uint64_t *hash) {
+static lbk_status hash_entry(const lbk_weights *w, const lbk_weights_entry *e, uint64_t *hash) {
     void *copy = NULL;
-    if (!bytes)
-        return LBK_OK;
+    size_t bytes = (size_t)lbk_shape_count(&e->shape) * sizeof(float);
     LBK_TRY(lbk_calloc(bytes, 1, &copy));
-    lbk_status status = lbk_buffer_read(w->device, buffer, 0, copy, bytes);
+    lbk_status status =
+        lbk_buffer_read(w->device, e->kind == LBK_VALUE_PARAM ? w->params : w->states, e->offset, copy, bytes);
     *hash = lbk_hash_bytes(*hash, copy, bytes);
     free(copy);
     return status;
 }
 
-/* Names and numbers as they lie on the device. */
+/* Names and numbers of the network as they lie on the device; what served its training alone is not read when it teaches. */
 static lbk_status hash_weights(const lbk_weights *w, uint64_t *hash) {
     *hash = LBK_HASH_START;
     for (size_t i = 0; i < w->count; i++)
-        *hash = lbk_hash_text(*hash, w->entries[i].name);
-    LBK_TRY(hash_buffer(w, w->params, w->param_bytes, hash));
-    return hash_buffer(w, w->states, w->state_bytes, hash);
+        if (!w->entries[i].auxiliary) {
+            *hash = lbk_hash_text(*hash, w->entries[i].name);
+            LBK_TRY(hash_entry(w, &w->entries[i], hash));
+        }
+    return LBK_OK;
 }
 
 static bool has_rows(const lbk_network *net, lbk_value value) {
@@ -53,8 +55,9 @@ static lbk_status describe_all(const lbk_teacher_link *link, lbk_cache_layout *l
     const lbk_role_params *p = &net->role->params;
     uint64_t weights;
     LBK_TRY(hash_weights(net->weights, &weights));
-    LBK_TRY(lbk_text_printf(key, "version = %s\nmodel = %s %s\nweights = %016llx\nseed = %d\n", LIMBECK_VERSION,
-                            p->model, p->parameters, (unsigned long long)weights, x->params.seed));
+    LBK_TRY(lbk_text_printf(key, "version = %s\nmodel = %s %s\narithmetic = %d\nweights = %016llx\nseed = %d\n",
+                            LIMBECK_VERSION, p->model, p->parameters, p->arithmetic, (unsigned long long)weights,
+                            x->params.seed));
     LBK_TRY(lbk_text_printf(key, "type = %s\ntop = %d\nepochs = %u\n",
                             p->cache_type == LBK_CACHE_FLOAT16 ? "float16" : "float32", p->cache_top, layout->epochs));
     LBK_TRY(describe_tensors(link, layout, key));

@@ -38,7 +38,9 @@ typedef struct lbk_role_params {
     const char *optimizer, *schedule;
     double lr;
     bool recompute;
-    int storage;                      /* lbk_storage */
+    int storage;    /* lbk_storage */
+    int arithmetic; /* lbk_arithmetic */
+    const char *loss_scale;
     const char *head;                 /* of a teacher: the student's output that it teaches */
     int classes;                      /* of a teacher of another output; 0: the data's */
     double share;                     /* of a teacher among several */
@@ -56,6 +58,7 @@ typedef struct lbk_role {
     void *optimizer_params;
     const lbk_schedule *schedule;
     void *schedule_params;
+    double loss_scale;       /* the first one; 0: the loss is not scaled */
     lbk_objective objective; /* of a teacher that is trained by more than the labels; else without methods */
 } lbk_role;
 

@@ -195,6 +195,10 @@ lbk_status lbk_run_folder_step(lbk_run_folder *f, const lbk_step_report *r) {
                         "step %lld: the loss is not a finite number (total %g, hard %g); try a smaller "
                         "learning rate",
                         (long long)r->step, r->total, r->hard);
+    if (r->loss_scale > 0) {
+        json_object_set_new(line, "loss_scale", json_real(r->loss_scale));
+        json_object_set_new(line, "skipped_steps", json_integer((json_int_t)r->skipped_steps));
+    }
     for (int i = 0; i < r->method_count; i++)
         json_object_set_new(line, r->method_name[i], json_real(r->method[i]));
     int failed = json_dumpf(line, f->metrics, JSON_COMPACT | JSON_REAL_PRECISION(9));

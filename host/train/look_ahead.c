@@ -6,6 +6,7 @@ lbk_status lbk_look_ahead_build(lbk_look_ahead *look, const lbk_graph *train, co
     look->every = params->meta_every;
     LBK_TRY(lbk_graph_clone(train, &look->graph));
     look->graph->storage = LBK_F32;
+    look->graph->arithmetic = LBK_ARITHMETIC_FLOAT32; /* its gradients have no scaled loss */
     LBK_TRY(
         lbk_context(lbk_meta_look_ahead(look->graph, learned, setting, look->next, &look->held_out), "[distill] meta"));
     return lbk_graph_fuse(look->graph);

@@ -4,6 +4,7 @@
 #include "train/deployed.h"
 #include "train/role.h"
 
+#include <math.h>
 #include <string.h>
 
 static lbk_model_use model_use(const lbk_network *net, bool training, lbk_value step) {
@@ -65,6 +66,7 @@ const void *lbk_network_numbers(const lbk_network *net, const lbk_batch *batch, 
 
 static lbk_status build_eval(lbk_network *net) {
     LBK_TRY(lbk_graph_create(&net->eval));
+    net->eval->arithmetic = (lbk_arithmetic)net->role->params.arithmetic;
     LBK_TRY(lbk_network_declare_inputs(net, net->eval, net->eval_inputs));
     LBK_TRY(lbk_network_build_model(net, net->eval, net->eval_inputs, LBK_NONE, false, &net->built));
     net->eval_logits = net->built.logits;
@@ -184,11 +186,35 @@ static lbk_status build_look_ahead(lbk_network *net, const lbk_objective *object
     return lbk_look_ahead_build(&net->look_ahead, net->train, &net->loss.learned, &objective->params, &setting);
 }
 
+static lbk_status declare_state(lbk_graph *graph, const char *name, int64_t count, double start, lbk_value *out) {
+    const lbk_weight state = {
+        .suffix = "", .kind = LBK_WEIGHT_STATE, .shape = lbk_shape_1(count), .init = LBK_INIT_NORMAL, .mean = start};
+    graph->auxiliary = true;
+    lbk_status status = lbk_graph_weight(graph, name, &state, out);
+    graph->auxiliary = false;
+    return status;
+}
+
+/* The loss as it is, or times its scale. */
+static lbk_status differentiate(lbk_network *net) {
+    lbk_graph *graph = net->train;
+    lbk_value loss = net->loss.total;
+    int exponent;
+    if (net->role->loss_scale > 0) {
+        frexp(net->role->loss_scale, &exponent);
+        LBK_TRY(declare_state(graph, "training.loss_scale", 1, ldexp(1, exponent - 1), &net->loss_scale));
+        LBK_TRY(declare_state(graph, "training.guard", LBK_GUARD_COUNT, 0, &net->guard));
+        LBK_TRY(lbk_graph_apply(graph, "scale_by", NULL, 2, (lbk_value[]){loss, net->loss_scale}, &loss));
+    }
+    return lbk_graph_differentiate(graph, loss, NULL, 0, NULL);
+}
+
 static lbk_status build_train(lbk_network *net, const lbk_objective *objective) {
     lbk_model_built built;
     LBK_TRY(lbk_graph_create(&net->train));
     lbk_graph *graph = net->train;
     graph->storage = storage_of(net);
+    graph->arithmetic = net->eval->arithmetic;
     LBK_TRY(lbk_network_declare_inputs(net, graph, net->inputs));
     LBK_TRY(declare_targets(net, graph));
     LBK_TRY(lbk_graph_scalar(graph, "lr", LBK_F32, &net->lr));
@@ -208,7 +234,7 @@ static lbk_status build_train(lbk_network *net, const lbk_objective *objective) 
         LBK_TRY(lbk_context(build_look_ahead(net, objective), "%s", net->experiment->ini.path));
     LBK_TRY(freeze_other_heads(graph, &built, net->loss.total));
     LBK_TRY(lbk_graph_fuse(graph));
-    LBK_TRY(lbk_graph_differentiate(graph, net->loss.total, NULL, 0, NULL));
+    LBK_TRY(differentiate(net));
     LBK_TRY(lbk_graph_fuse(graph));
     if (net->role->params.recompute)
         LBK_TRY(lbk_graph_recompute(graph));
@@ -238,7 +264,7 @@ lbk_status lbk_network_build(lbk_network *net, const lbk_experiment *experiment,
     net->init_except = role->params.init_except;
     net->viewer = lbk_section_is_teacher(role->name) ? LBK_VIEWER_TEACHER : LBK_VIEWER_STUDENT;
     net->batch = experiment->data.params.batch;
-    net->samples = LBK_NONE;
+    net->samples = net->loss_scale = net->guard = LBK_NONE;
     net->teacher_count = teacher_count;
     for (int t = 0; t < teacher_count; t++)
         net->teacher[t].network = teachers[t];

@@ -3,6 +3,7 @@
 #define LBK_TRAIN_NETWORK_H
 
 #include "graph/plan.h"
+#include "optim/loss_scale.h"
 #include "train/experiment.h"
 #include "train/look_ahead.h"
 
@@ -42,6 +43,7 @@ struct lbk_network {
     int teacher_count;
     lbk_teacher_link teacher[LBK_MAX_TEACHERS];
     lbk_loss loss;
+    lbk_value loss_scale, guard; /* of train, states: optim/loss_scale.h; LBK_NONE: the loss is not scaled */
     lbk_look_ahead look_ahead;
     lbk_value eval_inputs[LBK_MODEL_INPUTS], eval_logits;
     double flops;            /* of one sample's forward pass */
@@ -56,6 +58,7 @@ struct lbk_network {
     lbk_weights *weights;
     lbk_plan *train_plan, *eval_plan;
     cl_mem optimizer_state[LBK_OPTIMIZER_STATES];
+    cl_mem steady_guard; /* what the optimiser reads where no loss is scaled: every step is taken */
 };
 
 /* Builds the graphs. objective: NULL (cross entropy alone), or what the network is trained for. teachers[teacher_count]: whose
@@ -68,6 +71,8 @@ lbk_status lbk_network_build(lbk_network *network, const lbk_experiment *experim
 const void *lbk_network_numbers(const lbk_network *network, const lbk_batch *batch, int i);
 /* Once all that it teaches are built: rewrites the eval graph for speed. */
 lbk_status lbk_network_seal(lbk_network *network);
+/* What a device with these caps cannot do by itself goes into the graphs (lbk_graph_round()); once or more often. */
+lbk_status lbk_network_suit(const lbk_network *network, const lbk_caps *caps);
 /* Weights, plans, optimiser; compiles and warms up; weights get their initial values (a function of the experiment's seed and the
  * role, so that student and control start alike). */
 lbk_status lbk_network_compile(lbk_network *network, lbk_device *device);
@@ -84,6 +89,10 @@ void lbk_network_release(lbk_network *network); /* harmless on a zeroed one */
 /* Learning rate, step number and scheduled weights for step `step` (0-based) of `total`, `per_epoch` of them an epoch. Returns the
  * learning rate. */
 double lbk_network_set_step(lbk_network *network, int64_t step, int64_t per_epoch, int64_t total);
+/* What the device says of the step enqueued last, once it is done: LBK_GUARD_COUNT numbers; where no loss is scaled, of every step. */
+lbk_status lbk_network_guard(const lbk_network *network, float *guard);
+/* The gradients of that step, divided by its loss scale. */
+lbk_status lbk_network_save_gradients(const lbk_network *network, const char *path);
 /* Device bytes: weights, gradients, optimiser state, plans. */
 size_t lbk_network_bytes(const lbk_network *network);
 

@@ -11,6 +11,7 @@ typedef struct flight {
     lbk_batch *batch;
     cl_event done;
     float losses[MAX_LOSSES]; /* the device writes here: total, hard, then per method */
+    float guard[LBK_GUARD_COUNT];
     int64_t step;
     double lr;
     bool busy;
@@ -132,6 +133,10 @@ static lbk_status wait_for_step(runner *r, flight *f) {
     return status;
 }
 
+static bool scaled(const runner *r) {
+    return r->net->guard != LBK_NONE;
+}
+
 static lbk_status report_step(runner *r, const flight *f) {
     const lbk_phase *p = r->phase;
     const lbk_loss *loss = &r->net->loss;
@@ -148,6 +153,8 @@ static lbk_status report_step(runner *r, const flight *f) {
                               .method = method,
                               .method_count = loss->report_count,
                               .lr = f->lr,
+                              .loss_scale = scaled(r) ? 1 / (double)f->guard[LBK_GUARD_FACTOR] : 0,
+                              .skipped_steps = r->result->skipped_steps,
                               .elapsed_s = lbk_clock_since(r->start_ns),
                               .batch = r->net->batch};
     return p->observer.step ? p->observer.step(p->observer.context, &report) : LBK_OK;
@@ -168,6 +175,7 @@ static lbk_status retire(runner *r, int slot) {
     lbk_loader_release_batch(r->loader, f->batch);
     f->batch = NULL;
     r->result->steps++;
+    r->result->skipped_steps = (int64_t)f->guard[LBK_GUARD_SKIPPED];
     return report_step(r, f);
 }
 
@@ -181,9 +189,9 @@ static lbk_status run_teacher(runner *r, int t, flight *f, int slot) {
     return LBK_OK;
 }
 
-static lbk_status read_loss(runner *r, lbk_value value, float *host, cl_event *done) {
+static lbk_status read_floats(runner *r, lbk_value value, int count, float *host, cl_event *done) {
     return LBK_CL(clEnqueueReadBuffer(r->net->device->queue, lbk_plan_buffer(r->net->train_plan, value), CL_FALSE, 0,
-                                      sizeof(float), host, 0, NULL, done));
+                                      (size_t)count * sizeof(float), host, 0, NULL, done));
 }
 
 static lbk_status feed_student(runner *r, flight *f, int slot) {
@@ -216,10 +224,12 @@ static lbk_status run_student(runner *r, flight *f, int slot) {
     if (lbk_look_ahead_is_due(&net->look_ahead, f->step))
         LBK_TRY(lbk_look_ahead_enqueue(&net->look_ahead, net->weights, net->train_plan));
     LBK_TRY(lbk_plan_enqueue(net->train_plan, NULL));
-    LBK_TRY(read_loss(r, loss->hard, &f->losses[1], NULL));
+    LBK_TRY(read_floats(r, loss->hard, 1, &f->losses[1], NULL));
     for (int i = 0; i < loss->report_count; i++)
-        LBK_TRY(read_loss(r, loss->report[i], &f->losses[2 + i], NULL));
-    LBK_TRY(read_loss(r, loss->total, &f->losses[0], &f->done));
+        LBK_TRY(read_floats(r, loss->report[i], 1, &f->losses[2 + i], NULL));
+    if (scaled(r))
+        LBK_TRY(read_floats(r, net->guard, LBK_GUARD_COUNT, f->guard, NULL));
+    LBK_TRY(read_floats(r, loss->total, 1, &f->losses[0], &f->done));
     LBK_TRY(LBK_CL(clFlush(net->device->queue)));
     net->weights->counter++;
     return LBK_OK;

@@ -16,7 +16,9 @@ typedef struct lbk_step_report {
     const double *method;
     int method_count;
     double lr;
-    double elapsed_s; /* since the phase began (this process) */
+    double loss_scale;     /* by which the loss was multiplied; 0: by none */
+    int64_t skipped_steps; /* left out so far for gradients that were not finite */
+    double elapsed_s;      /* since the phase began (this process) */
     int batch;
 } lbk_step_report;
 
@@ -46,6 +48,7 @@ typedef struct lbk_phase {
 
 typedef struct lbk_phase_result {
     int64_t steps;                         /* done in this process */
+    int64_t skipped_steps;                 /* of all of the phase, left out by loss scaling */
     double wall_s;                         /* first enqueue to last completion */
     double teacher_busy_s, student_busy_s; /* sums of kernel times from profiling events; of all teachers */
     uint64_t bytes_moved;                  /* host to device and between devices */

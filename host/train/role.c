@@ -1,6 +1,7 @@
 /* One section of a network: what it says, and what of it is refused. */
 #include "train/role.h"
 
+#include "optim/loss_scale.h"
 #include "train/teacher_cache.h"
 
 #include <string.h>
@@ -8,6 +9,7 @@
 static const char *const cache_contents[] = {"off", "logits", "taps", NULL};
 static const char *const cache_types[] = {"float32", "float16", NULL};
 static const char *const storages[] = {"float32", "float16", "bfloat16", NULL};
+static const char *const arithmetics[] = {"float32", "tf32", "float16", "bfloat16", NULL}; /* lbk_arithmetic */
 
 #define ROLE_HEAD                                                                                                      \
     LBK_PARAM_TEXT(lbk_role_params, model, NULL, "a shipped model (`limbeck list models`) or the path of an INI file", \
@@ -40,8 +42,18 @@ static const char *const storages[] = {"float32", "float16", "bfloat16", NULL};
                        "Chen et al. 2016, arXiv 1604.06174"),                                                          \
         LBK_PARAM_CHOICE(lbk_role_params, storage, "float32", storages,                                                \
                          "how activations are kept for the backward pass: in 16 bits they take half the memory, and "  \
-                         "are off by up to 2^-11 (bfloat16: 2^-8) of themselves; all is computed in float32",          \
-                         NULL)
+                         "are off by up to 2^-11 (bfloat16: 2^-8) of themselves",                                      \
+                         NULL),                                                                                        \
+        LBK_PARAM_CHOICE(lbk_role_params, arithmetic, "float32", arithmetics,                                          \
+                         "what both operands of a matrix product or convolution are rounded to before they are "       \
+                         "multiplied, forward and backward; sums, weights and all else stay float32",                  \
+                         "Micikevicius et al. 2018, arXiv 1710.03740; torch.autocast"),                                \
+        LBK_PARAM_TEXT(lbk_role_params, loss_scale, "auto",                                                            \
+                       "off; dynamic: the loss is multiplied by a scale before it is differentiated, at first 65536, " \
+                       "halved when a gradient overflows, whose step is left out, and doubled after 2000 good steps; " \
+                       "a number: that begins at it, cut to a power of two; auto: dynamic with arithmetic = float16, " \
+                       "else off",                                                                                     \
+                       "Micikevicius et al. 2018, section 3.2; torch.cuda.amp.GradScaler")
 
 const lbk_param lbk_teacher_table[] = {
     ROLE_HEAD,
@@ -121,7 +133,8 @@ bool lbk_section_is_teacher(const char *section) {
 }
 
 bool lbk_role_key_loads(const char *key) {
-    static const char *const loading[] = {"model", "parameters", "device", "weights", "share", "head", "classes"};
+    static const char *const loading[] = {"model", "parameters", "device",  "weights",
+                                          "share", "head",       "classes", "arithmetic"};
     for (size_t i = 0; i < sizeof loading / sizeof *loading; i++)
         if (strcmp(key, loading[i]) == 0)
             return true;
@@ -204,6 +217,23 @@ static lbk_status check_storage(lbk_ini *ini, const lbk_role *role) {
     return LBK_OK;
 }
 
+static lbk_status read_loss_scale(lbk_ini *ini, lbk_role *role) {
+    const char *text = role->params.loss_scale;
+    bool halves = role->params.arithmetic == LBK_ARITHMETIC_FLOAT16;
+    role->loss_scale = 0;
+    if (strcmp(text, "off") == 0)
+        return LBK_OK;
+    if (strcmp(text, "dynamic") == 0 || strcmp(text, "auto") == 0) {
+        role->loss_scale = *text == 'd' || halves ? LBK_SCALE_START : 0;
+        return LBK_OK;
+    }
+    if (lbk_parse_float(text, &role->loss_scale) && role->loss_scale >= 1 && role->loss_scale <= LBK_SCALE_LARGEST)
+        return LBK_OK;
+    return lbk_ini_fail(ini, lbk_ini_find(ini, role->name, "loss_scale"),
+                        "expected off, dynamic, auto or a number from 1 to 2^126 = %.9g, found \"%s\"",
+                        LBK_SCALE_LARGEST, text);
+}
+
 static lbk_status check_cache(lbk_ini *ini, const lbk_role *role) {
     static const char *const keys[] = {"cache_file", "cache_type", "cache_top"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys && role->params.cache == LBK_CACHE_OFF; i++) {
@@ -236,6 +266,7 @@ lbk_status lbk_role_read(lbk_experiment *x, lbk_role *role, const char *name, co
     LBK_TRY(read_training(x, role, own));
     LBK_TRY(check_init(&x->ini, role));
     LBK_TRY(check_storage(&x->ini, role));
+    LBK_TRY(read_loss_scale(&x->ini, role));
     LBK_TRY(check_cache(&x->ini, role));
     LBK_TRY(check_classes(&x->ini, role));
     if (*role->params.weights)

@@ -34,8 +34,7 @@ static lbk_status dump_weights(const run *r, const lbk_network *net, const char 
     char *path = NULL;
     LBK_TRY(lbk_path_make_folder(r->options->dump));
     LBK_TRY(lbk_run_weights_path(r->options->dump, "", net->label, suffix, &path));
-    lbk_status status =
-        gradients ? lbk_weights_save_gradients(net->weights, path) : lbk_weights_dump(net->weights, path);
+    lbk_status status = gradients ? lbk_network_save_gradients(net, path) : lbk_weights_dump(net->weights, path);
     free(path);
     return status;
 }
@@ -170,13 +169,19 @@ static lbk_status compile(run *r, lbk_network *net, lbk_device *device) {
     return LBK_OK;
 }
 
-static lbk_status obtain_teacher(run *r, lbk_network *net, lbk_device *device, double *train_s) {
+static void note_phase(lbk_model_result *out, const lbk_network *net, const lbk_phase_result *phase) {
+    out->train_s = phase->wall_s;
+    out->skipped_steps = phase->skipped_steps;
+    out->scaled = phase->steps && net->guard != LBK_NONE;
+}
+
+static lbk_status obtain_teacher(run *r, lbk_network *net, lbk_device *device, lbk_model_result *out) {
     const char *weights = net->role->params.weights;
     lbk_phase_result phase;
     LBK_TRY(compile(r, net, device));
     if (!*weights) {
         LBK_TRY(train(r, net, LBK_PART_TEACHER, &phase));
-        *train_s = phase.wall_s;
+        note_phase(out, net, &phase);
         return LBK_OK;
     }
     char *path = NULL;
@@ -192,10 +197,10 @@ static lbk_status obtain_teachers(run *r) {
     lbk_session *s = &r->session;
     lbk_run_result *out = r->result;
     if (s->teacher.eval)
-        LBK_TRY(obtain_teacher(r, &s->teacher, s->devices[LBK_TEACHER_DEVICE], &out->teacher.train_s));
+        LBK_TRY(obtain_teacher(r, &s->teacher, s->devices[LBK_TEACHER_DEVICE], &out->teacher));
     for (int i = 0; i < s->more_teacher_count; i++)
         LBK_TRY(obtain_teacher(r, &s->more_teachers[i], s->devices[s->more_teacher_device[i]],
-                               &out->others[out->other_count++].train_s));
+                               &out->others[out->other_count++]));
     return LBK_OK;
 }
 
@@ -206,7 +211,7 @@ static lbk_status train_learner(run *r, lbk_network *net) {
     char *path = NULL;
     LBK_TRY(compile(r, net, s->devices[LBK_STUDENT_DEVICE]));
     LBK_TRY(train(r, net, LBK_PART_TRAIN, &phase));
-    r->result->others[r->result->other_count++].train_s = phase.wall_s;
+    note_phase(&r->result->others[r->result->other_count++], net, &phase);
     LBK_TRY(lbk_run_weights_path(r->folder.path, "", net->label, "", &path));
     lbk_status status = lbk_network_move(net, s->devices[LBK_TEACHER_DEVICE], path);
     free(path);
@@ -218,7 +223,7 @@ static lbk_status train_student(run *r) {
     lbk_run_result *out = r->result;
     LBK_TRY(compile(r, &s->student, s->devices[LBK_STUDENT_DEVICE]));
     LBK_TRY(train(r, &s->student, LBK_PART_TRAIN, &out->distillation));
-    out->student.train_s = out->distillation.wall_s;
+    note_phase(&out->student, &s->student, &out->distillation);
     out->overlap = lbk_phase_overlap(&out->distillation);
     return dump_weights(r, &s->student, "-gradients", true);
 }
@@ -236,7 +241,7 @@ static lbk_status run_phases(run *r) {
     if (r->experiment->params.control) {
         LBK_TRY(compile(r, &s->control, device));
         LBK_TRY(train(r, &s->control, LBK_PART_TRAIN, &control));
-        out->control.train_s = control.wall_s;
+        note_phase(&out->control, &s->control, &control);
     }
     note(r, "measuring on the test part");
     return lbk_session_measure(s, out);

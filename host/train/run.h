@@ -41,7 +41,9 @@ typedef struct lbk_model_result {
     double accuracy, loss, macro_f1;
     double device_s_per_sample, wall_s_per_sample;
     uint64_t device_bytes;
-    double train_s; /* wall time of its phase in this process */
+    double train_s;        /* wall time of its phase in this process */
+    bool scaled;           /* trained in this process with loss scaling */
+    int64_t skipped_steps; /* if so: steps it left out */
 } lbk_model_result;
 
 typedef struct lbk_run_result {

@@ -4,14 +4,17 @@
  *   m += (1 - beta1) (grad - m);  v += (1 - beta2) (grad^2 - v)
  *   param -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
  * The betas come as rest = 1 - beta: in float, 1 - 0.999f is off by 5e-5, which the first steps would show, while
- * 1 - beta^t = -expm1(t log1p(-rest)) is not. lr and t (1 in the first step) are read at run time. */
+ * 1 - beta^t = -expm1(t log1p(-rest)) is not. lr and the number of the step (1 for the first) are read at run time, and so is guard:
+ * [0] the factor of gradients, [1] 0 where the step is left out, [2] how many were (host/optim/loss_scale.h): t does not count
+ * them. */
 __kernel void adam(__global float *restrict param, __global const float *restrict grad, __global float *restrict m,
                    __global float *restrict v, __global const float *restrict lr, __global const int *restrict step,
-                   float rest1, float rest2, float eps, float weight_decay, int decoupled, int n) {
+                   __global const float *restrict guard, float rest1, float rest2, float eps, float weight_decay,
+                   int decoupled, int n) {
     int i = (int)get_global_id(0);
-    if (i >= n)
+    if (i >= n || guard[1] == 0.0f)
         return;
-    float t = (float)step[0], rate = lr[0], p = param[i], g = grad[i];
+    float t = (float)step[0] - guard[2], rate = lr[0], p = param[i], g = guard[0] * grad[i];
     float correction1 = -expm1(t * log1p(-rest1)), correction2 = -expm1(t * log1p(-rest2));
     if (decoupled)
         p -= rate * weight_decay * p;

@@ -115,6 +115,9 @@ def moves():
     """Ops that change places and not numbers."""
     x = [(2, 7, 10, 6)]
     pad = functional.pad
+    for kind, between in (torch.float16, (-6e4, 6e4)), (torch.float16, (-1e-4, 1e-4)), (torch.bfloat16, (-2, 2)):
+        check("round", f"type={str(kind)[6:]}", x, lambda x: [x.float().to(kind).double()], bound=0, gradients=False,
+              between=between)
     check("reshape", "shape=0,-1,4", x, lambda x: [x.reshape(2, -1, 4)])
     check("permute", "order=2,-1,0,1", x, lambda x: [x.permute(2, -1, 0, 1)])
     check("slice", "axis=1,-1 start=-5,1 step=2,1", x, lambda x: [x[:, -5::2, :, 1:]])

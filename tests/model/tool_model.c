@@ -164,7 +164,7 @@ static lbk_status results_write(job *j) {
     LBK_TRY(path_make(j, "after", &after));
     LBK_TRY(outputs_write(j));
     if (j->training)
-        LBK_TRY(lbk_weights_save_gradients(j->weights, gradients));
+        LBK_TRY(lbk_weights_save_gradients(j->weights, 1, gradients));
     return j->training && j->weights->state_bytes ? lbk_weights_save(j->weights, after, NULL) : LBK_OK;
 }
 

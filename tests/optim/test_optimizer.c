@@ -1,6 +1,7 @@
 /* Every optimiser's kernel against its float64 reference over 20 steps, on every device and class. */
 #include "optim/helpers/launch.h"
 #include "optim/helpers/settings.h"
+#include "optim/loss_scale.h"
 #include "optim/optimizer.h"
 
 #include "base/rng.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 20, GUARD = 64, PADDING = 5 };
+enum { STEPS = 20, GUARD = 64, PADDING = 5, SKIPPED = 5, SCALE = 1024 };
 static const float guard_value = 12345.0f;
 
 /* Beside the defaults, which every registered optimiser is tested with. */
@@ -34,7 +35,7 @@ typedef struct training {
     size_t count;
     float *host; /* count + GUARD */
     double *weights, *grads, *state[LBK_OPTIMIZER_STATES];
-    cl_mem buffers[LBK_OPTIMIZER_STATE + LBK_OPTIMIZER_STATES + 2];
+    cl_mem buffers[LBK_OPTIMIZER_STATE + LBK_OPTIMIZER_STATES + 3];
     launch launch;
 } training;
 
@@ -74,7 +75,7 @@ static void training_init(training *t, const lbk_optimizer *optimizer, lbk_devic
     for (int i = 0; i < optimizer->states; i++)
         t->state[i] = doubles(count);
     for (int i = 0; i < buffers; i++)
-        OK(lbk_buffer_create(device, i < tensors ? (count + GUARD) * sizeof *t->host : 4, &t->buffers[i]));
+        OK(lbk_buffer_create(device, i < tensors ? (count + GUARD) * sizeof *t->host : 32, &t->buffers[i]));
     fill(t, t->weights, 0);
     upload(t, LBK_OPTIMIZER_PARAMS, t->weights);
     for (int i = LBK_OPTIMIZER_GRADS; i < tensors; i++)
@@ -94,19 +95,32 @@ static void training_release(training *t) {
     free(t->host);
 }
 
-static void training_step(training *t, int number) {
-    float lr = (float)(0.1 / number);
-    fill(t, t->grads, (uint32_t)number);
+static void upload_gradients(training *t, double scale) {
+    for (size_t i = 0; i < t->count; i++)
+        t->grads[i] *= scale;
     upload(t, LBK_OPTIMIZER_GRADS, t->grads);
+    for (size_t i = 0; i < t->count; i++)
+        t->grads[i] /= scale;
+}
+
+/* Gradients come SCALE times too large; every SKIPPEDth step's are no numbers, and it is left out. */
+static void training_step(training *t, int number) {
+    bool taken = number % SKIPPED != 0;
+    float lr = (float)(0.1 / number), guard[LBK_GUARD_COUNT] = {1.0f / SCALE, taken, (float)(number / SKIPPED)};
+    fill(t, t->grads, (uint32_t)number);
+    upload_gradients(t, taken ? SCALE : (double)NAN);
+    OK(lbk_buffer_write(t->device, t->buffers[lbk_optimizer_guard(t->optimizer)], 0, guard, sizeof guard));
     OK(lbk_buffer_write(t->device, t->buffers[lbk_optimizer_lr(t->optimizer)], 0, &lr, sizeof lr));
     OK(lbk_buffer_write(t->device, t->buffers[lbk_optimizer_step_number(t->optimizer)], 0, &number, sizeof number));
     launch_run(&t->launch);
+    if (!taken)
+        return;
     lbk_optimizer_step step = {.params = t->params,
                                .count = t->count,
                                .weights = t->weights,
                                .grads = t->grads,
                                .lr = (double)lr,
-                               .step = number};
+                               .step = number - number / SKIPPED};
     memcpy(step.state, t->state, sizeof step.state);
     t->optimizer->reference(&step);
 }

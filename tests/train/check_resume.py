@@ -17,7 +17,7 @@ PHASES = ["teacher", "teacher.second", "assistant.ta", "student.1", "student", "
 FILES = [phase + ".safetensors" for phase in PHASES] + ["metrics.jsonl"]
 # Two teachers with methods of their own, an assistant, two generations, methods with modules, memory banks and numbers of the host, a
 # temperature that is learned: every kind of phase;
-# activations in 16 bits.
+# activations in 16 bits, products of rounded operands, scaled losses, of which the assistant's overflows at first.
 EXPERIMENT = """
 [experiment]
 name = resume
@@ -45,12 +45,15 @@ methods = ema, dml
 weight = 1
 [assistant.ta]
 model = mlp-tiny
+arithmetic = bfloat16
+loss_scale = 8e37
 epochs = 5
 [student]
 model = mlp-tiny
 epochs = 8
 optimizer = adam
 lr = 0.005
+arithmetic = float16
 generations = 2
 [distill]
 methods = kd, fitnet, crd

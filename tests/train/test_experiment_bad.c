@@ -159,6 +159,18 @@ static const bad cases[] = {
      "bad.ini:12: [student] storage: expected one of float32, float16, bfloat16, got \"half\""},
     {"model = mlp-tiny", "model = mlp-tiny\nstorage = bfloat16\nrecompute = yes", NULL,
      "bad.ini:12: [student] storage: not with recompute = yes, which must begin from what was computed: choose one"},
+    {"model = mlp-tiny", "model = mlp-tiny\narithmetic = fp16", NULL,
+     "bad.ini:12: [student] arithmetic: expected one of float32, tf32, float16, bfloat16, got \"fp16\""},
+    {"model = mlp-tiny", "model = mlp-tiny\nloss_scale = 0.5", NULL,
+     "bad.ini:12: [student] loss_scale: expected off, dynamic, auto or a number from 1 to 2^126 = 8.50705917e+37, "
+     "found "
+     "\"0.5\""},
+    {"model = mlp-tiny", "model = mlp-tiny\nloss_scale = on", NULL,
+     "bad.ini:12: [student] loss_scale: expected off, dynamic, auto or a number from 1 to 2^126 = 8.50705917e+37, "
+     "found "
+     "\"on\""},
+    {"model = mlp-wide\nepochs = 2", "model = mlp-wide\nweights = t.safetensors\nloss_scale = dynamic", NULL,
+     "bad.ini:10: [teacher] loss_scale: has no effect: with `weights` the teacher is loaded, not trained"},
     {"model = mlp-wide", "model = mlp-wide\nlr = fast", NULL,
      "bad.ini:9: [teacher] lr: expected number in [0, 1000], got \"fast\""},
     {"model = mlp-wide", "model = mlp-wide\nlr = -0.1", NULL,
