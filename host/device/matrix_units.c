@@ -25,6 +25,15 @@ const char *lbk_arithmetic_name(lbk_arithmetic arithmetic) {
     return arithmetic_names[arithmetic];
 }
 
+lbk_status lbk_arithmetic_parse(const char *name, lbk_arithmetic *out) {
+    for (int a = LBK_ARITHMETIC_FLOAT32; a <= LBK_ARITHMETIC_BFLOAT16; a++)
+        if (strcmp(name, arithmetic_names[a]) == 0) {
+            *out = (lbk_arithmetic)a;
+            return LBK_OK;
+        }
+    return lbk_fail(LBK_ERR_INPUT, "unknown arithmetic \"%s\"; expected float32, tf32, float16 or bfloat16", name);
+}
+
 /* What is multiplied, and what must come out. */
 typedef struct trial {
     float a[SIZE * DEPTH], b[DEPTH * SIZE], c[SIZE * SIZE], expected[SIZE * SIZE];
