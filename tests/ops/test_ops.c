@@ -122,7 +122,7 @@ static const struct {
 static void units_check(lbk_device *device, const char *cls) {
     uint64_t seed = test_seed();
     size_t count = sizeof unit_cases / sizeof *unit_cases;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i += LBK_ROUNDS(1, 4)) {
         op_case c = {.op = lbk_op_find(unit_cases[i].op),
                      .params = unit_cases[i].params,
                      .input = {unit_cases[i].input[0], unit_cases[i].input[1]},
