@@ -252,7 +252,7 @@ Test(tune, matrix_units_only_in_an_arithmetic_they_have) {
     graph->arithmetic = LBK_ARITHMETIC_BFLOAT16;
     expect_variant(graph, &caps, "gpu/matrix-units");
     caps.max_group = 64;
-    expect_variant(graph, &caps, "generic/gemm");
+    expect_variant(graph, &caps, "gpu/clblast");
     lbk_graph_destroy(graph);
 }
 
