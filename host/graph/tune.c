@@ -286,6 +286,7 @@ lbk_status lbk_tuner_open(lbk_device *device, const lbk_tune_options *options, l
 }
 
 lbk_status lbk_tuner_graph(lbk_tuner *t, const lbk_graph *graph, lbk_arena *arena, const char **variants) {
+    lbk_matrix_units_find(t->device, graph->arithmetic);
     for (size_t n = 0; n < graph->node_count; n++)
         LBK_TRY(choose(t, graph, &graph->nodes[n], arena, variants ? &variants[n] : NULL));
     return LBK_OK;
