@@ -101,6 +101,10 @@ static const struct {
 } unit_cases[] = {
     {LBK_ARITHMETIC_FLOAT16, "dense", "out=36 bias=no", {{2, {20, 40}}, {2, {40, 36}}}},
     {LBK_ARITHMETIC_FLOAT16, "dense", "out=64 bias=no", {{2, {130, 96}}, {2, {96, 64}}}},
+    {LBK_ARITHMETIC_BFLOAT16,
+     "dense",
+     "out=260 bias=no relu=yes",
+     {{2, {257, 36}}, {2, {36, 260}}}}, /* the 128 x 128 tile, of 2 units */
     {LBK_ARITHMETIC_BFLOAT16, "matmul", "trans_b=yes", {{3, {2, 19, 21}}, {3, {2, 35, 21}}}},
     {LBK_ARITHMETIC_BFLOAT16, "matmul", "trans_b=yes", {{2, {65, 64}}, {2, {64, 64}}}},
     {LBK_ARITHMETIC_TF32, "dense_backward_weights", "", {{2, {700, 68}}, {2, {700, 40}}}},
