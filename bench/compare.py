@@ -2,7 +2,7 @@
 """Limbeck against PyTorch, on the same device: ops (forward and backward), training steps, distillation steps and the memory they
 take.
 
-  bench/run.sh [--quick] [ops|train|kd|memory ...] [--only TEXT] [--rounds N] [--json FILE] [--cpu-time]
+  bench/run.sh [--quick] [ops|train|kd|memory ...] [--only TEXT] [--rounds N] [--json FILE] [--cpu-time] [--arithmetic A]
 
 The two take turns, --rounds times, so that a slow spell of the machine meets both. A round is the median of many
 repetitions; the table gives the median round of each, with the fastest and the slowest, and the ratio of the medians: above 1,
@@ -28,6 +28,7 @@ SPELL = 0.4  # seconds of one side's turn
 class Limbeck:
     def __init__(self, options):
         self.program, self.device, self.peak = options.limbeck, options.device, None
+        self.arithmetic = options.arithmetic
         self.peak = self.run(["bench", "peak"])
 
     def run(self, arguments, *devices):
@@ -46,10 +47,12 @@ class Limbeck:
     def measure(self, case, repeat):
         """{ms, cpu_ms, share: of the peak}"""
         if isinstance(case, Op):
-            result = self.run(case.command(repeat))
+            result = self.run([*case.command(repeat), "--arithmetic", self.arithmetic])
             share = max(result[rate] / self.peak[rate] for rate in ("gflops", "gbytes_per_s"))
             return {"ms": result["median_ms"], "cpu_ms": result["cpu_ms"], "share": share}
-        result = self.run(case.command(repeat), *self.places(case))
+        roles = ("student", "teacher") if case.teacher else ("student",)
+        rounded = {f"{role}.arithmetic": self.arithmetic for role in roles if self.arithmetic != "float32"}
+        result = self.run(case.command(repeat, **rounded), *self.places(case))
         work = sum(result[f"{role}_gflops"] * result[f"{role}_ms"] for role in ("student", "teacher") if f"{role}_ms" in result)
         return {"ms": result["step_ms"], "cpu_ms": result["cpu_ms"], "share": work / result["step_ms"] / self.peak["gflops"]}
 
@@ -77,7 +80,9 @@ def compare(case, limbeck, options):
     """Prints the case's row and returns all its rounds."""
     first = limbeck.measure(case, 3)  # compiles, and says how much fits into a turn
     repeat = max(3, min(300, int(SPELL * 1e3 / first["ms"])))
-    work = pytorch.prepare(case, options.torch_device) if pytorch.available() else None
+    autocast = options.arithmetic == "bfloat16"  # which single ops, backward ones above all, do not take part in
+    compared = pytorch.available() and not (autocast and isinstance(case, Op))
+    work = pytorch.prepare(case, options.torch_device) if compared else None
     ours, theirs = [], []
     for _ in range(options.rounds):
         ours.append(limbeck.measure(case, repeat))
@@ -126,6 +131,8 @@ def parse():
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of PyTorch; default: all cores, as OpenCL has")
     parser.add_argument("--device", default="", help="of Limbeck, as in an experiment; default: its own choice")
     parser.add_argument("--torch-device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--arithmetic", default="float32", choices=("float32", "tf32", "bfloat16"),
+                        help="of matrix products and convolutions: PyTorch's allow_tf32, autocast (steps only)")
     parser.add_argument("--json", default="", metavar="FILE", help="write all rounds there too")
     options = parser.parse_args()
     for group in options.groups:
@@ -140,7 +147,8 @@ def main():
     limbeck = Limbeck(options)
     if pytorch.available():
         pytorch.torch.set_num_threads(options.threads)
-        print(f"Limbeck against PyTorch {pytorch.torch.__version__} ({options.torch_device}, {options.threads} threads, channels last)")
+        pytorch.set_arithmetic(options.arithmetic)
+        print(f"Limbeck against PyTorch {pytorch.torch.__version__} ({options.torch_device}, {options.threads} threads, channels last), products in {options.arithmetic}")
         warn_of_slow_blas()
     else:
         print("Limbeck alone: PyTorch cannot be imported (Debian, Ubuntu: apt-get install python3-torch)")

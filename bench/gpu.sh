@@ -75,10 +75,15 @@ use_drivers() {
     if [ -n "$added$packages" ]; then export OCL_ICD_VENDORS=$vendors; fi
 }
 
+# Whether `devices --json` prints TEXT. All of it is read, for a reader that stops early would end the writer, hence the pipe, with an error.
+lists() {
+    "$build/limbeck" devices --json | grep -F "$1" >/dev/null
+}
+
 # Tests and table would be about something else without one.
 need_gpu() {
     "$build/limbeck" devices
-    ! "$build/limbeck" devices --json | grep -q '"type": "gpu"' || return 0
+    ! lists '"type": "gpu"' || return 0
     die "OpenCL lists no GPU. Is its driver installed, with its OpenCL part (NVIDIA: libnvidia-opencl.so.1; in a container
 NVIDIA_DRIVER_CAPABILITIES=compute,utility; AMD: rocm-opencl, and you in the groups video and render; Intel: intel-opencl-icd)?"
 }
@@ -111,5 +116,12 @@ on_gpu=()
 ! "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null || on_gpu=(--torch-device cuda)
 [ ${#on_gpu[@]} -gt 0 ] || say "$python has no PyTorch that sees a GPU: its columns, where there are any, are the CPU's"
 "$python" bench/compare.py --limbeck "$build/limbeck" --device gpu "${on_gpu[@]}" "$@" || failed=$?
+# The same by matrix units, where the device has some, which asking for a product shows; memory is that of above.
+for arithmetic in tf32 bfloat16; do
+    "$build/limbeck" bench ops --op matmul --shape 512x512 --shape 512x512 --arithmetic "$arithmetic" --device gpu || failed=$?
+    if lists "\"$arithmetic\""; then
+        "$python" bench/compare.py ops train kd --arithmetic "$arithmetic" --limbeck "$build/limbeck" --device gpu "${on_gpu[@]}" "$@" || failed=$?
+    fi
+done
 [ "$failed" -eq 0 ] || say "not all went well (status $failed): see above"
 exit "$failed"

@@ -23,8 +23,18 @@ except ImportError:
 from cases import CLASSES, IMAGE, Steps  # noqa: E402
 
 
+BFLOAT16 = [False]  # whether steps multiply in it
+
+
 def available():
     return torch is not None
+
+
+def set_arithmetic(name):
+    """Of products on a GPU, whose convolutions would else be in TF32; and cuDNN measures its algorithms, as Limbeck's tuner does."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name == "tf32"
+    torch.backends.cudnn.benchmark = True
+    BFLOAT16[0] = name == "bfloat16"
 
 
 def channels_last(*nhwc, device="cpu"):
@@ -120,12 +130,16 @@ def steps(case, device):
     images = channels_last(case.batch, height, width, channels, device=device)
     labels = torch.randint(0, CLASSES, (case.batch,), device=device)
 
+    def forward(net):
+        with torch.autocast(device, torch.bfloat16, enabled=BFLOAT16[0]):
+            return net(images).float()
+
     def step():
         with torch.inference_mode():
-            target = teacher(images) if teacher else None
+            target = forward(teacher) if teacher else None
         with torch.enable_grad():
             optimizer.zero_grad(set_to_none=True)
-            logits = student(images)
+            logits = forward(student)
             (distillation(logits, target.clone(), labels) if teacher else F.cross_entropy(logits, labels)).backward()
         optimizer.step()
     return step

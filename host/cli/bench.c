@@ -1,6 +1,7 @@
 #include "cli/bench.h"
 #include "base/clock.h"
 #include "base/rng.h"
+#include "device/matrix_units.h"
 #include "device/peak.h"
 #include "graph/plan.h"
 #include "place/place.h"
@@ -142,8 +143,16 @@ static lbk_status bench_graph(lbk_graph *graph, lbk_device *device, int repeat, 
     return status;
 }
 
+typedef struct request {
+    const char *op, *params;
+    lbk_arithmetic arithmetic;
+    lbk_shape shapes[LBK_MAX_INPUTS];
+    int shape_count, repeat;
+    bool json;
+} request;
+
 static lbk_status bench_op(const lbk_op *op, const char *params_text, const lbk_shape *shapes, int count,
-                           lbk_device *device, int repeat, timing *out) {
+                           lbk_device *device, const request *q, timing *out) {
     lbk_graph *graph = NULL;
     lbk_arena arena = {0};
     void *params = NULL;
@@ -151,12 +160,13 @@ static lbk_status bench_op(const lbk_op *op, const char *params_text, const lbk_
     int input_count;
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_graph_create(&graph));
+    graph->arithmetic = q->arithmetic;
     LBK_GOTO(lbk_arena_alloc(&arena, op->params_size + 1, &params));
     LBK_GOTO(lbk_op_params_parse(op, params_text, &arena, params));
     LBK_GOTO(declare_inputs(graph, op, params, shapes, count, inputs, &input_count));
     LBK_GOTO(lbk_graph_node(graph, op, "bench", params, input_count, inputs, outputs));
     LBK_GOTO(lbk_graph_keep(graph, outputs[0]));
-    LBK_GOTO(bench_graph(graph, device, repeat, out));
+    LBK_GOTO(bench_graph(graph, device, q->repeat, out));
     lbk_shape_print(&shapes[0], out->shapes);
 out:
     lbk_graph_destroy(graph);
@@ -179,20 +189,13 @@ static void print_timing(const lbk_op *op, const char *params, const timing *t, 
            t->median * 1e3, gflops, gbs);
 }
 
-typedef struct request {
-    const char *op, *params;
-    lbk_shape shapes[LBK_MAX_INPUTS];
-    int shape_count, repeat;
-    bool json;
-} request;
-
 static lbk_status bench_examples(const lbk_op *op, lbk_device *device, const request *q) {
     for (int e = 0; e < op->example_count; e++) {
         const lbk_op_example *example = &op->examples[e];
         timing t;
-        LBK_TRY(lbk_context(bench_op(op, example->params ? example->params : "", example->input, example->input_count,
-                                     device, q->repeat, &t),
-                            "%s example %d", op->name, e));
+        LBK_TRY(lbk_context(
+            bench_op(op, example->params ? example->params : "", example->input, example->input_count, device, q, &t),
+            "%s example %d", op->name, e));
         print_timing(op, example->params ? example->params : "", &t, q->json);
     }
     return LBK_OK;
@@ -206,7 +209,7 @@ static lbk_status bench_ops(const request *q, lbk_device *device) {
         if (!q->shape_count)
             return bench_examples(op, device, q);
         timing t;
-        LBK_TRY(bench_op(op, q->params, q->shapes, q->shape_count, device, q->repeat, &t));
+        LBK_TRY(bench_op(op, q->params, q->shapes, q->shape_count, device, q, &t));
         print_timing(op, q->params, &t, q->json);
         return LBK_OK;
     }
@@ -247,7 +250,8 @@ out:
 }
 
 static const char ops_usage[] =
-    "limbeck bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]";
+    "limbeck bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--arithmetic A] [--device D] [--repeat N] "
+    "[--json]";
 static const char peak_usage[] = "limbeck bench peak [--device D] [--json]";
 static const char train_usage[] =
     "limbeck bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] "
@@ -258,13 +262,14 @@ static const char kd_usage[] = "limbeck bench kd --teacher M --student M [--batc
 
 static lbk_status run_ops(lbk_args *args) {
     request q = {.json = lbk_args_flag(args, "--json")};
-    const char *device, **shapes = NULL;
+    const char *device, *arithmetic, **shapes = NULL;
     size_t count = 0;
     int64_t repeat;
     lbk_status status = LBK_OK;
     LBK_GOTO(lbk_args_value(args, "--op", &q.op));
     LBK_GOTO(lbk_args_value(args, "--params", &q.params));
     LBK_GOTO(lbk_args_value(args, "--device", &device));
+    LBK_GOTO(lbk_args_value(args, "--arithmetic", &arithmetic));
     LBK_GOTO(lbk_args_values(args, "--shape", &shapes, &count));
     LBK_GOTO(lbk_args_int(args, "--repeat", 11, 1, 100000, &repeat));
     LBK_GOTO(lbk_args_finish(args, 1, 1, ops_usage));
@@ -272,6 +277,8 @@ static lbk_status run_ops(lbk_args *args) {
         status = lbk_fail(LBK_ERR_INPUT, "usage: %s", ops_usage);
         goto out;
     }
+    if (arithmetic)
+        LBK_GOTO(lbk_context(lbk_arithmetic_parse(arithmetic, &q.arithmetic), "--arithmetic"));
     q.params = q.params ? q.params : "";
     q.repeat = (int)repeat;
     for (size_t i = 0; i < count; i++)
@@ -309,17 +316,20 @@ const lbk_command lbk_command_bench = {
     .name = "bench",
     .usage = "bench ops | train | kd | peak ...",
     .summary = "time ops, training steps or distillation steps: medians, rates; what a device can do at best",
-    .help = "\n  bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--device D] [--repeat N] [--json]\n"
-            "    without --shape the op's example shapes are timed; without --op every op\n"
-            "  bench peak [--device D] [--json]\n"
-            "    fused multiply-adds and copied bytes a second: the roofline that other figures are held against\n"
-            "  bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] [--steps N]\n"
-            "            [--explain | --json]\n"
-            "  bench kd --teacher M --student M [--batch N] [--image HxWxC] [--classes K] [--teacher-device D]\n"
-            "           [--student-device D] [--schedule serial|concurrent] [--steps N] [--explain | --json]\n"
-            "    whole steps on synthetic images (default: 32x32x3, 10 classes, batch 128); --set changes any other "
-            "key of the\n"
-            "    experiment, as in --set student.recompute=yes; --explain: each layer's variant, time, rates and share "
-            "of the roofline\n",
+    .help =
+        "\n  bench ops [--op NAME [--params \"...\"] [--shape AxBx...]...] [--arithmetic A] [--device D] [--repeat N]\n"
+        "            [--json]\n"
+        "    without --shape the op's example shapes are timed; without --op every op; --arithmetic tf32, float16 or\n"
+        "    bfloat16: products by matrix units, where the device has them and they are faster\n"
+        "  bench peak [--device D] [--json]\n"
+        "    fused multiply-adds and copied bytes a second: the roofline that other figures are held against\n"
+        "  bench train --model M [--batch N] [--image HxWxC] [--classes K] [--device D] [--steps N]\n"
+        "            [--explain | --json]\n"
+        "  bench kd --teacher M --student M [--batch N] [--image HxWxC] [--classes K] [--teacher-device D]\n"
+        "           [--student-device D] [--schedule serial|concurrent] [--steps N] [--explain | --json]\n"
+        "    whole steps on synthetic images (default: 32x32x3, 10 classes, batch 128); --set changes any other "
+        "key of the\n"
+        "    experiment, as in --set student.recompute=yes; --explain: each layer's variant, time, rates and share "
+        "of the roofline\n",
     .run = run_bench,
 };

@@ -43,7 +43,8 @@ typedef struct lbk_caps {
     uint32_t align_bytes; /* sub-buffer alignment */
     bool unified_memory, compiler, fp64, fp16, subgroups, full_profile, little_endian;
     uint32_t max_sub_devices; /* > 1: can be partitioned by counts */
-    uint32_t matrix_units;    /* bit 1 << lbk_arithmetic: units for such products that a trial found exact */
+    uint32_t matrix_units;    /* bit 1 << lbk_arithmetic: units for such products (matrix_units.h) */
+    bool emulated_units;      /* those are emulated in OpenCL C, for tests */
 } lbk_caps;
 
 typedef struct lbk_device_info {
@@ -91,12 +92,14 @@ typedef struct lbk_device {
     cl_context cl; /* context's */
     cl_command_queue queue, copy_queue;
     uint64_t allocated_bytes, peak_bytes; /* by lbk_buffer_create() */
+    uint32_t units_tried;                 /* bits, as in caps.matrix_units, whose trial is over */
     struct lbk_target *target;            /* what programs are built for: host/device's own (context.h) */
 } lbk_device;
 
 typedef struct lbk_open_options {
     const char *kernels;    /* folder of prebuilt binaries (`limbeck kernels build`), or NULL */
     const char *cls;        /* force a class: "cpu", "gpu", "generic"; NULL: $LIMBECK_CLASS, else by capability */
+    bool emulate_units;     /* class gpu: every kind of matrix units, emulated ($LIMBECK_MATRIX_UNITS=emulated too) */
     bool no_compiler;       /* treat the device as one without a compiler ($LIMBECK_NO_COMPILER sets it too) */
     bool separate_contexts; /* a context per device even on one platform (tests of the host bridge) */
 } lbk_open_options;

@@ -1,4 +1,4 @@
-/* Kernel sources: embedded, or from the folder $LIMBECK_KERNELS names. */
+/* Kernel sources: embedded, or from the folder $LIMBECK_KERNELS names; alone, or several joined. */
 #include "base/file.h"
 #include "base/log.h"
 #include "device/context.h"
@@ -68,7 +68,7 @@ static lbk_status find_override(const char *folder, const char *file, const char
     return LBK_OK;
 }
 
-lbk_status lbk_kernel_source_get(const char *file, const char **out) {
+static lbk_status get_one(const char *file, const char **out) {
     const char *folder = getenv("LIMBECK_KERNELS");
     *out = NULL;
     if (folder && *folder) {
@@ -80,6 +80,70 @@ lbk_status lbk_kernel_source_get(const char *file, const char **out) {
     if (!*out)
         *out = embedded_source(file);
     return *out ? LBK_OK : lbk_fail(LBK_ERR_INTERNAL, "there is no kernel file \"%s\"", file);
+}
+
+/* Joined texts: kept like those above. */
+typedef struct joined_file {
+    struct joined_file *next;
+    char *file, *source;
+} joined_file;
+
+static pthread_mutex_t joined_lock = PTHREAD_MUTEX_INITIALIZER;
+static joined_file *joined;
+
+static lbk_status append_source(lbk_text *text, const char *file, size_t length) {
+    char name[64];
+    const char *source = NULL;
+    LBK_ENSURE(length < sizeof name);
+    memcpy(name, file, length);
+    name[length] = '\0';
+    LBK_TRY(get_one(name, &source));
+    return lbk_text_append(text, source, strlen(source));
+}
+
+static lbk_status join(const char *file, joined_file *out) {
+    lbk_text text = {0};
+    lbk_status status = LBK_OK;
+    for (const char *at = file, *end = at; status == LBK_OK && *end; at = end + 1) {
+        end = at + strcspn(at, "+");
+        status = append_source(&text, at, (size_t)(end - at));
+    }
+    if (status == LBK_OK)
+        status = lbk_strdup(file, &out->file);
+    if (status == LBK_OK)
+        out->source = text.data;
+    else
+        lbk_text_release(&text);
+    return status;
+}
+
+/* Call with the lock held. */
+static lbk_status get_joined(const char *file, const char **out) {
+    joined_file *found = joined;
+    while (found && strcmp(found->file, file) != 0)
+        found = found->next;
+    if (!found) {
+        LBK_TRY(lbk_calloc(1, sizeof *found, &found));
+        lbk_status status = join(file, found);
+        if (status != LBK_OK) {
+            free(found);
+            return status;
+        }
+        found->next = joined;
+        joined = found;
+    }
+    *out = found->source;
+    return LBK_OK;
+}
+
+lbk_status lbk_kernel_source_get(const char *file, const char **out) {
+    *out = NULL;
+    if (!strchr(file, '+'))
+        return get_one(file, out);
+    pthread_mutex_lock(&joined_lock);
+    lbk_status status = get_joined(file, out);
+    pthread_mutex_unlock(&joined_lock);
+    return status;
 }
 
 const char *lbk_kernel_source(const char *file) {

@@ -1,6 +1,7 @@
 /* Opening specs into devices: one context for those of a platform, two in-order queues each. */
 #include "base/log.h"
 #include "device/context.h"
+#include "device/matrix_units.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,21 @@ static lbk_status choose_class(const lbk_open_options *options, lbk_caps *caps) 
     return forced && *forced ? lbk_context(lbk_class_parse(forced, &caps->cls), "$LIMBECK_CLASS") : LBK_OK;
 }
 
+/* $LIMBECK_MATRIX_UNITS: "off": none; "emulated": all kinds, in OpenCL C; else by trial, once a graph asks. */
+static lbk_status choose_units(const lbk_open_options *options, lbk_device *device) {
+    const char *wish = getenv("LIMBECK_MATRIX_UNITS");
+    bool emulated = options->emulate_units || (wish && strcmp(wish, "emulated") == 0);
+    if (wish && *wish && !emulated && strcmp(wish, "off") != 0)
+        return lbk_fail(LBK_ERR_INPUT, "$LIMBECK_MATRIX_UNITS is \"%s\"; expected emulated or off", wish);
+    if (emulated && device->info.caps.cls == LBK_CLASS_GPU) {
+        device->info.caps.matrix_units = LBK_ALL_UNITS;
+        device->info.caps.emulated_units = true;
+    }
+    if (emulated || (wish && *wish))
+        device->units_tried = LBK_ALL_UNITS;
+    return LBK_OK;
+}
+
 static lbk_status describe(const opening *o, size_t i, lbk_device *device) {
     const lbk_device_spec *spec = &o->specs[i];
     device->info = o->list->items[spec->info];
@@ -118,7 +134,8 @@ static lbk_status describe(const opening *o, size_t i, lbk_device *device) {
     }
     if (options_of(o, i)->no_compiler || env_set("LIMBECK_NO_COMPILER"))
         device->info.caps.compiler = false;
-    return choose_class(options_of(o, i), &device->info.caps);
+    LBK_TRY(choose_class(options_of(o, i), &device->info.caps));
+    return choose_units(options_of(o, i), device);
 }
 
 static lbk_status make_queue(const lbk_device *device, cl_command_queue *out) {

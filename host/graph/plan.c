@@ -1,3 +1,4 @@
+#include "device/matrix_units.h"
 #include "graph/plan_internal.h"
 #include "graph/tune.h"
 
@@ -206,6 +207,7 @@ static lbk_status build(lbk_plan *p) {
     LBK_TRY(lbk_calloc(graph->value_count + 1, sizeof *p->buffer, &p->buffer));
     LBK_TRY(lbk_calloc(graph->value_count + 1, sizeof *p->scalar_offset, &p->scalar_offset));
     const char *const *variants = p->options.variants;
+    lbk_matrix_units_find(p->device, graph->arithmetic);
     if (!variants)
         LBK_TRY(lbk_tune_graph(graph, p->device, &p->arena_host, &variants));
     LBK_TRY(lbk_plan_memory_init(&p->memory, graph, &p->device->info.caps, p->options.no_sharing, variants));

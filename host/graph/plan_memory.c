@@ -26,6 +26,7 @@ static lbk_status emit_all(lbk_plan_memory *m, const lbk_caps *caps, const char 
                               .output_count = node->output_count,
                               .input = nm->input,
                               .output = nm->output,
+                              .arithmetic = m->graph->arithmetic,
                               .only = variants ? variants[n] : NULL};
         LBK_TRY(lbk_context(lbk_emit_node(&nm->emit), "%s %s", node->op->name, node->name));
     }

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "device/matrix_units.h"
 #include "graph/plan.h"
 
 #include <inttypes.h>
@@ -41,7 +42,8 @@ static lbk_status find_candidates(const lbk_tuner *t, const lbk_graph *graph, co
                   .input_count = node->input_count,
                   .output_count = node->output_count,
                   .input = input,
-                  .output = output};
+                  .output = output,
+                  .arithmetic = graph->arithmetic};
     LBK_TRY(lbk_emit_rivals(&e, rivals, &c->count));
     for (int i = 0; i < c->count; i++)
         LBK_TRY(lbk_arena_printf(arena, &c->variant[i], "%s/%s", lbk_class_name(rivals[i]->cls), rivals[i]->name));
@@ -71,7 +73,7 @@ static lbk_status print_params(const lbk_node *node, bool all, lbk_text *out) {
     return LBK_OK;
 }
 
-/* What the time depends on: op, parameters and shapes. */
+/* What the time depends on: op, parameters, shapes and, where that matters, arithmetic. */
 static lbk_status describe(const lbk_graph *graph, const lbk_node *node, lbk_arena *arena, lbk_tune_choice *c) {
     lbk_text all = {0}, some = {0}, shapes = {0};
     lbk_status status = LBK_OK;
@@ -81,7 +83,9 @@ static lbk_status describe(const lbk_graph *graph, const lbk_node *node, lbk_are
     c->op = node->op->name;
     LBK_GOTO(lbk_arena_strdup(arena, shapes.data ? shapes.data : "", &c->shapes));
     LBK_GOTO(lbk_arena_strdup(arena, some.data ? some.data + 1 : "", &c->params));
-    LBK_GOTO(lbk_arena_printf(arena, &c->key, "%s%s %s", c->op, all.data ? all.data : "", c->shapes));
+    bool rounded = graph->arithmetic != LBK_ARITHMETIC_FLOAT32;
+    LBK_GOTO(lbk_arena_printf(arena, &c->key, "%s%s %s%s%s", c->op, all.data ? all.data : "", c->shapes,
+                              rounded ? " " : "", rounded ? lbk_arithmetic_name(graph->arithmetic) : ""));
 out:
     lbk_text_release(&all);
     lbk_text_release(&some);
@@ -116,6 +120,7 @@ static lbk_status remember(lbk_tuner *t, const lbk_tune_choice *c) {
 static lbk_status isolate(const lbk_graph *graph, const lbk_node *node, lbk_graph **out) {
     lbk_value inputs[LBK_MAX_INPUTS], outputs[LBK_MAX_OUTPUTS];
     LBK_TRY(lbk_graph_create(out));
+    (*out)->arithmetic = graph->arithmetic;
     for (int i = 0; i < node->input_count; i++) {
         char name[16];
         snprintf(name, sizeof name, "input%d", i);
@@ -281,6 +286,7 @@ lbk_status lbk_tuner_open(lbk_device *device, const lbk_tune_options *options, l
 }
 
 lbk_status lbk_tuner_graph(lbk_tuner *t, const lbk_graph *graph, lbk_arena *arena, const char **variants) {
+    lbk_matrix_units_find(t->device, graph->arithmetic);
     for (size_t n = 0; n < graph->node_count; n++)
         LBK_TRY(choose(t, graph, &graph->nodes[n], arena, variants ? &variants[n] : NULL));
     return LBK_OK;

@@ -2,7 +2,7 @@
  *
  * Only nodes that several variants of the device's class take are measured: matrix products and convolutions. What is found is kept in
  * <cache>/tune/<hash of platform, device, driver and compute units>.json as {key: {"winner": variant, "ms": {variant: time}}}, where
- * the key is op, parameters and shapes; it is written atomically, and a damaged file is measured anew.
+ * the key is op, parameters, shapes and an arithmetic other than float32; it is written atomically, and a damaged file is measured anew.
  *
  * Every plan looks there (lbk_tune_graph()). Only on a GPU does a plan also measure what is not there yet, since on other
  * devices the order of an op's variants is good enough to begin with; `limbeck tune` measures on any. $LIMBECK_TUNE: "off",

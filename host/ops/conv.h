@@ -118,6 +118,7 @@ typedef enum lbk_conv_way {
     LBK_CONV_CPU_WINOGRAD,
     LBK_CONV_CPU_DIRECT,
     LBK_CONV_GPU_NARROW, /* few channels per group */
+    LBK_CONV_GPU_UNITS,  /* as the next one, by matrix units */
     LBK_CONV_GPU_GEMM,
 } lbk_conv_way;
 /* Appends the calls. Declines what cannot, or should not, be computed that way. */
@@ -149,6 +150,7 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv);
     LBK_CONV_WAY_(name, cpu_winograd, LBK_CONV_CPU_WINOGRAD)                                                           \
     LBK_CONV_WAY_(name, cpu_direct, LBK_CONV_CPU_DIRECT)                                                               \
     LBK_CONV_WAY_(name, gpu_narrow, LBK_CONV_GPU_NARROW)                                                               \
+    LBK_CONV_WAY_(name, gpu_units, LBK_CONV_GPU_UNITS)                                                                 \
     LBK_CONV_WAY_(name, gpu_gemm, LBK_CONV_GPU_GEMM)                                                                   \
     static const lbk_variant name##_variants[] = {{LBK_CLASS_CPU, "depthwise", name##_emit_cpu_depthwise},             \
                                                   {LBK_CLASS_CPU, "lanes", name##_emit_cpu_lanes},                     \
@@ -156,6 +158,7 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv);
                                                   {LBK_CLASS_CPU, "winograd", name##_emit_cpu_winograd},               \
                                                   {LBK_CLASS_CPU, "direct", name##_emit_cpu_direct},                   \
                                                   {LBK_CLASS_GPU, "narrow", name##_emit_gpu_narrow},                   \
+                                                  {LBK_CLASS_GPU, "matrix-units", name##_emit_gpu_units},              \
                                                   {LBK_CLASS_GPU, "implicit-gemm", name##_emit_gpu_gemm},              \
                                                   {LBK_CLASS_GENERIC, "loop", name##_emit_generic},                    \
                                                   {.emit = NULL}};
@@ -200,18 +203,9 @@ lbk_conv_sizes lbk_conv_turned(const lbk_conv_sizes *s);
 lbk_status lbk_conv_emit_winograd(lbk_emit *e, const lbk_conv *conv);
 lbk_status lbk_conv_emit_winograd_rows(lbk_emit *e, const lbk_conv *conv);
 lbk_status lbk_conv_emit_winograd_weight(lbk_emit *e, const lbk_conv *conv);
-lbk_status lbk_conv_emit_gpu(lbk_emit *e, const lbk_conv *conv);
+/* arithmetic other than FLOAT32: by matrix units. */
+lbk_status lbk_conv_emit_gpu(lbk_emit *e, const lbk_conv *conv, lbk_arithmetic arithmetic);
 lbk_status lbk_conv_emit_gpu_narrow(lbk_emit *e, const lbk_conv *conv);
 int64_t lbk_conv_local_floats(const lbk_emit *e); /* local memory that class cpu's kernels may use, floats */
-
-/* Tile of class gpu's implicit GEMMs. */
-typedef struct lbk_conv_tile {
-    int bm, bn, tm, tn, vec;
-    size_t group; /* work-items */
-} lbk_conv_tile;
-/* rows x columns: the GEMM's result per group. false: the device cannot run it. */
-bool lbk_conv_tile_find(const lbk_emit *e, const lbk_conv_sizes *s, int64_t rows, int64_t columns, lbk_conv_tile *out);
-lbk_status lbk_conv_tile_options(lbk_call *call, const lbk_conv_tile *tile);
-size_t lbk_conv_tile_count(const lbk_conv_tile *tile, int64_t rows, int64_t columns);
 
 #endif

@@ -123,8 +123,11 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv) {
         return weight ? lbk_conv_emit_winograd_weight(e, conv) : lbk_conv_emit_winograd_rows(e, conv);
     case LBK_CONV_GPU_NARROW:
         return lbk_conv_emit_gpu_narrow(e, conv);
+    case LBK_CONV_GPU_UNITS:
+        return e->arithmetic == LBK_ARITHMETIC_FLOAT32 ? lbk_emit_decline(e)
+                                                       : lbk_conv_emit_gpu(e, conv, e->arithmetic);
     case LBK_CONV_GPU_GEMM:
-        return lbk_conv_emit_gpu(e, conv);
+        return lbk_conv_emit_gpu(e, conv, LBK_ARITHMETIC_FLOAT32);
     default:
         return weight ? emit_generic_weight(e, conv) : emit_generic(e, conv);
     }

@@ -1,28 +1,9 @@
 /* Class gpu's convolutions: kernels/gpu/conv2d.cl, conv2d_narrow.cl and conv2d_backward_weights.cl. */
 #include "ops/conv.h"
+#include "ops/tile.h"
 
-/* Tiles as wide as the channels of a group need, up to 64; the 128 x 128 one where it still leaves every unit some. */
-bool lbk_conv_tile_find(const lbk_emit *e, const lbk_conv_sizes *s, int64_t rows, int64_t columns,
-                        lbk_conv_tile *tile) {
-    int64_t big = lbk_ceil_div(rows, 128) * lbk_ceil_div(columns, 128) * s->groups;
-    *tile = (lbk_conv_tile){.bm = 128, .bn = columns <= 16 ? 16 : 32, .tm = 4, .tn = 4};
-    if (columns > 64 && big >= 2 * (int64_t)e->caps->compute_units)
-        *tile = (lbk_conv_tile){.bm = 128, .bn = 128, .tm = 8, .tn = 8};
-    else if (columns > 32)
-        *tile = (lbk_conv_tile){.bm = 64, .bn = 64, .tm = 4, .tn = 4};
-    tile->vec = s->c / s->groups % 4 == 0 && s->k / s->groups % 4 == 0 ? 4 : 1;
-    tile->group = (size_t)(tile->bm / tile->tm) * (size_t)(tile->bn / tile->tn);
-    uint64_t bytes = 4u * 16u * (uint64_t)(tile->bm + 4 + tile->bn + 4);
-    return tile->group <= e->caps->max_group && tile->group <= e->caps->max_item[0] && bytes <= e->caps->local_bytes;
-}
-
-lbk_status lbk_conv_tile_options(lbk_call *call, const lbk_conv_tile *tile) {
-    return lbk_call_option(call, "-DVEC=%d -DBM=%d -DBN=%d -DBK=16 -DTM=%d -DTN=%d", tile->vec, tile->bm, tile->bn,
-                           tile->tm, tile->tn);
-}
-
-size_t lbk_conv_tile_count(const lbk_conv_tile *tile, int64_t rows, int64_t columns) {
-    return (size_t)(lbk_ceil_div(rows, tile->bm) * lbk_ceil_div(columns, tile->bn));
+static int vec_of(const lbk_conv_sizes *s) {
+    return s->c / s->groups % 4 == 0 && s->k / s->groups % 4 == 0 ? 4 : 1;
 }
 
 /* Parts of a weight's sum: about three work-groups per unit, every part at least `least` pixels, scratch at most 64 MiB. */
@@ -32,40 +13,43 @@ static int64_t parts_of(const lbk_emit *e, const lbk_conv_sizes *s, int64_t grou
     return lbk_clamp(lbk_clamp(wanted, 1, s->n * s->oh * s->ow / least), 1, room > 1 ? room : 1);
 }
 
-static lbk_status emit_weight(lbk_emit *e, const lbk_conv_sizes *s) {
+static lbk_status emit_weight(lbk_emit *e, const lbk_conv_sizes *s, lbk_arithmetic arithmetic) {
     int64_t rows = s->kh * s->kw * (s->c / s->groups), columns = s->k / s->groups;
-    lbk_conv_tile tile;
+    lbk_tile tile;
     lbk_call *call;
-    if (!lbk_conv_tile_find(e, s, rows, columns, &tile))
+    if (!lbk_tile_find(e, arithmetic, rows, columns, s->n * s->oh * s->ow, s->groups, &tile))
         return lbk_emit_decline(e);
-    size_t tiles = lbk_conv_tile_count(&tile, rows, columns);
-    int64_t parts = parts_of(e, s, (int64_t)tiles * s->groups, 128);
-    LBK_TRY(lbk_conv_begin_weight(e, "gpu/conv2d_backward_weights", "conv2d_backward_weights", parts, &call));
-    LBK_TRY(lbk_conv_tile_options(call, &tile));
+    tile.vec = vec_of(s);
+    size_t tiles = lbk_tile_count(&tile, rows, columns);
+    int64_t parts = parts_of(e, s, (int64_t)tiles * s->groups, 8 * tile.bk);
+    LBK_TRY(lbk_conv_begin_weight(e, LBK_TILE_FILE(&tile, "conv2d_backward_weights"), "conv2d_backward_weights", parts,
+                                  &call));
+    LBK_TRY(lbk_tile_options(call, &tile));
     lbk_conv_call_sizes(call, s);
     lbk_call_int(call, parts);
     lbk_call_range_2d(call, tile.group * tiles, (size_t)(s->groups * parts), tile.group, 1);
     return lbk_conv_reduce(e, parts);
 }
 
-lbk_status lbk_conv_emit_gpu(lbk_emit *e, const lbk_conv *conv) {
+lbk_status lbk_conv_emit_gpu(lbk_emit *e, const lbk_conv *conv, lbk_arithmetic arithmetic) {
     const lbk_conv_gather g = lbk_conv_gather_of(conv);
     int64_t groups = conv->s.groups, phases = g.h.divide * g.w.divide, columns = g.k / groups;
     int64_t rows = g.n * lbk_ceil_div(g.h.out, g.h.divide) * lbk_ceil_div(g.w.out, g.w.divide); /* of a phase */
-    lbk_conv_tile tile;
+    lbk_tile tile;
     lbk_call *call;
     if (conv->result == LBK_CONV_WEIGHT)
-        return emit_weight(e, &conv->s);
-    if (!lbk_conv_tile_find(e, &conv->s, rows, columns, &tile))
+        return emit_weight(e, &conv->s, arithmetic);
+    if (!lbk_tile_find(e, arithmetic, rows, columns, g.h.taps * g.w.taps * (g.c / groups), groups, &tile))
         return lbk_emit_decline(e);
-    LBK_TRY(lbk_conv_begin(e, conv, "gpu/conv2d", "conv2d", -1, &call));
-    LBK_TRY(lbk_conv_tile_options(call, &tile));
+    tile.vec = vec_of(&conv->s);
+    LBK_TRY(lbk_conv_begin(e, conv, LBK_TILE_FILE(&tile, "conv2d"), "conv2d", -1, &call));
+    LBK_TRY(lbk_tile_options(call, &tile));
     if (conv->result == LBK_CONV_X)
         LBK_TRY(lbk_call_option(call, "-DBACKWARD=1"));
     lbk_conv_call_gather(call, &g);
     lbk_call_int(call, groups);
-    lbk_call_range_2d(call, tile.group * lbk_conv_tile_count(&tile, rows, columns), (size_t)(groups * phases),
-                      tile.group, 1);
+    lbk_call_range_2d(call, tile.group * lbk_tile_count(&tile, rows, columns), (size_t)(groups * phases), tile.group,
+                      1);
     return LBK_OK;
 }
 

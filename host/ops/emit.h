@@ -54,6 +54,7 @@ struct lbk_emit {
     size_t call_count, call_capacity;
     size_t scratch_bytes[4]; /* live during this node only */
     int scratch_count;
+    lbk_arithmetic arithmetic; /* of products, where a variant has it and the device its units: the graph's */
     const char *only; /* "gpu/clblast": the tuner's choice; NULL: the first variant of the class that takes the node */
     char variant[48]; /* which variant took it */
 };

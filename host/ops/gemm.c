@@ -1,7 +1,7 @@
 /* Which kernels a matrix product takes, and how it is cut into work-groups. */
 #include "ops/gemm.h"
 
-#include "ops/conv.h"
+#include "ops/tile.h"
 
 static int64_t div_up(int64_t a, int64_t b) {
     return (a + b - 1) / b;
@@ -166,11 +166,10 @@ static int gpu_vec(const lbk_gemm *g) {
     return all % 4 == 0 ? 4 : 1;
 }
 
-static lbk_status emit_gpu_reduce(lbk_emit *e, const lbk_gemm *g, const lbk_conv_tile *tile, int scratch,
-                                  int64_t parts) {
+static lbk_status emit_gpu_reduce(lbk_emit *e, const lbk_gemm *g, const lbk_tile *tile, int scratch, int64_t parts) {
     lbk_call *call;
-    LBK_TRY(begin(e, g, "gpu/gemm", "gemm_reduce", &call));
-    LBK_TRY(lbk_conv_tile_options(call, tile));
+    LBK_TRY(begin(e, g, LBK_TILE_FILE(tile, "gemm"), "gemm_reduce", &call));
+    LBK_TRY(lbk_tile_options(call, tile));
     call_buffer(call, g->c);
     call_bias(call, g);
     lbk_call_scratch(call, scratch);
@@ -181,20 +180,19 @@ static lbk_status emit_gpu_reduce(lbk_emit *e, const lbk_gemm *g, const lbk_conv
 }
 
 /* For few tiles and a long k the sum is cut into parts: about two work-groups per unit, eight steps of a tile each. */
-static lbk_status emit_gpu(lbk_emit *e, const lbk_gemm *g) {
-    const lbk_conv_sizes one_group = {.groups = 1, .c = 1, .k = 1};
-    lbk_conv_tile tile;
+static lbk_status emit_gpu(lbk_emit *e, const lbk_gemm *g, lbk_arithmetic arithmetic) {
+    lbk_tile tile;
     lbk_call *call;
-    if (!lbk_conv_tile_find(e, &one_group, g->m, g->n, &tile))
+    if (!lbk_tile_find(e, arithmetic, g->m, g->n, g->k, 1, &tile))
         return lbk_emit_decline(e);
     tile.vec = gpu_vec(g);
-    int64_t tiles = (int64_t)lbk_conv_tile_count(&tile, g->m, g->n);
-    int64_t parts = 2 * (int64_t)e->caps->compute_units / (tiles * g->batch), most = g->k / 128;
+    int64_t tiles = (int64_t)lbk_tile_count(&tile, g->m, g->n);
+    int64_t parts = 2 * (int64_t)e->caps->compute_units / (tiles * g->batch), most = g->k / (8 * tile.bk);
     parts = parts > most ? most : parts;
     parts = parts < 1 ? 1 : parts;
     int scratch = lbk_emit_scratch(e, (parts > 1 ? (size_t)(g->batch * parts * g->m * g->n) : 1) * sizeof(float));
-    LBK_TRY(begin(e, g, "gpu/gemm", "gemm", &call));
-    LBK_TRY(lbk_conv_tile_options(call, &tile));
+    LBK_TRY(begin(e, g, LBK_TILE_FILE(&tile, "gemm"), "gemm", &call));
+    LBK_TRY(lbk_tile_options(call, &tile));
     call_buffer(call, g->c);
     call_buffer(call, g->a);
     call_buffer(call, g->b);
@@ -243,8 +241,10 @@ lbk_status lbk_gemm_emit(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g) {
     case LBK_GEMM_CPU_DIRECT:
     case LBK_GEMM_CPU_PACKED:
         return emit_cpu(e, way, g);
+    case LBK_GEMM_GPU_UNITS:
+        return e->arithmetic == LBK_ARITHMETIC_FLOAT32 ? lbk_emit_decline(e) : emit_gpu(e, g, e->arithmetic);
     case LBK_GEMM_GPU:
-        return emit_gpu(e, g);
+        return emit_gpu(e, g, LBK_ARITHMETIC_FLOAT32);
     case LBK_GEMM_CLBLAST:
         return emit_clblast(e, g);
     default:

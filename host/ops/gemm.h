@@ -30,6 +30,7 @@ typedef enum lbk_gemm_way {
     LBK_GEMM_CPU,        /* operands read in place or packed first, by a rule of thumb */
     LBK_GEMM_CPU_DIRECT, /* in place, where the rule says packed */
     LBK_GEMM_CPU_PACKED, /* packed, where the rule says in place */
+    LBK_GEMM_GPU_UNITS,  /* as LBK_GEMM_GPU, by matrix units, in the graph's arithmetic */
     LBK_GEMM_GPU,
     LBK_GEMM_CLBLAST,
 } lbk_gemm_way;
@@ -37,7 +38,8 @@ typedef enum lbk_gemm_way {
 static inline lbk_class lbk_gemm_class(lbk_gemm_way way) {
     if (way == LBK_GEMM_GENERIC)
         return LBK_CLASS_GENERIC;
-    return way == LBK_GEMM_GPU || way == LBK_GEMM_CLBLAST ? LBK_CLASS_GPU : LBK_CLASS_CPU;
+    return way == LBK_GEMM_CPU || way == LBK_GEMM_CPU_DIRECT || way == LBK_GEMM_CPU_PACKED ? LBK_CLASS_CPU
+                                                                                           : LBK_CLASS_GPU;
 }
 
 /* Appends the calls; scratch memory is asked for as needed. Declines what cannot be computed that way. */
@@ -52,12 +54,14 @@ lbk_status lbk_gemm_emit(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g);
     LBK_GEMM_VARIANT_(name, cpu, LBK_GEMM_CPU)                                                                         \
     LBK_GEMM_VARIANT_(name, cpu_direct, LBK_GEMM_CPU_DIRECT)                                                           \
     LBK_GEMM_VARIANT_(name, cpu_packed, LBK_GEMM_CPU_PACKED)                                                           \
+    LBK_GEMM_VARIANT_(name, gpu_units, LBK_GEMM_GPU_UNITS)                                                             \
     LBK_GEMM_VARIANT_(name, gpu, LBK_GEMM_GPU)                                                                         \
     LBK_GEMM_VARIANT_(name, clblast, LBK_GEMM_CLBLAST)                                                                 \
     LBK_GEMM_VARIANT_(name, generic, LBK_GEMM_GENERIC)                                                                 \
     static const lbk_variant name##_variants[] = {{LBK_CLASS_CPU, "gemm", name##_emit_cpu},                            \
                                                   {LBK_CLASS_CPU, "gemm-direct", name##_emit_cpu_direct},              \
                                                   {LBK_CLASS_CPU, "gemm-packed", name##_emit_cpu_packed},              \
+                                                  {LBK_CLASS_GPU, "matrix-units", name##_emit_gpu_units},              \
                                                   {LBK_CLASS_GPU, "gemm", name##_emit_gpu},                            \
                                                   {LBK_CLASS_GPU, "clblast", name##_emit_clblast},                     \
                                                   {LBK_CLASS_GENERIC, "gemm", name##_emit_generic},                    \

@@ -32,6 +32,9 @@
  *          TM % 4 == 0, TN % 4 == 0, BM % TM == 0, BN % TN == 0, BK % VEC == 0, WG % (BK/VEC) == 0, WG % (BN/VEC) == 0.
  *   STAGES 1 (default) or 2: tiles in local memory; 2 halves the barriers. The next tile is prefetched into registers
  *          either way.
+ *   MATRIX 0 (default): float32. 1, 2, 3: both operands are rounded to TF32, float16, bfloat16 and multiplied by matrix units; this
+ *          file then comes behind matrix_units.cl, TM x TN is the tile of a warp, which says what sizes it may have, BK a multiple
+ *          of 8*PACK, WG = 32*(BM/TM)*(BN/TN), and local memory holds 4*STAGES*BK/PACK*(BM+8+BN+8) bytes.
  * Scratch: none.
  */
 #ifndef BACKWARD
@@ -58,12 +61,27 @@
 #ifndef STAGES
 #define STAGES 1
 #endif
+#ifndef MATRIX
+#define MATRIX 0
+#endif
 
+#if MATRIX
+#define WG (32 * WARPS)
+#else
+#define PACK 1
 #define RM (BM / TM) /* work-items along the rows of the tile */
 #define RN (BN / TN)
 #define WG (RM * RN)
+#endif
+#if MATRIX
+#define LDA (BM + 8)
+#define LDB (BN + 8)
+#else
 #define LDA (BM + 4) /* the pad spreads the transposing stores over the banks */
 #define LDB (BN + 4 * BACKWARD)
+#endif
+#define A_WORDS (BK / PACK * LDA) /* of a tile */
+#define B_WORDS (BK / PACK * LDB)
 #define A_SLOTS (BK / VEC) /* accesses per row of the A tile; work-items beyond them take further rows */
 #define A_ROWS (WG / A_SLOTS)
 #define A_LOADS ((BM + A_ROWS - 1) / A_ROWS)
@@ -71,18 +89,98 @@
 #define B_LOADS ((BN + A_ROWS - 1) / A_ROWS) /* w is read along the reduction, as A is */
 #else
 #define B_SLOTS (BN / VEC)
-#define B_ROWS (WG / B_SLOTS)
-#define B_LOADS ((BK + B_ROWS - 1) / B_ROWS)
+#define B_ROWS (WG / B_SLOTS * PACK) /* at once, PACK neighbours of a work-item */
+#define B_LOADS ((BK + B_ROWS - 1) / B_ROWS * PACK)
+#define B_ROW(i) ((i) / PACK * B_ROWS + (i) % PACK)
 #endif
 
 #if TM % 4 || TN % 4 || BM % TM || BN % TN || BK % VEC || WG % (BK / VEC) || WG % (BN / VEC)
 #error "tile sizes do not fit together: see the head of this file"
 #endif
 
+#if !MATRIX /* the tile in float32; matrix_units.cl defines the same names */
 #if VEC == 4
 typedef float4 fvec;
 #else
 typedef float fvec;
+#endif
+typedef fvec ovec; /* of an access to out */
+#define OVEC VEC
+typedef float word; /* of the tile */
+
+/* A work-item's share of the tile: ROWS x COLUMNS blocks, each BLOCK neighbours of one row. */
+#define BLOCK 4
+#define STORE_BLOCK vstore4
+#define ROWS TM
+#define COLUMNS (TN / 4)
+typedef float4 block;
+#define EXCHANGE_MEMORY
+#define EXCHANGE_PARAM
+#define EXCHANGE
+#define UNROLL _Pragma("unroll")
+
+static fvec load(__global const float *p)
+{
+    return *(__global const fvec *)p;
+}
+
+static ovec load_out(__global const float *p)
+{
+    return load(p);
+}
+
+/* Row of the tile that block row i of this work-item is, and first column of block column j. */
+static int own_row(int i)
+{
+    return (i / 4 * RM + (int)get_local_id(0) / RN) * 4 + i % 4;
+}
+
+static int own_column(int j)
+{
+    return (j * RN + (int)get_local_id(0) % RN) * 4;
+}
+
+/* VEC numbers of one row or column `at`, from depth k on. */
+static void lay_across(__local word *tile, int ld, int k, int at, fvec v)
+{
+    __local word *to = tile + k * ld + at;
+#if VEC == 4
+    to[0] = v.x;
+    to[ld] = v.y;
+    to[2 * ld] = v.z;
+    to[3 * ld] = v.w;
+#else
+    to[0] = v;
+#endif
+}
+
+/* VEC rows or columns from `at` on, at depth k. */
+static void lay_along(__local word *tile, int ld, int k, int at, const fvec *v)
+{
+    *(__local fvec *)(tile + k * ld + at) = *v;
+}
+
+/* acc += a[depth][BM]^T * b[depth][BN], this work-item's rows and columns of it. */
+static void multiply_tile(block acc[ROWS][COLUMNS], __local const word *a, int lda, __local const word *b, int ldb,
+                          int depth)
+{
+    const int tm = (int)get_local_id(0) / RN * 4, tn = (int)get_local_id(0) % RN * 4;
+    for (int k = 0; k < depth; ++k, a += lda, b += ldb) {
+        float av[TM];
+        float4 bv[TN / 4];
+UNROLL
+        for (int i = 0; i < TM / 4; ++i)
+            vstore4(*(__local const float4 *)(a + i * RM * 4 + tm), i, av);
+UNROLL
+        for (int j = 0; j < TN / 4; ++j)
+            bv[j] = *(__local const float4 *)(b + j * RN * 4 + tn);
+UNROLL
+        for (int i = 0; i < TM; ++i)
+UNROLL
+            for (int j = 0; j < TN / 4; ++j)
+                acc[i][j] += av[i] * bv[j];
+    }
+}
 #endif
 
 /* Bits of `epilogue`. */
@@ -91,22 +189,17 @@ typedef float fvec;
 #define ADDEND 4
 #define RELU 8
 
-static fvec load(__global const float *p)
-{
-    return *(__global const fvec *)p;
-}
-
-/* The epilogue for VEC channels from k on; at: their place in out. */
-static fvec finish(fvec v, __global const float *bias, __global const float *scale, __global const float *shift,
+/* The epilogue for OVEC channels from k on; at: their place in out. */
+static ovec finish(ovec v, __global const float *bias, __global const float *scale, __global const float *shift,
                    __global const float *addend, int epilogue, int k, int at)
 {
     if (epilogue & BIAS)
-        v += load(bias + k);
+        v += load_out(bias + k);
     if (epilogue & SCALE)
-        v = v * load(scale + k) + load(shift + k);
+        v = v * load_out(scale + k) + load_out(shift + k);
     if (epilogue & ADDEND)
-        v += load(addend + at);
-    return epilogue & RELU ? select(v, (fvec)0.0f, v < (fvec)0.0f) : v;
+        v += load_out(addend + at);
+    return epilogue & RELU ? select(v, (ovec)0.0f, v < (ovec)0.0f) : v;
 }
 
 /* One dimension of one phase: `count` outputs, of which the q-th meets place q*gather + first + t*step of `in` at the t-th of
@@ -153,39 +246,6 @@ static int3 digits_add(int3 a, int3 b, int n1, int n0)
     return a;
 }
 
-/* VEC values of one row go to VEC rows of the transposed tile. */
-static void store_transposed(__local float *to, int ld, fvec v)
-{
-#if VEC == 4
-    to[0] = v.x;
-    to[ld] = v.y;
-    to[2 * ld] = v.z;
-    to[3 * ld] = v.w;
-#else
-    to[0] = v;
-#endif
-}
-
-/* acc[TM][TN] += a[BK][LDA]^T * b[BK][LDB], this work-item's rows and columns of it. */
-static void tile_multiply(float4 acc[TM][TN / 4], __local const float4 *a, __local const float4 *b, int tm, int tn)
-{
-    for (int k = 0; k < BK; ++k, a += LDA / 4, b += LDB / 4) {
-        float av[TM];
-        float4 bv[TN / 4];
-#pragma unroll
-        for (int i = 0; i < TM / 4; ++i)
-            vstore4(a[i * RM + tm], i, av);
-#pragma unroll
-        for (int j = 0; j < TN / 4; ++j)
-            bv[j] = b[j * RN + tn];
-#pragma unroll
-        for (int i = 0; i < TM; ++i)
-#pragma unroll
-            for (int j = 0; j < TN / 4; ++j)
-                acc[i][j] += av[i] * bv[j];
-    }
-}
-
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void
 conv2d(__global float *out, __global const float *restrict in, __global const float *restrict w,
        __global const float *restrict bias, __global const float *restrict scale,
@@ -193,9 +253,10 @@ conv2d(__global float *out, __global const float *restrict in, __global const fl
        int N, int H, int W, int C, int OH, int OW, int K, int KH, int KW,
        int GH, int GW, int TH, int TW, int FH, int FW, int DH, int DW, int groups)
 {
-    __local float4 a4[STAGES * BK * LDA / 4], b4[STAGES * BK * LDB / 4];
-    __local float *a_tile = (__local float *)a4, *b_tile = (__local float *)b4;
-    const int lid = (int)get_local_id(0), tm = lid / RN, tn = lid % RN;
+    __local float4 a4[STAGES * A_WORDS / 4], b4[STAGES * B_WORDS / 4]; /* aligned to what is laid there */
+    __local word *a_tile = (__local word *)a4, *b_tile = (__local word *)b4;
+    EXCHANGE_MEMORY
+    const int lid = (int)get_local_id(0);
     const int g = (int)get_group_id(1) % groups, q0 = (int)get_group_id(1) / groups / TW;
     const int v0 = (int)get_group_id(1) / groups % TW;
     const phase ph = phase_of(q0, OH, KH, GH, TH, FH, DH), pw = phase_of(v0, OW, KW, GW, TW, FW, DW);
@@ -208,7 +269,7 @@ conv2d(__global float *out, __global const float *restrict in, __global const fl
     /* This work-item's share of A: reduction indices r..r+VEC-1 of the pixels m0+am, m0+am+A_ROWS, ... */
     const int ar = lid % A_SLOTS * VEC, am = lid / A_SLOTS;
     int ah[A_LOADS], aw[A_LOADS], abase[A_LOADS];
-#pragma unroll
+UNROLL
     for (int i = 0; i < A_LOADS; ++i) {
         const int m = m0 + am + i * A_ROWS;
         const int3 pixel = digits(m, max(ph.count, 1), max(pw.count, 1));
@@ -221,23 +282,23 @@ conv2d(__global float *out, __global const float *restrict in, __global const fl
 
 #if !BACKWARD
     /* ... and of B: columns n..n+VEC-1 of the reduction indices br, br+B_ROWS, ... */
-    const int bn = lid % B_SLOTS * VEC, br = lid / B_SLOTS;
+    const int bn = lid % B_SLOTS * VEC, br = lid / B_SLOTS * PACK;
     __global const float *wp = w + g * kg + n0 + bn;
     const int b_valid = n0 + bn < kg;
 #endif
 
-    float4 acc[TM][TN / 4];
-#pragma unroll
-    for (int i = 0; i < TM; ++i)
-#pragma unroll
-        for (int j = 0; j < TN / 4; ++j)
-            acc[i][j] = (float4)0.0f;
+    block acc[ROWS][COLUMNS];
+UNROLL
+    for (int i = 0; i < ROWS; ++i)
+UNROLL
+        for (int j = 0; j < COLUMNS; ++j)
+            acc[i][j] = (block)0.0f;
 
     /* Round r0 fetches tile r0 into registers and multiplies the tile before it meanwhile. */
     for (int r0 = 0, stage = 0; r0 < r_end + BK; r0 += BK) {
         fvec av[A_LOADS], bv[B_LOADS];
         const int inside = r0 + ar < r_end;
-#pragma unroll
+UNROLL
         for (int i = 0; i < A_LOADS; ++i) {
             const int h = ah[i] + tap.x * ph.step, l = aw[i] + tap.y * pw.step;
             av[i] = (fvec)0.0f;
@@ -247,7 +308,7 @@ conv2d(__global float *out, __global const float *restrict in, __global const fl
 #if BACKWARD
         const int wtap = (ph.tap0 + tap.x * ph.tap_step) * KW + pw.tap0 + tap.y * pw.tap_step;
 #endif
-#pragma unroll
+UNROLL
         for (int i = 0; i < B_LOADS; ++i) {
             bv[i] = (fvec)0.0f;
 #if BACKWARD
@@ -255,7 +316,7 @@ conv2d(__global float *out, __global const float *restrict in, __global const fl
             if (inside && n < kg)
                 bv[i] = load(w + (wtap * kg + n) * C + g * cg + tap.z);
 #else
-            const int r = r0 + br + i * B_ROWS;
+            const int r = r0 + br + B_ROW(i);
             if (b_valid && r < r_end)
                 bv[i] = load(wp + r * K);
 #endif
@@ -263,45 +324,46 @@ conv2d(__global float *out, __global const float *restrict in, __global const fl
         tap = digits_add(tap, tap_step, n_taps, cg);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (r0 > 0)
-            tile_multiply(acc, a4 + stage * (BK * LDA / 4), b4 + stage * (BK * LDB / 4), tm, tn);
+            multiply_tile(acc, a_tile + stage * A_WORDS, LDA, b_tile + stage * B_WORDS, LDB, BK EXCHANGE);
 #if STAGES == 1
         barrier(CLK_LOCAL_MEM_FENCE);
 #else
         stage ^= 1;
 #endif
-#pragma unroll
+UNROLL
         for (int i = 0; i < A_LOADS; ++i)
             if (BM % A_ROWS == 0 || am + i * A_ROWS < BM)
-                store_transposed(a_tile + (stage * BK + ar) * LDA + am + i * A_ROWS, LDA, av[i]);
-#pragma unroll
-        for (int i = 0; i < B_LOADS; ++i) {
+                lay_across(a_tile + stage * A_WORDS, LDA, ar, am + i * A_ROWS, av[i]);
 #if BACKWARD
+UNROLL
+        for (int i = 0; i < B_LOADS; ++i)
             if (BN % A_ROWS == 0 || am + i * A_ROWS < BN)
-                store_transposed(b_tile + (stage * BK + ar) * LDB + am + i * A_ROWS, LDB, bv[i]);
+                lay_across(b_tile + stage * B_WORDS, LDB, ar, am + i * A_ROWS, bv[i]);
 #else
-            if (BK % B_ROWS == 0 || br + i * B_ROWS < BK)
-                *(__local fvec *)(b_tile + (stage * BK + br + i * B_ROWS) * LDB + bn) = bv[i];
+UNROLL
+        for (int i = 0; i < B_LOADS; i += PACK)
+            if (BK % B_ROWS == 0 || br + B_ROW(i) < BK)
+                lay_along(b_tile + stage * B_WORDS, LDB, br + B_ROW(i), bn, &bv[i]);
 #endif
-        }
     }
 
-#pragma unroll
-    for (int i = 0; i < TM; ++i) {
-        const int m = m0 + (i / 4 * RM + tm) * 4 + i % 4;
+UNROLL
+    for (int i = 0; i < ROWS; ++i) {
+        const int m = m0 + own_row(i);
         if (m >= m_end)
             continue;
         const int3 q = digits(m, ph.count, pw.count);
         const int pixel = (q.x * OH + q0 + q.y * TH) * OW + v0 + q.z * TW;
-#pragma unroll
-        for (int j = 0; j < TN / 4; ++j) {
-            const int n = n0 + (j * RN + tn) * 4, k = g * kg + n, at = pixel * K + k;
-#if VEC == 4
+UNROLL
+        for (int j = 0; j < COLUMNS; ++j) {
+            const int n = n0 + own_column(j), k = g * kg + n, at = pixel * K + k;
+#if OVEC == BLOCK
             if (n < kg)
-                *(__global fvec *)(out + at) = finish(acc[i][j], bias, scale, shift, addend, epilogue, k, at);
+                *(__global ovec *)(out + at) = finish(acc[i][j], bias, scale, shift, addend, epilogue, k, at);
 #else
-            float v[4];
-            vstore4(acc[i][j], 0, v);
-            for (int p = 0; p < 4 && n + p < kg; ++p)
+            float v[BLOCK];
+            STORE_BLOCK(acc[i][j], 0, v);
+            for (int p = 0; p < BLOCK && n + p < kg; ++p)
                 out[at + p] = finish(v[p], bias, scale, shift, addend, epilogue, k + p, at + p);
 #endif
         }

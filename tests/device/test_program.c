@@ -87,6 +87,19 @@ Test(program, embedded_sources_are_whole) {
     cr_expect_null(lbk_embedded_kernels[count].name);
 }
 
+Test(program, joined_sources) {
+    const char *a = lbk_kernel_source("gpu/matrix_units"), *b = lbk_kernel_source("gpu/gemm");
+    const char *both = lbk_kernel_source("gpu/matrix_units+gpu/gemm");
+    cr_assert(a && b && both);
+    cr_expect_eq(strlen(both), strlen(a) + strlen(b));
+    cr_expect_eq(strncmp(both, a, strlen(a)), 0);
+    cr_expect_str_eq(both + strlen(a), b);
+    cr_expect_eq(both, lbk_kernel_source("gpu/matrix_units+gpu/gemm"), "joined once");
+    cr_expect_null(lbk_kernel_source("gpu/matrix_units+gpu/no_such_kernel"));
+    cr_expect_str_eq(lbk_error_message(), "there is no kernel file \"gpu/no_such_kernel\"");
+    cr_expect_null(lbk_kernel_source("gpu/gemm+"));
+}
+
 Test(program, folder_replaces_embedded_sources) {
     const char *const *files = lbk_kernel_files();
     char name[256], path[512];

@@ -224,3 +224,71 @@ Test(tune, begins_nothing_when_the_time_is_up) {
     lbk_arena_release(&arena);
     scratch_remove(&folder);
 }
+
+static void expect_variant(const lbk_graph *graph, const lbk_caps *caps, const char *variant) {
+    lbk_arena arena = {0};
+    lbk_plan_estimate estimate;
+    must(lbk_plan_measure(graph, caps, &arena, &estimate));
+    cr_expect_str_eq(estimate.variants[0], variant);
+    lbk_arena_release(&arena);
+}
+
+/* Nothing is run: what a made-up device would take. */
+Test(tune, matrix_units_only_in_an_arithmetic_they_have) {
+    lbk_caps caps = {.cls = LBK_CLASS_GPU,
+                     .compute_units = 100,
+                     .max_group = 1024,
+                     .max_item = {1024, 1024, 64},
+                     .local_bytes = 48 << 10,
+                     .align_bytes = 256,
+                     .vector_width = 1,
+                     .matrix_units = 1u << LBK_ARITHMETIC_BFLOAT16};
+    lbk_graph *graph;
+    lbk_value a, b, c;
+    build(&products[0], &graph, &a, &b, &c);
+    expect_variant(graph, &caps, "gpu/gemm");
+    graph->arithmetic = LBK_ARITHMETIC_TF32;
+    expect_variant(graph, &caps, "gpu/gemm");
+    graph->arithmetic = LBK_ARITHMETIC_BFLOAT16;
+    expect_variant(graph, &caps, "gpu/matrix-units");
+    caps.max_group = 64;
+    expect_variant(graph, &caps, "gpu/clblast");
+    lbk_graph_destroy(graph);
+}
+
+/* A winner in float32 says nothing about another arithmetic. */
+static void collect_key(void *context, const lbk_tune_choice *choice) {
+    lbk_text *keys = context;
+    must(lbk_text_printf(keys, "%s: %d\n", choice->key, choice->count));
+}
+
+Test(tune, arithmetic_is_part_of_the_key) {
+    scratch folder;
+    scratch_make(&folder);
+    setenv("LIMBECK_CACHE", folder.folder, 1);
+    setenv("LIMBECK_MATRIX_UNITS", "emulated", 1);
+    lbk_device_list list;
+    lbk_arena arena = {0};
+    lbk_text keys = {0};
+    lbk_device *device = open_gpu_class(&list);
+    lbk_tune_options options = {.measure = true, .deadline_ns = 0, .context = &keys, .note = collect_key};
+    lbk_tuner *tuner;
+    lbk_graph *graph;
+    lbk_value a, b, c;
+    build(&products[0], &graph, &a, &b, &c);
+    must(lbk_tuner_open(device, &options, &tuner));
+    must(lbk_tuner_graph(tuner, graph, &arena, NULL));
+    graph->arithmetic = LBK_ARITHMETIC_TF32;
+    must(lbk_tuner_graph(tuner, graph, &arena, NULL));
+    lbk_tuner_close(tuner);
+    const char *first = keys.data ? keys.data : "", *second = strchr(first, '\n');
+    cr_assert(second);
+    cr_expect(strstr(first, "96x70 70x80: 2\n"), "%s", first);
+    cr_expect(strstr(second, "96x70 70x80 tf32: 3\n"), "%s", first);
+    lbk_text_release(&keys);
+    lbk_graph_destroy(graph);
+    lbk_device_close(device);
+    lbk_device_list_release(&list);
+    lbk_arena_release(&arena);
+    scratch_remove(&folder);
+}

@@ -92,14 +92,61 @@ static bool can_run(const lbk_device_info *info, const char *cls) {
     return strcmp(cls, "cpu") != 0 || info->caps.vector_width > 1;
 }
 
-static void class_check(const char *cls) {
+/* Products by matrix units, emulated; cases of one line of `op`, parameters and arithmetic share their programs, whose compiling is what
+ * takes time: each has other operands across the lines of a tile, or other reads. ops_tool gpu --units=1 and so on runs all examples. */
+static const struct {
+    lbk_arithmetic arithmetic;
+    const char *op, *params;
+    lbk_shape input[2];
+} unit_cases[] = {
+    {LBK_ARITHMETIC_FLOAT16, "dense", "out=36 bias=no", {{2, {20, 40}}, {2, {40, 36}}}},
+    {LBK_ARITHMETIC_FLOAT16, "dense", "out=64 bias=no", {{2, {130, 96}}, {2, {96, 64}}}},
+    {LBK_ARITHMETIC_BFLOAT16,
+     "dense",
+     "out=260 bias=no relu=yes",
+     {{2, {257, 36}}, {2, {36, 260}}}}, /* the 128 x 128 tile, of 2 units */
+    {LBK_ARITHMETIC_BFLOAT16, "matmul", "trans_b=yes", {{3, {2, 19, 21}}, {3, {2, 35, 21}}}},
+    {LBK_ARITHMETIC_BFLOAT16, "matmul", "trans_b=yes", {{2, {65, 64}}, {2, {64, 64}}}},
+    {LBK_ARITHMETIC_TF32, "dense_backward_weights", "", {{2, {700, 68}}, {2, {700, 40}}}},
+    {LBK_ARITHMETIC_TF32, "dense_backward_weights", "", {{2, {33, 12}}, {2, {33, 64}}}},
+    {LBK_ARITHMETIC_TF32, "conv2d", "out=37 kernel=3 padding=1 bias=no", {{4, {2, 5, 6, 3}}, {4, {3, 3, 3, 37}}}},
+    {LBK_ARITHMETIC_BFLOAT16,
+     "conv2d",
+     "out=80 kernel=2,3 stride=2 groups=2 bias=no",
+     {{4, {2, 9, 8, 24}}, {4, {2, 3, 12, 80}}}},
+    {LBK_ARITHMETIC_FLOAT16, "conv2d_backward_data", "extent=9,8 stride=2", {{4, {2, 4, 3, 20}}, {4, {3, 3, 36, 20}}}},
+    {LBK_ARITHMETIC_FLOAT16,
+     "conv2d_backward_weights",
+     "extent=3 padding=1",
+     {{4, {8, 9, 10, 12}}, {4, {8, 9, 10, 40}}}},
+    {LBK_ARITHMETIC_FLOAT16, "conv2d_backward_weights", "extent=3 stride=2", {{4, {2, 9, 8, 4}}, {4, {2, 4, 3, 64}}}},
+    {LBK_ARITHMETIC_TF32, "conv2d_backward_weights", "extent=3 stride=2", {{4, {3, 9, 8, 5}}, {4, {3, 4, 3, 35}}}},
+};
+
+static void units_check(lbk_device *device, const char *cls) {
+    uint64_t seed = test_seed();
+    size_t count = sizeof unit_cases / sizeof *unit_cases;
+    for (size_t i = 0; i < count; i += LBK_ROUNDS(1, 4)) {
+        op_case c = {.op = lbk_op_find(unit_cases[i].op),
+                     .params = unit_cases[i].params,
+                     .input = {unit_cases[i].input[0], unit_cases[i].input[1]},
+                     .input_count = 2,
+                     .arithmetic = unit_cases[i].arithmetic,
+                     .variant = "gpu/matrix-units"};
+        check(device, &c, seed + i);
+    }
+    cr_log_info("%s as %s: %zu products by matrix units, seed %llu\n", device->info.name, cls, count,
+                (unsigned long long)seed);
+}
+
+static void class_check(const char *cls, void (*device_check)(lbk_device *, const char *)) {
     lbk_device_list list;
     cr_assert(lbk_device_list_init(&list) == LBK_OK, "%s", lbk_error_message());
     if (list.count == 0)
         cr_skip_test("no OpenCL device");
     for (size_t i = 0; i < list.count; i++) {
         lbk_device_spec spec = {.info = (int)i};
-        lbk_open_options options = {.cls = cls};
+        lbk_open_options options = {.cls = cls, .emulate_units = true};
         lbk_device *device = NULL;
         if (!can_run(&list.items[i], cls))
             continue;
@@ -111,13 +158,17 @@ static void class_check(const char *cls) {
 }
 
 Test(ops, class_generic) {
-    class_check("generic");
+    class_check("generic", device_check);
 }
 
 Test(ops, class_cpu) {
-    class_check("cpu");
+    class_check("cpu", device_check);
 }
 
 Test(ops, class_gpu) {
-    class_check("gpu");
+    class_check("gpu", device_check);
+}
+
+Test(ops, matrix_units) {
+    class_check("gpu", units_check);
 }

@@ -1,6 +1,6 @@
 /* tool_ops CLASS [OP...]: the examples of all (or the named) ops on the first device with kernels of CLASS, one line each;
  * exit status 1 when any fails. With --time instead of checking, times of the examples and of batch normalisation at
- * ResNet sizes. For oclgrind and for the eye; test_ops is the test. */
+ * ResNet sizes; with --units=ARITHMETIC (1, 2, 3: lbk_arithmetic), those that matrix units compute, emulated. For oclgrind and for the eye; test_ops is the test. */
 #include "support/op_runner.h"
 
 #include <stdio.h>
@@ -13,6 +13,19 @@ static bool wanted(const char *name, int count, char **names) {
     return found;
 }
 
+/* Of --units. */
+static lbk_arithmetic arithmetic;
+
+static bool has_units(lbk_device *device, const op_case *c) {
+    const lbk_variant *rivals[LBK_MAX_RIVALS];
+    int count = 0;
+    if (op_runner_rivals(device, c, rivals, &count) != LBK_OK)
+        return false;
+    while (count > 0 && strcmp(rivals[count - 1]->name, "matrix-units") != 0)
+        count--;
+    return count > 0;
+}
+
 static bool example_run(lbk_device *device, const lbk_op *op, int index) {
     op_case c = op_case_of(op, &op->examples[index]);
     op_result result;
@@ -21,6 +34,10 @@ static bool example_run(lbk_device *device, const lbk_op *op, int index) {
         elements += c.input[i].rank < 0 ? 0 : lbk_shape_count(&c.input[i]);
     if (elements > 5000)
         return true; /* a simulator takes minutes for it */
+    c.arithmetic = arithmetic;
+    if (arithmetic != LBK_ARITHMETIC_FLOAT32 && !has_units(device, &c))
+        return true;
+    c.variant = arithmetic != LBK_ARITHMETIC_FLOAT32 ? "gpu/matrix-units" : NULL;
     lbk_status status = op_runner_run(device, &c, 1, &result);
     const char *message = status == LBK_OK ? result.message : lbk_error_message();
     bool passed = status == LBK_OK && result.passed;
@@ -61,6 +78,11 @@ static int run(lbk_device *device, int count, char **names) {
     int failed = 0;
     if (count > 0 && strcmp(names[0], "--time") == 0)
         return norm_times(device) == LBK_OK ? 0 : 1;
+    if (count > 0 && strncmp(names[0], "--units=", 8) == 0) {
+        arithmetic = (lbk_arithmetic)(names[0][8] - '0');
+        count--;
+        names++;
+    }
     for (const lbk_op *const *op = lbk_op_all(); *op != NULL; op++)
         for (int i = 0; wanted((*op)->name, count, names) && i < (*op)->example_count; i++)
             failed += !example_run(device, *op, i);
@@ -71,7 +93,7 @@ int main(int argc, char **argv) {
     lbk_device_list list = {0};
     lbk_device *device = NULL;
     lbk_device_spec spec = {.info = 0};
-    lbk_open_options options = {.cls = argc > 1 ? argv[1] : "generic"};
+    lbk_open_options options = {.cls = argc > 1 ? argv[1] : "generic", .emulate_units = true};
     int exit_code = 1;
     if (lbk_device_list_init(&list) != LBK_OK || list.count == 0 ||
         lbk_device_open(&list, &spec, &options, 1, &device) != LBK_OK)

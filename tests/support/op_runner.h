@@ -20,7 +20,9 @@ typedef struct op_case {
     bool some_nan;                                          /* one in eight numbers of float inputs is NaN */
     const float *given[LBK_MAX_INPUTS]; /* given_count numbers, over and over, in place of random ones */
     size_t given_count;
-    bool each;           /* elements are held to their own size, not to the largest one's */
+    bool each; /* elements are held to their own size, not to the largest one's */
+    /* Of products: the reference gets inputs 0 and 1, their operands, rounded to it, as matrix units do. Other kernels do not. */
+    lbk_arithmetic arithmetic;
     const char *variant; /* "cpu/direct"; NULL: the first that takes the case */
 } op_case;
 

@@ -31,6 +31,7 @@ void sandbox_enter(int cores) {
     unsetenv("LIMBECK_CLASS");
     setenv("LIMBECK_STORE", "on", 1);
     unsetenv("LIMBECK_NO_COMPILER");
+    unsetenv("LIMBECK_MATRIX_UNITS");
     if (cores) {
         char number[16];
         snprintf(number, sizeof number, "%d", cores);
