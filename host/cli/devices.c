@@ -20,7 +20,7 @@ static const char *units_text(uint32_t bits, char text[64]) {
     text[0] = '\0';
     for (int a = LBK_ARITHMETIC_TF32; a <= LBK_ARITHMETIC_BFLOAT16; a++)
         if (bits >> a & 1)
-            length += snprintf(text + length, 64 - (size_t)length, " %s", lbk_arithmetic_name((lbk_arithmetic)a));
+            length += snprintf(text + length, 64 - (size_t)length, " %s", lbk_arithmetic_names[a]);
     return text;
 }
 
@@ -28,7 +28,7 @@ static json_t *units_json(uint32_t bits) {
     json_t *array = json_array();
     for (int a = LBK_ARITHMETIC_TF32; a <= LBK_ARITHMETIC_BFLOAT16; a++)
         if (bits >> a & 1)
-            json_array_append_new(array, json_string(lbk_arithmetic_name((lbk_arithmetic)a)));
+            json_array_append_new(array, json_string(lbk_arithmetic_names[a]));
     return array;
 }
 

@@ -14,20 +14,17 @@
 #define SIZE 32 /* of the kernel's C */
 #define DEPTH 64
 
-static const char *const arithmetic_names[] = {
+const char *const lbk_arithmetic_names[] = {
     [LBK_ARITHMETIC_FLOAT32] = "float32",
     [LBK_ARITHMETIC_TF32] = "tf32",
     [LBK_ARITHMETIC_FLOAT16] = "float16",
     [LBK_ARITHMETIC_BFLOAT16] = "bfloat16",
+    NULL,
 };
-
-const char *lbk_arithmetic_name(lbk_arithmetic arithmetic) {
-    return arithmetic_names[arithmetic];
-}
 
 lbk_status lbk_arithmetic_parse(const char *name, lbk_arithmetic *out) {
     for (int a = LBK_ARITHMETIC_FLOAT32; a <= LBK_ARITHMETIC_BFLOAT16; a++)
-        if (strcmp(name, arithmetic_names[a]) == 0) {
+        if (strcmp(name, lbk_arithmetic_names[a]) == 0) {
             *out = (lbk_arithmetic)a;
             return LBK_OK;
         }
@@ -127,7 +124,7 @@ out:
     if (kernel)
         clReleaseKernel(kernel);
     free(t);
-    return lbk_context(status, "matrix units for %s", arithmetic_names[arithmetic]);
+    return lbk_context(status, "matrix units for %s", lbk_arithmetic_names[arithmetic]);
 }
 
 lbk_status lbk_matrix_units_path(const lbk_device_info *info, lbk_arithmetic arithmetic, char **out) {
@@ -137,7 +134,7 @@ lbk_status lbk_matrix_units_path(const lbk_device_info *info, lbk_arithmetic ari
     LBK_TRY(lbk_cache_folder(&folder));
     uint64_t hash = lbk_hash_text(lbk_hash_text(LBK_HASH_START, info->platform_name), info->version);
     hash = lbk_hash_text(lbk_hash_text(lbk_hash_text(hash, info->name), info->driver), source);
-    snprintf(name, sizeof name, "%016" PRIx64 ".units", lbk_hash_text(hash, arithmetic_names[arithmetic]));
+    snprintf(name, sizeof name, "%016" PRIx64 ".units", lbk_hash_text(hash, lbk_arithmetic_names[arithmetic]));
     lbk_status status = lbk_path_join(folder, name, out);
     free(folder);
     return status;
@@ -196,7 +193,7 @@ void lbk_matrix_units_find(lbk_device *device, lbk_arithmetic arithmetic) {
     }
     caps->matrix_units |= found ? bit : 0;
     lbk_log(LBK_LOG_DEBUG, "device %s: %s matrix units for %s", device->label, found ? "has" : "no",
-            arithmetic_names[arithmetic]);
+            lbk_arithmetic_names[arithmetic]);
 }
 
 uint32_t lbk_matrix_units_known(const lbk_device_info *info) {

@@ -12,7 +12,7 @@
 
 #define LBK_ALL_UNITS (1u << LBK_ARITHMETIC_TF32 | 1u << LBK_ARITHMETIC_FLOAT16 | 1u << LBK_ARITHMETIC_BFLOAT16)
 
-const char *lbk_arithmetic_name(lbk_arithmetic arithmetic); /* "float32", "tf32", "float16", "bfloat16" */
+extern const char *const lbk_arithmetic_names[]; /* by lbk_arithmetic: "float32", "tf32", "float16", "bfloat16", NULL */
 lbk_status lbk_arithmetic_parse(const char *name, lbk_arithmetic *out);
 
 /* Sets the arithmetic's bit of device->info.caps.matrix_units if the device has such units: by what is known, else by a trial. What

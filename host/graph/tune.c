@@ -85,7 +85,7 @@ static lbk_status describe(const lbk_graph *graph, const lbk_node *node, lbk_are
     LBK_GOTO(lbk_arena_strdup(arena, some.data ? some.data + 1 : "", &c->params));
     bool rounded = graph->arithmetic != LBK_ARITHMETIC_FLOAT32;
     LBK_GOTO(lbk_arena_printf(arena, &c->key, "%s%s %s%s%s", c->op, all.data ? all.data : "", c->shapes,
-                              rounded ? " " : "", rounded ? lbk_arithmetic_name(graph->arithmetic) : ""));
+                              rounded ? " " : "", rounded ? lbk_arithmetic_names[graph->arithmetic] : ""));
 out:
     lbk_text_release(&all);
     lbk_text_release(&some);

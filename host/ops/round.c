@@ -1,6 +1,7 @@
 /* round: every number to the nearest of a narrower type, kept as float32. graph/arithmetic.c places it before products. */
 #include "ops/round.h"
 
+#include "device/matrix_units.h"
 #include "ops/support.h"
 #include "tensor/half.h"
 
@@ -9,10 +10,8 @@
 
 #define CPU_CHUNK 256 /* vectors a work-item takes on a CPU */
 
-static const char *const types[] = {"float32", "tf32", "float16", "bfloat16", NULL}; /* lbk_arithmetic */
-
 static const lbk_param round_table[] = {
-    LBK_PARAM_CHOICE(lbk_round_params, type, NULL, types,
+    LBK_PARAM_CHOICE(lbk_round_params, type, NULL, lbk_arithmetic_names,
                      "what is rounded to; tf32 is float32 with 10 bits of fraction", NULL),
     LBK_PARAM_END,
 };

@@ -1,5 +1,6 @@
 /* A network on its device: weights, plans, optimiser state. */
 #include "base/hash.h"
+#include "device/matrix_units.h"
 #include "graph/half_check.h"
 #include "train/deployed.h"
 #include "train/network_build.h"
@@ -68,6 +69,7 @@ static lbk_status check_device(const lbk_network *net) {
 
 static lbk_status compile(lbk_network *net) {
     lbk_plan_options options = {.profile = true};
+    lbk_matrix_units_find(net->device, net->eval->arithmetic);
     LBK_TRY(check_device(net));
     LBK_TRY(lbk_network_suit(net, &net->device->info.caps));
     LBK_TRY(lbk_weights_create(net->train ? net->train : net->eval, net->device, net->train != NULL, &net->weights));

@@ -1,6 +1,7 @@
 /* One section of a network: what it says, and what of it is refused. */
 #include "train/role.h"
 
+#include "device/matrix_units.h"
 #include "optim/loss_scale.h"
 #include "train/teacher_cache.h"
 
@@ -9,7 +10,6 @@
 static const char *const cache_contents[] = {"off", "logits", "taps", NULL};
 static const char *const cache_types[] = {"float32", "float16", NULL};
 static const char *const storages[] = {"float32", "float16", "bfloat16", NULL};
-static const char *const arithmetics[] = {"float32", "tf32", "float16", "bfloat16", NULL}; /* lbk_arithmetic */
 
 #define ROLE_HEAD                                                                                                      \
     LBK_PARAM_TEXT(lbk_role_params, model, NULL, "a shipped model (`limbeck list models`) or the path of an INI file", \
@@ -44,7 +44,7 @@ static const char *const arithmetics[] = {"float32", "tf32", "float16", "bfloat1
                          "how activations are kept for the backward pass: in 16 bits they take half the memory, and "  \
                          "are off by up to 2^-11 (bfloat16: 2^-8) of themselves",                                      \
                          NULL),                                                                                        \
-        LBK_PARAM_CHOICE(lbk_role_params, arithmetic, "float32", arithmetics,                                          \
+        LBK_PARAM_CHOICE(lbk_role_params, arithmetic, "float32", lbk_arithmetic_names,                                 \
                          "what both operands of a matrix product or convolution are rounded to before they are "       \
                          "multiplied, forward and backward; sums, weights and all else stay float32",                  \
                          "Micikevicius et al. 2018, arXiv 1710.03740; torch.autocast"),                                \

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "ops/round.h"
 #include "tensor/half.h"
 
 #include <clblast_c.h>
@@ -94,21 +95,6 @@ static double number_at(const void *bits, lbk_dtype dtype, size_t i) {
     return dtype == LBK_I32 ? whole : real;
 }
 
-/* To nearest even. */
-static double round_to(lbk_arithmetic arithmetic, float number) {
-    uint32_t bits;
-    if (arithmetic == LBK_ARITHMETIC_FLOAT32)
-        return number;
-    if (arithmetic != LBK_ARITHMETIC_TF32) {
-        lbk_dtype half = arithmetic == LBK_ARITHMETIC_FLOAT16 ? LBK_F16 : LBK_BF16;
-        return lbk_half_to_float(half, lbk_half_from_float(half, number));
-    }
-    memcpy(&bits, &number, sizeof bits);
-    bits = (bits + 0xFFF + (bits >> 13 & 1)) & ~0x1FFFu;
-    memcpy(&number, &bits, sizeof bits);
-    return number;
-}
-
 /* The numbers of input i, as exact floats. */
 static lbk_status input_draw(runner *r, int i, uint64_t seed) {
     const op_case *c = r->c;
@@ -137,8 +123,8 @@ static lbk_status input_draw(runner *r, int i, uint64_t seed) {
                                 : (void *)&real,
                size);
         s->expected[k] = number_at(s->start, dtype, k);
-        if (i < 2 && dtype == LBK_F32)
-            s->expected[k] = round_to(c->arithmetic, (float)s->expected[k]);
+        if (c->op->multiplied >> i & 1u)
+            s->expected[k] = lbk_round_number(c->arithmetic, (float)s->expected[k]);
     }
     return LBK_OK;
 }
