@@ -68,7 +68,7 @@ layers = last
 weight = 0.1
 negatives = 64
 """
-ROUNDS, KILLS = 4, 6
+ROUNDS, KILLS = 3, 5
 STAGES = 4  # at least so many must have seen a kill; rounds are added until they have
 LIMIT = 900  # seconds; what has not ended by then never will
 TRIES = 30  # a signal that came too late, on a machine that does other things first, is sent to another run

@@ -9,10 +9,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "support/clfault.h"
+#include "support/sanitized.h"
 #include "support/scratch.h"
 
-#define BUDGET_S 25.0 /* of each of the two tests, for more than the first call of each name */
-#define HANGS_S 300   /* a run that has not ended by then never will; it takes less than one second */
+#define BUDGET_S                                                                                                       \
+    LBK_ROUNDS(                                                                                                        \
+        6.0,                                                                                                           \
+        18.0)       /* of each of the two tests, for more than the first call of each name: sanitizers see more in it */
+#define HANGS_S 300 /* a run that has not ended by then never will; it takes less than one second */
 #define MAX_CALLS 65536
 
 static const char text[] = "[experiment]\nname = fault\nseed = 4\ncontrol = no\nslots = 2\n"
