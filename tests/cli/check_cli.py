@@ -246,6 +246,7 @@ def check_eval(result):
     header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
     need(header["logits"]["shape"] == [1437, 10] and header["labels"]["shape"] == [1437], f"{header}")
     refused("--weights is needed with an experiment file", "eval", "little.ini")
+    refused('there is no run folder and no experiment file "frist"', "eval", "frist", status=3)
     refused("the validation part is empty", "eval", "first", "--part", "validation")
     refused("--part: 'tset' is none of train, validation, test", "eval", "first", "--part", "tset")
     refused("--role: 'control' is neither teacher nor student", "eval", "first", "--role", "control")

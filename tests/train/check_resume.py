@@ -201,7 +201,7 @@ def refusals():
     if "holds no run" not in finish(start("nothing", "--resume"), "nothing", 2):
         fail("--resume without a run")
     text = finish(start("alone", "--resume", "--set", "experiment.seed=12"), "alone", 2)
-    if "alone/experiment.ini:3: the run was started with other settings" not in text:
+    if 'alone/experiment.ini:3: the run was started with other settings ("seed = 11", now "seed = 12")' not in text:
         fail("--resume with another seed: " + text)
     if "holds a run already" not in finish(start("alone"), "alone", 2):
         fail("a run over another one")
