@@ -88,6 +88,23 @@ lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const ch
     return lbk_ini_context(lbk_fail(LBK_ERR_INPUT, "%s", text), entry);
 }
 
+lbk_status lbk_ini_unknown(const lbk_ini *ini, const lbk_ini_entry *entry, const char *noun, const char *word,
+                           const char *const *candidates, size_t count) {
+    const char *near = lbk_nearest(word, candidates, count);
+    if (near)
+        return lbk_ini_fail(ini, entry, "unknown %s \"%s\"; did you mean \"%s\"?", noun, word, near);
+    if (count == 0)
+        return lbk_ini_fail(ini, entry, "unknown %s \"%s\": there are none", noun, word);
+    lbk_text all = {0};
+    lbk_status status = LBK_OK;
+    for (size_t i = 0; i < count && status == LBK_OK; i++)
+        status = lbk_text_printf(&all, "%s%s", i ? ", " : "", candidates[i]);
+    if (status == LBK_OK)
+        status = lbk_ini_fail(ini, entry, "unknown %s \"%s\"; expected one of %s", noun, word, all.data);
+    lbk_text_release(&all);
+    return status;
+}
+
 lbk_status lbk_ini_context(lbk_status status, const lbk_ini_entry *entry) {
     if (entry->line == 0)
         return lbk_context(status, "--set: [%s] %s", entry->section, entry->key);

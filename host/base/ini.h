@@ -78,6 +78,10 @@ lbk_status lbk_ini_finish(lbk_ini *ini, const char *const *known_sections);
 /* LBK_ERR_INPUT with "path:line: [section] key: " before the message; line 0 prints "--set" in its place,
  * entry NULL (a default is at fault) "path: " alone. */
 lbk_status lbk_ini_fail(const lbk_ini *ini, const lbk_ini_entry *entry, const char *fmt, ...) LBK_PRINTF(3, 4);
+/* Refuses `word`, which is none of candidates[count], as lbk_ini_fail() does: `unknown NOUN "WORD"; did you mean "NEAR"?`, or the list
+ * of them where none is near. */
+lbk_status lbk_ini_unknown(const lbk_ini *ini, const lbk_ini_entry *entry, const char *noun, const char *word,
+                           const char *const *candidates, size_t count);
 /* Prepends "path:line: [section] key" or "--set: [section] key" to the message behind `status`, as lbk_context() does. */
 lbk_status lbk_ini_context(lbk_status status, const lbk_ini_entry *entry);
 

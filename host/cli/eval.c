@@ -64,6 +64,8 @@ static lbk_status evaluate(lbk_session *s, const request *q, const char *weights
 /* A run folder stands for its experiment.ini and its weights. */
 static lbk_status find_files(const request *q, char **ini, char **weights) {
     *ini = *weights = NULL;
+    if (!lbk_path_exists(q->path))
+        return lbk_fail(LBK_ERR_IO, "there is no run folder and no experiment file \"%s\"", q->path);
     if (!lbk_path_is_folder(q->path)) {
         if (!q->weights)
             return lbk_fail(LBK_ERR_INPUT, "--weights is needed with an experiment file (a run folder has its own)");

@@ -165,5 +165,5 @@ lbk_status lbk_net_source_parse(lbk_model *model, lbk_net_block *block, const lb
         if (i < own && count < MAX_CANDIDATES)
             names[count++] = name;
     }
-    return lbk_net_unknown(ini, entry, from ? "node in from:" : "node", text, names, count);
+    return lbk_ini_unknown(ini, entry, from ? "node in from:" : "node", text, names, count);
 }

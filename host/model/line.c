@@ -68,7 +68,7 @@ static lbk_status kind_unknown(const lbk_model *model, const lbk_net_line *line,
     for (const lbk_op *const *op = lbk_op_all(); *op && count < MAX_CANDIDATES; op++)
         if ((*op)->layer)
             names[count++] = (*op)->name;
-    return lbk_net_unknown(&model->ini, line->entry, "op or block", word, names, count);
+    return lbk_ini_unknown(&model->ini, line->entry, "op or block", word, names, count);
 }
 
 static lbk_status kind_find(const lbk_model *model, lbk_net_line *line, const char *word) {
@@ -168,7 +168,7 @@ static lbk_status op_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *arg)
             names[count++] = p->name;
     const char *noun = NULL;
     LBK_TRY(lbk_arena_printf(&model->ini.arena, &noun, "parameter of %s", line->op->name));
-    return lbk_net_unknown(&model->ini, line->entry, noun, arg->key, names, count);
+    return lbk_ini_unknown(&model->ini, line->entry, noun, arg->key, names, count);
 }
 
 static lbk_status block_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *arg) {
@@ -178,7 +178,7 @@ static lbk_status block_arg(lbk_model *model, lbk_net_line *line, lbk_net_arg *a
             return LBK_OK;
     const char *noun = NULL;
     LBK_TRY(lbk_arena_printf(&model->ini.arena, &noun, "parameter of block %s", block->name));
-    return lbk_net_unknown(&model->ini, line->entry, noun, arg->key, block->parameters, (size_t)block->parameter_count);
+    return lbk_ini_unknown(&model->ini, line->entry, noun, arg->key, block->parameters, (size_t)block->parameter_count);
 }
 
 bool lbk_net_is_reserved(const char *word) {

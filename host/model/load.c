@@ -141,7 +141,7 @@ static lbk_status parameters_replace(lbk_model *model, lbk_ini *ini) {
         while (at < model->parameter_count && strcmp(names[at], entry->key) != 0)
             at++;
         if (at == model->parameter_count)
-            return lbk_net_unknown(ini, entry, "parameter", entry->key, names, model->parameter_count);
+            return lbk_ini_unknown(ini, entry, "parameter", entry->key, names, model->parameter_count);
         LBK_TRY(parameter_store(model, ini, entry, &model->parameters[at]));
     }
     for (size_t i = 0; i < ini->section_count; i++)

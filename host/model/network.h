@@ -107,9 +107,4 @@ const char *lbk_model_expression(const char *text);
 /* Names and syntax of all expressions, literal values, circles, and whatever has no effect. */
 lbk_status lbk_net_check(lbk_model *model);
 
-/* "x:LINE: unknown NOUN 'WORD'; did you mean 'NEAR'?" in the entry's name; without candidates near enough the list of
- * them. */
-lbk_status lbk_net_unknown(const lbk_ini *ini, const lbk_ini_entry *entry, const char *noun, const char *word,
-                           const char *const *candidates, size_t count);
-
 #endif

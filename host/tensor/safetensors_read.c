@@ -63,8 +63,8 @@ static lbk_status header_parse(lbk_st_file *file, json_t **out) {
     uint64_t length = header_length(file);
     json_error_t error;
     if (length > HEADER_LIMIT || length > file->map_bytes - 8) {
-        snprintf(text, sizeof text, "header of %llu bytes in a file of %zu", (unsigned long long)length,
-                 file->map_bytes);
+        snprintf(text, sizeof text, "header of %llu bytes in a file of %zu; is this a safetensors file?",
+                 (unsigned long long)length, file->map_bytes);
         return refuse(file, NULL, text);
     }
     *out = json_loadb((const char *)file->map + 8, (size_t)length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);

@@ -63,13 +63,20 @@ static lbk_status choose_path(lbk_run_folder *f, const char *out, const char *na
     return numbered(name, resume ? last : last + 1, &f->path);
 }
 
-/* The first line in which the two texts differ. */
+/* Names the first line in which the two texts differ. */
 static lbk_status refuse_difference(const char *path, const char *have, const char *want) {
     int line = 1;
+    const char *old = have, *now = want; /* the lines' beginnings */
     for (; *have && *have == *want; have++, want++)
-        line += *have == '\n';
-    return lbk_fail(LBK_ERR_INPUT, "%s:%d: the run was started with other settings; --resume needs the same experiment",
-                    path, line);
+        if (*have == '\n') {
+            line++;
+            old = have + 1;
+            now = want + 1;
+        }
+    return lbk_fail(LBK_ERR_INPUT,
+                    "%s:%d: the run was started with other settings (\"%.*s\", now \"%.*s\"); --resume needs the same "
+                    "experiment",
+                    path, line, (int)strcspn(old, "\n"), old, (int)strcspn(now, "\n"), now);
 }
 
 lbk_status lbk_run_folder_check(const char *path, const char *resolved) {

@@ -114,18 +114,7 @@ static lbk_status unknown_name(lbk_ini *ini, const char *section, const char *ke
         names[count] = at(count);
         count++;
     }
-    const lbk_ini_entry *entry = lbk_ini_find(ini, section, key);
-    const char *near = lbk_nearest(name, names, count);
-    if (near)
-        return lbk_ini_fail(ini, entry, "unknown %s \"%s\"; did you mean \"%s\"?", key, name, near);
-    lbk_text list = {0};
-    lbk_status status = LBK_OK;
-    for (size_t i = 0; i < count && status == LBK_OK; i++)
-        status = lbk_text_printf(&list, "%s%s", i ? ", " : "", names[i]);
-    if (status == LBK_OK)
-        status = lbk_ini_fail(ini, entry, "unknown %s \"%s\"; expected one of %s", key, name, list.data);
-    lbk_text_release(&list);
-    return status;
+    return lbk_ini_unknown(ini, lbk_ini_find(ini, section, key), key, name, names, count);
 }
 
 bool lbk_section_is_teacher(const char *section) {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(loader, .init = box_make, .fini = box_remove, .timeout = 120);
+TestSuite(loader, .init = box_make, .fini = box_remove, .timeout = 900);
 
 #define PLAIN "[data]\ndataset = digits\nbatch = 100\n"
 #define AUGMENTED                                                                                                      \

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(mix, .init = box_make, .fini = box_remove, .timeout = 120);
+TestSuite(mix, .init = box_make, .fini = box_remove, .timeout = 900);
 
 enum { BATCH = 32, HEIGHT = 10, WIDTH = 12, AREA = HEIGHT * WIDTH, FLOATS = BATCH * AREA, BATCHES = 40 };
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-TestSuite(real, .init = box_make, .fini = box_remove, .timeout = 300);
+TestSuite(real, .init = box_make, .fini = box_remove, .timeout = 900);
 
 /* An experiment with `path` set to the folder of that name, or a skipped test. */
 static const char *text_for(const char *name, const char *rest) {

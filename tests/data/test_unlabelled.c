@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(unlabelled, .init = box_make, .fini = box_remove, .timeout = 60);
+TestSuite(unlabelled, .init = box_make, .fini = box_remove, .timeout = 900);
 
 enum { PER_CLASS = 20, KNOWN = 2 * PER_CLASS, MORE = 30, ALL = KNOWN + MORE, SIZE = 6 };
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(views, .init = box_make, .fini = box_remove, .timeout = 60);
+TestSuite(views, .init = box_make, .fini = box_remove, .timeout = 900);
 
 enum { BATCH = 16, HEIGHT = 8, WIDTH = 9, CHANNELS = 3, SIZE = HEIGHT * WIDTH * CHANNELS };
 

@@ -70,7 +70,7 @@ static void check(const char *const *sets) {
 }
 
 /* Beside kd, whatever the method; with temperatures where all ops can be differentiated twice: not cosine_loss, layer_norm, attention. */
-Test(meta, derivatives_with_every_method, .timeout = 300) {
+Test(meta, derivatives_with_every_method, .timeout = 900) {
     check((const char *const[]){"distill.methods=kd", "distill.meta=both", NULL});
     for (const lbk_method *const *m = lbk_method_all(); *m; m++) {
         char methods[64];
@@ -85,7 +85,7 @@ Test(meta, derivatives_with_samples_that_are_no_images) {
 }
 
 /* theta' is where the training graph's own gradient leads. */
-Test(meta, looks_where_the_step_goes, .timeout = 60) {
+Test(meta, looks_where_the_step_goes, .timeout = 900) {
     ahead a;
     open(&a, (const char *const[]){"distill.methods=kd, fitnet", "distill.meta=weights", NULL});
     const lbk_graph *train = a.r.student.train;

@@ -87,7 +87,7 @@ static void check_gradient(const char *names, bool teacherless, const char *more
     rig_release(&r);
 }
 
-Test(methods, gradients, .timeout = 300) {
+Test(methods, gradients, .timeout = 900) {
     for (const lbk_method *const *m = lbk_method_all(); *m; m++)
         check_gradient((*m)->name, (*m)->teacherless, NULL);
 }
@@ -128,7 +128,7 @@ static bool can_meet(const lbk_method *a, const lbk_method *b) {
     return one == other || !a->needs || !b->needs;
 }
 
-Test(methods, pairs_work_together, .timeout = 300) {
+Test(methods, pairs_work_together, .timeout = 900) {
     for (const lbk_method *const *a = lbk_method_all(); *a; a++)
         for (const lbk_method *const *b = a; *b && b - a < PARTNERS; b++) {
             char names[128];
@@ -221,7 +221,7 @@ static bool differ(const outcome *a, const outcome *b) {
            (a->weights == b->weights && !near(a->modules, b->modules));
 }
 
-Test(methods, every_key_acts, .timeout = 300) {
+Test(methods, every_key_acts, .timeout = 900) {
     for (const lbk_method *const *m = lbk_method_all(); *m; m++) {
         outcome usual = outcome_with(*m, NULL);
         for (const lbk_param *p = (*m)->params; p->name; p++) {

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-TestSuite(on_device, .init = little_enter, .fini = little_leave, .timeout = 120);
+TestSuite(on_device, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 #define STEPS 4
 

@@ -14,7 +14,7 @@
 #define STEP 1e-6
 #define BOUND 2e-6                /* of the largest derivative of that input, or of 1 */
 #define SAMPLES LBK_ROUNDS(24, 2) /* elements checked per input, */
-#define LEAST LBK_ROUNDS(6, 1)    /* fewer where the reference takes long */
+#define LEAST LBK_ROUNDS(4, 1)    /* fewer where the reference takes long */
 #define WORK 1e8                  /* FLOPs of it per input */
 
 typedef struct check {

@@ -9,7 +9,7 @@ if(LIMBECK_PYTHON)
   endif()
   add_test(NAME model_zoo COMMAND ${LIMBECK_PYTHON_TOOLS} ${CMAKE_CURRENT_SOURCE_DIR}/model/check_zoo.py
                                   $<TARGET_FILE:tool_model>)
-  set_tests_properties(model_zoo PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS parity COST 250 ENVIRONMENT
+  set_tests_properties(model_zoo PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800 LABELS parity COST 250 ENVIRONMENT
     "PYTHONDONTWRITEBYTECODE=1;LIMBECK_CACHE=${CMAKE_BINARY_DIR}/test-cache")
 endif()
 

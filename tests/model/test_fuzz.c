@@ -20,7 +20,7 @@ static const char *const seeds[] = {
 };
 enum { SEEDS = sizeof seeds / sizeof *seeds };
 
-Test(fuzz, damaged_files_are_read_or_refused, .timeout = 300) {
+Test(fuzz, damaged_files_are_read_or_refused, .timeout = 900) {
     scratch s;
     lbk_rng rng;
     int accepted = 0, refused = 0;

@@ -173,7 +173,7 @@ static void check_device(lbk_device *device) {
     }
 }
 
-Test(optimizer, kernels_follow_their_references, .timeout = 300) {
+Test(optimizer, kernels_follow_their_references, .timeout = 900) {
     launch_each_device(check_device);
 }
 

@@ -97,9 +97,11 @@ Test(safetensors_bad, messages) {
 Test(safetensors_bad, lengths) {
     expect_refused("", 0, "shorter than the 8 bytes of its header's length");
     expect_refused("\2\0\0\0\0\0\0", 7, "shorter than the 8 bytes of its header's length");
-    expect_refused("\3\0\0\0\0\0\0\0{}", 10, "header of 3 bytes in a file of 10");
-    expect_refused("\377\377\377\377\377\377\377\377{}", 10, "header of 18446744073709551615 bytes in a file of 10");
-    expect_refused("\0\0\0\0\0\0\0\200{}", 10, "header of 9223372036854775808 bytes in a file of 10");
+    expect_refused("\3\0\0\0\0\0\0\0{}", 10, "header of 3 bytes in a file of 10; is this a safetensors file?");
+    expect_refused("\377\377\377\377\377\377\377\377{}", 10,
+                   "header of 18446744073709551615 bytes in a file of 10; is this a safetensors file?");
+    expect_refused("\0\0\0\0\0\0\0\200{}", 10,
+                   "header of 9223372036854775808 bytes in a file of 10; is this a safetensors file?");
 }
 
 Test(safetensors_bad, unreadable_files) {

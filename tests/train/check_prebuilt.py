@@ -36,7 +36,7 @@ def fail(text):
 
 
 def limbeck(*words, status=0, **environment):
-    done = subprocess.run([LIMBECK, *words], env={**os.environ, **environment}, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([LIMBECK, *words], env={**os.environ, **environment}, capture_output=True, text=True, timeout=900)
     if done.returncode != status:
         fail(f"{' '.join(words)}: exit status {done.returncode}, expected {status}: {done.stdout}{done.stderr}")
     return done.stdout + done.stderr

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Runs killed at random moments (kill -9) and resumed until they are done leave the same bytes as a run left alone.
+"""Runs killed at any moment (kill -9) and resumed until they are done leave the same bytes as a run left alone.
 
 usage: check_resume.py LIMBECK SOURCE_FOLDER
 Interrupts (SIGINT) too: exit status 130, the hint how to go on, and the same bytes after --resume from the middle of an epoch.
 Standard library only."""
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,7 +71,10 @@ layers = last
 weight = 0.1
 negatives = 64
 """
-ROUNDS, KILLS = 4, 6
+ROUNDS, KILLS = 3, 5
+STAGES = 4  # at least so many must have seen a kill; rounds are added until they have
+LIMIT = 900  # seconds; what has not ended by then never will
+TRIES = 30  # a signal that came too late, on a machine that does other things first, is sent to another run
 
 
 def fail(text):
@@ -83,7 +88,7 @@ def start(out, *more):
 
 
 def finish(process, out, expected=0):
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=LIMIT)
     if process.returncode != expected:
         fail(f"{out}: exit status {process.returncode}, expected {expected}: {errors}")
     return output + errors
@@ -127,24 +132,23 @@ def traces(out):
     return sorted(found)
 
 
-def live_for_a_while(process, out, rng, seconds):
-    """A random time: one time in four from the start, else from the first thing the process writes."""
-    if rng.random() < 0.75:
-        before = traces(out)
-        while traces(out) == before and process.poll() is None:
-            time.sleep(0.002)
-        seconds /= 3
-    until = time.monotonic() + rng.uniform(0, 0.6) * seconds
-    while time.monotonic() < until and process.poll() is None:
-        time.sleep(0.001)
+def live_for_a_while(process, out, rng):
+    """Until the process has written some times, and one to thirty milliseconds more. How far it comes by then depends on what
+    else the machine does; what is to hold, holds wherever it has come."""
+    before, changes = traces(out), rng.choice((0, 1, 3, 10, 20, 40))
+    while changes and process.poll() is None:
+        time.sleep(0.002)
+        now = traces(out)
+        changes, before = changes - (now != before), now
+    time.sleep(rng.uniform(0.001, 0.03))
 
 
-def killed_round(number, seconds):
+def killed_round(number):
     rng = random.Random(number)
     out, stages = f"killed{number}", []
     while len(stages) < KILLS:
         process = start(out, *resume_flag(out))
-        live_for_a_while(process, out, rng, seconds)
+        live_for_a_while(process, out, rng)
         process.send_signal(signal.SIGKILL)
         _, errors = process.communicate()
         if process.returncode != -signal.SIGKILL:
@@ -159,29 +163,38 @@ def killed_round(number, seconds):
 
 
 def wait_for_phase(process, out, phase):
-    """Until metrics.jsonl shows the phase."""
+    """Until metrics.jsonl shows the phase, or the process has ended."""
     path = os.path.join(out, "metrics.jsonl")
-    for _ in range(20000):
-        if os.path.exists(path) and f'"phase":"{phase}"'.encode() in content(out, "metrics.jsonl"):
-            return
-        if process.poll() is not None:
-            fail(f"{out}: ended before the {phase} phase: {process.communicate()}")
+    while process.poll() is None and not (os.path.exists(path) and f'"phase":"{phase}"'.encode() in content(out, "metrics.jsonl")):
         time.sleep(0.002)
-    fail(f"{out}: never came to the {phase} phase")
+
+
+def interrupted_in(phase, number, out, options):
+    """Whether the signal came within the phase, and not after it; what the program said."""
+    shutil.rmtree(out, ignore_errors=True)
+    process = start(out, *options)
+    wait_for_phase(process, out, phase)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=LIMIT)
+    if process.returncode == 0:
+        return False, output + errors
+    hint = f"go on with --resume --out {out}"
+    if process.returncode != 130 or hint not in errors or not re.search(r"interrupted in the \S+ phase after step", errors):
+        fail(f"{out}: exit status {process.returncode}, expected 130 and the hint '{hint}': {output}{errors}")
+    if os.path.exists(os.path.join(out, "result.json")):
+        fail(f"{out}: result.json of an unfinished run")
+    return f"interrupted in the {phase} phase after step" in errors, errors
 
 
 def interrupted(phase, number):
     """SIGINT or SIGTERM within an epoch; checkpoints of their own accord are far apart, so this one is the signal's."""
     out, seldom = f"interrupted-{phase}", ["--set", "experiment.checkpoint=1000"]
-    process = start(out, *seldom)
-    wait_for_phase(process, out, phase)
-    process.send_signal(number)
-    text = finish(process, out, 130)
-    hint = f"go on with --resume --out {out}"
-    if hint not in text or f"interrupted in the {phase} phase after step" not in text:
-        fail(f"{out}: no hint '{hint}': {text}")
-    if os.path.exists(os.path.join(out, "result.json")):
-        fail(f"{out}: result.json of an unfinished run")
+    for _ in range(TRIES):
+        there, text = interrupted_in(phase, number, out, seldom)
+        if there:
+            break
+    else:
+        fail(f"{out}: of {TRIES} signals none came in time: {text}")
     finish(start(out, "--resume", *seldom), out)
     compare(out)
     print(f"{out}: {text.strip().splitlines()[-1]}: the same bytes")
@@ -191,22 +204,23 @@ def refusals():
     if "holds no run" not in finish(start("nothing", "--resume"), "nothing", 2):
         fail("--resume without a run")
     text = finish(start("alone", "--resume", "--set", "experiment.seed=12"), "alone", 2)
-    if "alone/experiment.ini:3: the run was started with other settings" not in text:
+    if 'alone/experiment.ini:3: the run was started with other settings ("seed = 11", now "seed = 12")' not in text:
         fail("--resume with another seed: " + text)
     if "holds a run already" not in finish(start("alone"), "alone", 2):
         fail("a run over another one")
 
 
 def main():
-    finish(start("alone"), "alone")  # fills the program cache
-    began = time.monotonic()
+    finish(start("alone"), "alone")
     finish(start("again"), "again")
-    seconds = time.monotonic() - began
     compare("again")
-    print(f"a whole run takes {seconds:.2f} s")
-    stages = sum((killed_round(number, seconds) for number in range(ROUNDS)), [])
-    if len(set(stages)) < 2:
-        fail(f"all kills came at the same stage: {set(stages)}")
+    stages = set()
+    for number in range(TRIES):
+        if number >= ROUNDS and len(stages) >= STAGES:
+            break
+        stages.update(killed_round(number))
+    if len(stages) < STAGES:
+        fail(f"kills came at few stages only: {stages}")
     interrupted("teacher", signal.SIGINT)
     interrupted("student", signal.SIGTERM)
     interrupted("control", signal.SIGINT)

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-TestSuite(chain, .init = little_enter, .fini = little_leave, .timeout = 300);
+TestSuite(chain, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 static const char text[] = "[experiment]\nname = chain\nseed = 5\ncontrol = no\n"
                            "[data]\ndataset = digits\nbatch = 128\n"

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "support/scratch.h"
 
-TestSuite(experiment_bad, .init = little_enter, .fini = little_leave, .timeout = 120);
+TestSuite(experiment_bad, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 static const char good[] = "[experiment]\nname = bad\nseed = 1\n"
                            "[data]\ndataset = digits\nbatch = 64\n"

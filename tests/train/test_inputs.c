@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-TestSuite(inputs, .init = little_enter, .fini = little_leave, .timeout = 300);
+TestSuite(inputs, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 #define DATA "[data]\ndataset = table\npath = t.csv\ncategorical = side\ntest_share = 0.25\nbatch = 16\nlabels = 0.5\n"
 #define ROLES                                                                                                          \

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-TestSuite(learned, .init = little_enter, .fini = little_leave, .timeout = 300);
+TestSuite(learned, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 /* [teacher.bad] says what its initial weights say. */
 static const char text[] = "[experiment]\nname = learned\nseed = 5\ncontrol = no\n"

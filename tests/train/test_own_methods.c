@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-TestSuite(own_methods, .init = little_enter, .fini = little_leave, .timeout = 300);
+TestSuite(own_methods, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 static const char text[] = "[experiment]\nname = own\nseed = 5\ncontrol = no\n"
                            "[data]\ndataset = digits\nbatch = 128\naugment = crop\n[augment.crop]\npadding = 1\n"

@@ -8,7 +8,7 @@ static void enter(void) {
     little_enter();
 }
 
-TestSuite(platforms, .init = enter, .fini = little_leave, .timeout = 300);
+TestSuite(platforms, .init = enter, .fini = little_leave, .timeout = 900);
 
 #define STEPS 5
 

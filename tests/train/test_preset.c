@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(preset, .init = little_enter, .fini = little_leave, .timeout = 60);
+TestSuite(preset, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 static const char mine[] =
     "[preset]\nsummary = of the test\n"

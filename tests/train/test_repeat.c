@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-TestSuite(repeat, .init = little_enter, .fini = little_leave, .timeout = 300);
+TestSuite(repeat, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 typedef struct variation {
     const char *name;

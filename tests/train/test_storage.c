@@ -7,7 +7,7 @@
 #include <math.h>
 #include <sys/stat.h>
 
-TestSuite(storage, .init = little_enter, .fini = little_leave, .timeout = 300);
+TestSuite(storage, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 static const char resnet_text[] = "[experiment]\nname = storage\nseed = 5\ncontrol = no\n"
                                   "[data]\ndataset = synthetic\nbatch = 16\ntrain = 64\ntest = 16\n"

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-TestSuite(table, .init = little_enter, .fini = little_leave, .timeout = 60);
+TestSuite(table, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 #define HEAD "[table]\nsummary = s\nexperiment = sub/x.ini\n"
 #define COLUMN "[column.a]\nstudent.model = cnn-tiny\n"

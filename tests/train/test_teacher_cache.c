@@ -8,7 +8,7 @@
 #include <math.h>
 #include <unistd.h>
 
-TestSuite(teacher_cache, .init = little_enter, .fini = little_leave, .timeout = 300);
+TestSuite(teacher_cache, .init = little_enter, .fini = little_leave, .timeout = 900);
 
 static void must(lbk_status status) {
     cr_assert_eq(status, LBK_OK, "%s", lbk_error_message());

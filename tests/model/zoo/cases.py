@@ -102,7 +102,7 @@ def pretrained(model, make, output, **settings):
 CASES = [
     digits("mlp-tiny", small.mlp_tiny, "fc2", device_classes="cpu gpu generic"),
     digits("mlp-wide", small.mlp_wide, "fc3", parameters="dropout=0"),
-    digits("cnn-tiny", small.cnn_tiny, device_classes="cpu gpu generic"),
+    digits("cnn-tiny", small.cnn_tiny),
     digits("cnn-wide", small.cnn_wide),
     Case("cnn-cifar-student", lambda side: small.cnn_cifar(16), test_side=32, classes=10),
     Case("cnn-cifar-teacher", lambda side: small.cnn_cifar(64), test_side=32, classes=10),
