@@ -450,22 +450,7 @@ INLINE place place_next(place p, int rows, int segs)
     return p;
 }
 
-#define OF(j) ((j) / TQ / SEG)    /* segment of accumulator j */
-#define PIXEL(j) ((j) / TQ % SEG) /* its pixel there */
-/* Adds `sum` to what earlier passes left of out[pixel + k0 + q * VW]..., n lanes; the epilogue with the last pass. */
-#define FINISH(sum, q, pixel, lanes)                                          \
-    {                                                                         \
-        const int n = (lanes);                                                \
-        const size_t o = (pixel) + k0 + (q) * VW;                             \
-        vec v = (sum);                                                        \
-        if (b0 > 0) v += load_lanes(out + o, n);                              \
-        if (last) {                                                           \
-            v = fma(v, ending[q].factor, ending[q].offset);                   \
-            if (epilogue & ADDEND) v += load_lanes(addend + o, n);            \
-            v = v < ending[q].least ? ending[q].least : v;                    \
-        }                                                                     \
-        store_lanes(v, out + o, n);                                           \
-    }
+#define PIXEL(j) (to[(j) / SEG] + (size_t)((j) % SEG * TW) * K + k0) /* of the tile: where its channels are in out */
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d(__global float *restrict out, const __global float *restrict in, const __global float *restrict panels,
@@ -538,9 +523,18 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
 
                     for (int m = 0; m < together; ++m) {
                         const int g = group + m, k0 = g * kg + panel % each * TN, kn = min(TN, min(K, (g + 1) * kg) - k0);
-                        vec acc[TM * TQ];
+                        const bool last = epilogue && b1 == s.blocks;
+                        bool whole = kn == TN;
                         #pragma unroll
-                        for (int j = 0; j < TM * TQ; ++j) acc[j] = (vec)(0.0f);
+                        for (int i = 0; i < NSEG; ++i) whole = whole && count[i] == SEG;
+                        vec acc[TM * TQ];
+                        if (whole && b0 > 0) {
+                            #pragma unroll
+                            for (int j = 0; j < TM * TQ; ++j) acc[j] = LOAD_GLOBAL(out + PIXEL(j / TQ) + j % TQ * VW);
+                        } else {
+                            #pragma unroll
+                            for (int j = 0; j < TM * TQ; ++j) acc[j] = (vec)(0.0f);
+                        }
                         for (int b = b0; b < b1; ++b) {
                             const __global float *wp = panels + ((size_t)(panel + m) * s.blocks + b) * taps_all * RB * TN;
                             const __local float *from = patch + ((g - group0) * s.blocks + b) * l.block;
@@ -555,25 +549,43 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                             for (int tap = 0; tap < taps; ++tap)
                                 tap_accumulate(acc, from + tap_at[tap], at, wp + tap_index[tap] * RB * TN, used);
                         }
-                        const bool last = epilogue && b1 == s.blocks;
                         affine ending[TQ];
                         #pragma unroll
                         for (int q = 0; q < TQ; ++q)
                             if (last) ending[q] = affine_of(bias, scale, shift, epilogue, k0 + q * VW, kn - q * VW);
-                        if (MERGE && kn == TN) { /* few multiplications a tile; elsewhere a loop is as fast and compiles sooner */
+                        if (whole) {
+                            if (last && epilogue & ADDEND) {
+                                #pragma unroll
+                                for (int j = 0; j < TM * TQ; ++j)
+                                    acc[j] = fma(acc[j], ending[j % TQ].factor, ending[j % TQ].offset) + LOAD_GLOBAL(addend + PIXEL(j / TQ) + j % TQ * VW);
+                            } else if (last) {
+                                #pragma unroll
+                                for (int j = 0; j < TM * TQ; ++j) acc[j] = fma(acc[j], ending[j % TQ].factor, ending[j % TQ].offset);
+                            }
+                            if (last && epilogue & RELU) {
+                                #pragma unroll
+                                for (int j = 0; j < TM * TQ; ++j) acc[j] = acc[j] < (vec)(0.0f) ? (vec)(0.0f) : acc[j];
+                            }
                             #pragma unroll
-                            for (int j = 0; j < TM * TQ; ++j)
-                                if (PIXEL(j) < count[OF(j)])
-                                    FINISH(acc[j], j % TQ, to[OF(j)] + (size_t)PIXEL(j) * TW * K, VW)
+                            for (int j = 0; j < TM * TQ; ++j) STORE_GLOBAL(acc[j], out + PIXEL(j / TQ) + j % TQ * VW);
                             continue;
                         }
                         float sums[TM * TN];
                         #pragma unroll
                         for (int j = 0; j < TM * TQ; ++j) STORE(acc[j], sums + j * VW);
-                        for (int j = 0; j < TM * TQ; ++j)
-                            if (PIXEL(j) < count[OF(j)] && j % TQ * VW < kn)
-                                FINISH(LOAD(sums + j * VW), j % TQ, to[OF(j)] + (size_t)PIXEL(j) * TW * K,
-                                       min(VW, kn - j % TQ * VW))
+                        for (int j = 0; j < TM * TQ; ++j) {
+                            const int q = j % TQ, n = kn - q * VW;
+                            if (j / TQ % SEG >= count[j / TQ / SEG] || n <= 0) continue;
+                            const size_t o = PIXEL(j / TQ) + q * VW;
+                            vec v = LOAD(sums + j * VW);
+                            if (b0 > 0) v += load_lanes(out + o, n);
+                            if (last) {
+                                v = fma(v, ending[q].factor, ending[q].offset);
+                                if (epilogue & ADDEND) v += load_lanes(addend + o, n);
+                                v = v < ending[q].least ? ending[q].least : v;
+                            }
+                            store_lanes(v, out + o, n);
+                        }
                     }
                 }
             }
