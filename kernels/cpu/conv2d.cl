@@ -78,6 +78,9 @@
 #ifndef RB
 #define RB (LANES ? LANES : 16)
 #endif
+#ifndef THREE
+#define THREE (!LANES && !MERGE)
+#endif
 #ifndef PATCH_FLOATS
 #define PATCH_FLOATS 65536
 #endif
@@ -372,7 +375,7 @@ INLINE void tap_accumulate(vec *acc, const __local float *block, const int *at, 
 #endif
 }
 
-#if !LANES && !MERGE
+#if THREE
 /* Row u of the weights of three taps that are neighbours in the patch: an input is broadcast once and serves the three outputs
  * that it is part of. */
 #define MULTIPLY_ROWS(u)                                                                                         \
@@ -469,12 +472,12 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
     const layout l = layout_of(reach_of(ah, q0, qn), reach_of(aw, v0, vn), nn, vn);
     const int taps_all = KH * (MERGE ? 1 : KW), each = div_up(kg, TN), all = div_up(C, cg) * each; /* panels */
     const int end = (int)((long)all * (get_global_id(1) + 1) / get_global_size(1));
-    const bool rows_of_three = KW == 3 && GW == 1 && TW == 1 && (DW == 1 || DW == -1);
+    const bool rows_of_three = THREE && KW == 3 && GW == 1 && TW == 1 && (DW == 1 || DW == -1);
     slice s = {0, cg, LANES || MERGE ? 1 : div_up(cg, RB), 0};
     int group0 = 0, filled = 0; /* first group of the patch, pieces of it that are there */
 
-    /* A panel after the other, but those of the patch's groups tile by tile for LANES: so does memory see long runs. */
-    for (int panel = (int)((long)all * get_global_id(1) / get_global_size(1)), together; panel < end; panel += together) {
+    /* A panel after the other, or, tile by tile, `near` of them: so does memory see long runs. For LANES one of each group. */
+    for (int panel = (int)((long)all * get_global_id(1) / get_global_size(1)), near; panel < end; panel += near) {
         const int group = panel / each;
         if (group >= group0 + s.groups) {
             group0 = group;
@@ -482,7 +485,7 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
             s.n = C - group * cg;
             filled = 0;
         }
-        together = LANES ? s.groups : 1;
+        near = LANES ? s.groups : min(max(pass / s.blocks, 1), min(each - panel % each, end - panel));
 
         for (int phase = 0; phase < min(TH, qn) * min(TW, vn); ++phase) {
             const int qa = phase / min(TW, vn), va = phase % min(TW, vn);
@@ -521,8 +524,8 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                         piece_fill(h >= 0 && h < H ? src : 0, patch + row * l.row, l, filled % l.pieces, s, W, C);
                     }
 
-                    for (int m = 0; m < together; ++m) {
-                        const int g = group + m, k0 = g * kg + panel % each * TN, kn = min(TN, min(K, (g + 1) * kg) - k0);
+                    for (int m = 0; m < near; ++m) {
+                        const int g = (panel + m) / each, k0 = g * kg + (panel + m) % each * TN, kn = min(TN, min(K, (g + 1) * kg) - k0);
                         const bool last = epilogue && b1 == s.blocks;
                         bool whole = kn == TN;
                         #pragma unroll
@@ -539,7 +542,7 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                             const __global float *wp = panels + ((size_t)(panel + m) * s.blocks + b) * taps_all * RB * TN;
                             const __local float *from = patch + ((g - group0) * s.blocks + b) * l.block;
                             const int used = MERGE ? KW * C : min(RB, min(cg, C - g * cg) - b * RB);
-#if !LANES && !MERGE
+#if THREE
                             if (rows_of_three) {
                                 for (int tap = DW < 0 ? 2 : 0; tap < taps; tap += 3)
                                     taps_accumulate(acc, from + tap_at[tap], at, wp + tap_index[tap] * RB * TN, DW * RB * TN, used);
