@@ -12,7 +12,7 @@ enum {
     LEAST_PIXELS = 64,
     PIXELS = 1024,           /* of a work-group: amortise the weights' way into L1 */
     WEIGHT_BYTES = 96 << 10, /* of weights per pass: an eighth of an L2 cache of the usual size; measured */
-    NEAR_BYTES = 16 << 10,   /* of a single tap's, which nothing but a tile's pixels drives out of L1 */
+    NEAR_BYTES = 128 << 10,  /* of a single tap's, for which a sum waits in out: a sixteenth of that L2 cache */
 };
 
 typedef struct work {
@@ -128,6 +128,10 @@ static bool choose_blocks(const lbk_emit *e, work *w) {
     w->out_rows = lbk_clamp(pixels / v->out, 1, h->out);
     w->out_rows = round_up(lbk_ceil_div(h->out, lbk_ceil_div(h->out, w->out_rows)), h->divide); /* equal blocks */
     w->out_cols = lbk_clamp(round_up(lbk_ceil_div(pixels, w->out_rows), TILE * v->divide), 1, v->out);
+    if (w->pointwise && !w->lanes) { /* as many tiles as there is room for */
+        int64_t room = limit / (w->blocks * w->step) - (w->seg - 1);
+        w->out_cols = lbk_clamp(room / w->seg * w->seg, 1, w->out_cols);
+    }
     while (patch_floats(w, w->out_rows, w->out_cols) > limit)
         if (!shrink(&w->out_rows, h->divide) && !shrink(&w->out_cols, v->divide))
             return false;
