@@ -89,7 +89,7 @@ typedef struct cpu_tile {
 
 static cpu_tile cpu_tile_of(const lbk_emit *e, const lbk_gemm *g) {
     int width = lbk_emit_vector_width(e);
-    bool large = (double)g->m * (double)g->n * (double)g->k >= 2e8;
+    bool large = (double)g->m * (double)g->n * (double)g->k >= 1e8;
     if (width == 16 && large && div_up(g->n, width) % 4 == 0)
         return (cpu_tile){width, 6, 4 * width, 512};
     return (cpu_tile){width, width == 16 ? 12 : 6, 2 * width, 256};

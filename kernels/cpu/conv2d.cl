@@ -37,7 +37,8 @@
  * Cost: per tap and row of weights a tile issues NSEG*SEG*TQ vector fma, as many loads (LANES) or NSEG*SEG broadcasts, and TQ
  * loads of weights. With two loads and two fma per clock it is fma bound for TQ = 2 and balanced for TQ = 1. Three
  * neighbouring taps of a plain convolution go together: NSEG*(SEG+2) broadcasts and 3*TQ loads for 3*NSEG*SEG*TQ fma. The weights
- * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; between passes the sums wait in out:
+ * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; where they are several panels whole, these are
+ * computed tile by tile, so that memory sees whole pixels. Else the sums wait in out between passes:
  * 2*NSEG*SEG*TQ vector moves per tile.
  *
  * The host checks: the patch, held * blocks * images * prows * row floats, is at most PATCH_FLOATS, blocks = ceil(cg/16) or 1; KH*KW, or KH for MERGE, <= MAX_TAPS; rows and
@@ -52,6 +53,7 @@
  *   NSEG     2  segments per tile; about NSEG*SEG*TQ + TQ + 1 vector registers are live
  *   LANES    0  channels per group: 1, 2, 4 or 8, below VW unless 1
  *   MERGE    0  1: STEP and RB are given too
+ *   THREE    1  0: no code for three taps at once; a kernel of one tap has no use for it
  *   PATCH_FLOATS 65536, MAX_TAPS 128
  */
 #ifndef LANES
@@ -419,15 +421,15 @@ INLINE void taps_accumulate(vec *acc, const __local float *block, const int *at,
 #define ADDEND 4
 #define RELU 8
 
-/* The epilogue of VW channels, less the addend: v * factor + offset, where that is below `least`, `least`. */
+/* The epilogue of VW channels, less addend and RELU: v * factor + offset. */
 typedef struct {
-    vec factor, offset, least;
+    vec factor, offset;
 } affine;
 
 INLINE affine affine_of(const __global float *bias, const __global float *scale, const __global float *shift, int epilogue,
                         int k, int n)
 {
-    affine a = {(vec)(1.0f), (vec)(0.0f), (vec)(epilogue & RELU ? 0.0f : -INFINITY)};
+    affine a = {(vec)(1.0f), (vec)(0.0f)};
     if (epilogue & SCALE) {
         a.factor = load_lanes(scale + k, n);
         a.offset = load_lanes(shift + k, n);
@@ -453,7 +455,64 @@ INLINE place place_next(place p, int rows, int segs)
     return p;
 }
 
-#define PIXEL(j) (to[(j) / SEG] + (size_t)((j) % SEG * TW) * K + k0) /* of the tile: where its channels are in out */
+/* Where the results of a tile go: from `out` (and the addend's `addend`) on, the first pixel of each segment and the floats to
+ * the next one; and what is done to them. */
+typedef struct {
+    __global float *out;
+    const __global float *addend;
+    size_t first[NSEG], apart;
+    int epilogue, more; /* bits; 1: they are added to what earlier passes left in out */
+} target;
+
+#define OFFSET(j) (t.first[(j) / TQ / SEG] + (j) / TQ % SEG * t.apart + (j) % TQ * VW) /* of accumulator j */
+
+/* A whole tile stays in registers. */
+INLINE void tile_begin(vec *acc, const target t, bool whole)
+{
+    if (whole && t.more) {
+        #pragma unroll
+        for (int j = 0; j < TM * TQ; ++j) acc[j] = LOAD_GLOBAL(t.out + OFFSET(j));
+    } else {
+        #pragma unroll
+        for (int j = 0; j < TM * TQ; ++j) acc[j] = (vec)(0.0f);
+    }
+}
+
+INLINE void tile_end(vec *acc, const target t, const affine *ending)
+{
+    if (t.epilogue) {
+        #pragma unroll
+        for (int j = 0; j < TM * TQ; ++j) acc[j] = fma(acc[j], ending[j % TQ].factor, ending[j % TQ].offset);
+    }
+    if (t.epilogue & ADDEND) {
+        #pragma unroll
+        for (int j = 0; j < TM * TQ; ++j) acc[j] += LOAD_GLOBAL(t.addend + OFFSET(j));
+    }
+    if (t.epilogue & RELU) {
+        #pragma unroll
+        for (int j = 0; j < TM * TQ; ++j) acc[j] = acc[j] < (vec)(0.0f) ? (vec)(0.0f) : acc[j];
+    }
+    #pragma unroll
+    for (int j = 0; j < TM * TQ; ++j) STORE_GLOBAL(acc[j], t.out + OFFSET(j));
+}
+
+/* The same for a tile of which count[s] pixels of each segment and kn channels exist. */
+INLINE void part_end(const vec *acc, const target t, const affine *ending, const int *count, int kn)
+{
+    float sums[TM * TN];
+    #pragma unroll
+    for (int j = 0; j < TM * TQ; ++j) STORE(acc[j], sums + j * VW);
+    for (int j = 0; j < TM * TQ; ++j) {
+        const int q = j % TQ, n = kn - q * VW;
+        if (j / TQ % SEG >= count[j / TQ / SEG] || n <= 0) continue;
+        vec v = LOAD(sums + j * VW);
+        if (t.more) v += load_lanes(t.out + OFFSET(j), n);
+        if (t.epilogue) v = fma(v, ending[q].factor, ending[q].offset);
+        if (t.epilogue & ADDEND) v += load_lanes(t.addend + OFFSET(j), n);
+        if (t.epilogue & RELU) v = v < (vec)(0.0f) ? (vec)(0.0f) : v;
+        store_lanes(v, t.out + OFFSET(j), n);
+    }
+}
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d(__global float *restrict out, const __global float *restrict in, const __global float *restrict panels,
@@ -504,12 +563,12 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                 b1 = min(b0 + pass, s.blocks);
                 for (int t = 0; t < all_segs; t += NSEG) {
                     int at[NSEG], count[NSEG]; /* of each segment: patch offset, pixels that exist */
-                    size_t to[NSEG];           /* its first pixel of out */
+                    target to = {out, addend, {0}, (size_t)TW * K, b1 == s.blocks ? epilogue : 0, b0 > 0};
                     #pragma unroll
                     for (int i = 0; i < NSEG; ++i) {
                         here = p;
                         at[i] = (p.image * l.h.count + p.row * l.h.step) * l.row + p.seg * SEG * STEP;
-                        to[i] = (((size_t)(n0 + p.image) * OH + q0 + qa + p.row * TH) * OW + v0 + va + p.seg * SEG * TW) * K;
+                        to.first[i] = (((size_t)(n0 + p.image) * OH + q0 + qa + p.row * TH) * OW + v0 + va + p.seg * SEG * TW) * K;
                         count[i] = t + i < all_segs ? min(SEG, vs - p.seg * SEG) : 0;
                         if (t + i + 1 < all_segs) p = place_next(p, qs, segs);
                     }
@@ -525,19 +584,15 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                     }
 
                     for (int m = 0; m < near; ++m) {
-                        const int g = (panel + m) / each, k0 = g * kg + (panel + m) % each * TN, kn = min(TN, min(K, (g + 1) * kg) - k0);
-                        const bool last = epilogue && b1 == s.blocks;
+                        const int g = (panel + m) / each, k0 = g * kg + (panel + m) % each * TN;
+                        const int kn = min(TN, min(K, (g + 1) * kg) - k0);
                         bool whole = kn == TN;
                         #pragma unroll
                         for (int i = 0; i < NSEG; ++i) whole = whole && count[i] == SEG;
+                        to.out = out + k0;
+                        to.addend = addend + k0;
                         vec acc[TM * TQ];
-                        if (whole && b0 > 0) {
-                            #pragma unroll
-                            for (int j = 0; j < TM * TQ; ++j) acc[j] = LOAD_GLOBAL(out + PIXEL(j / TQ) + j % TQ * VW);
-                        } else {
-                            #pragma unroll
-                            for (int j = 0; j < TM * TQ; ++j) acc[j] = (vec)(0.0f);
-                        }
+                        tile_begin(acc, to, whole);
                         for (int b = b0; b < b1; ++b) {
                             const __global float *wp = panels + ((size_t)(panel + m) * s.blocks + b) * taps_all * RB * TN;
                             const __local float *from = patch + ((g - group0) * s.blocks + b) * l.block;
@@ -555,40 +610,9 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                         affine ending[TQ];
                         #pragma unroll
                         for (int q = 0; q < TQ; ++q)
-                            if (last) ending[q] = affine_of(bias, scale, shift, epilogue, k0 + q * VW, kn - q * VW);
-                        if (whole) {
-                            if (last && epilogue & ADDEND) {
-                                #pragma unroll
-                                for (int j = 0; j < TM * TQ; ++j)
-                                    acc[j] = fma(acc[j], ending[j % TQ].factor, ending[j % TQ].offset) + LOAD_GLOBAL(addend + PIXEL(j / TQ) + j % TQ * VW);
-                            } else if (last) {
-                                #pragma unroll
-                                for (int j = 0; j < TM * TQ; ++j) acc[j] = fma(acc[j], ending[j % TQ].factor, ending[j % TQ].offset);
-                            }
-                            if (last && epilogue & RELU) {
-                                #pragma unroll
-                                for (int j = 0; j < TM * TQ; ++j) acc[j] = acc[j] < (vec)(0.0f) ? (vec)(0.0f) : acc[j];
-                            }
-                            #pragma unroll
-                            for (int j = 0; j < TM * TQ; ++j) STORE_GLOBAL(acc[j], out + PIXEL(j / TQ) + j % TQ * VW);
-                            continue;
-                        }
-                        float sums[TM * TN];
-                        #pragma unroll
-                        for (int j = 0; j < TM * TQ; ++j) STORE(acc[j], sums + j * VW);
-                        for (int j = 0; j < TM * TQ; ++j) {
-                            const int q = j % TQ, n = kn - q * VW;
-                            if (j / TQ % SEG >= count[j / TQ / SEG] || n <= 0) continue;
-                            const size_t o = PIXEL(j / TQ) + q * VW;
-                            vec v = LOAD(sums + j * VW);
-                            if (b0 > 0) v += load_lanes(out + o, n);
-                            if (last) {
-                                v = fma(v, ending[q].factor, ending[q].offset);
-                                if (epilogue & ADDEND) v += load_lanes(addend + o, n);
-                                v = v < ending[q].least ? ending[q].least : v;
-                            }
-                            store_lanes(v, out + o, n);
-                        }
+                            if (to.epilogue) ending[q] = affine_of(bias, scale, shift, epilogue, k0 + q * VW, kn - q * VW);
+                        if (whole) tile_end(acc, to, ending);
+                        else part_end(acc, to, ending, count, kn);
                     }
                 }
             }
