@@ -37,9 +37,8 @@
  * Cost: per tap and row of weights a tile issues NSEG*SEG*TQ vector fma, as many loads (LANES) or NSEG*SEG broadcasts, and TQ
  * loads of weights. With two loads and two fma per clock it is fma bound for TQ = 2 and balanced for TQ = 1. Three
  * neighbouring taps of a plain convolution go together: NSEG*(SEG+2) broadcasts and 3*TQ loads for 3*NSEG*SEG*TQ fma. The weights
- * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; where they are several panels whole, these are
- * computed tile by tile, so that memory sees whole pixels. Else the sums wait in out between passes:
- * 2*NSEG*SEG*TQ vector moves per tile.
+ * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; several panels whole are computed tile by tile,
+ * so that memory sees whole pixels; else the sums wait in out between passes, 2*NSEG*SEG*TQ vector moves per tile.
  *
  * The host checks: the patch, held * blocks * images * prows * row floats, is at most PATCH_FLOATS, blocks = ceil(cg/16) or 1; KH*KW, or KH for MERGE, <= MAX_TAPS; rows and
  *   cols are multiples of TH and TW or cover OH and OW. With span = (taps-1)*|D| and skip = taps == 1 ? G : 1 of a dimension,
@@ -53,7 +52,7 @@
  *   NSEG     2  segments per tile; about NSEG*SEG*TQ + TQ + 1 vector registers are live
  *   LANES    0  channels per group: 1, 2, 4 or 8, below VW unless 1
  *   MERGE    0  1: STEP and RB are given too
- *   THREE    1  0: no code for three taps at once; a kernel of one tap has no use for it
+ *   THREE    1  0: no code for three taps at once
  *   PATCH_FLOATS 65536, MAX_TAPS 128
  */
 #ifndef LANES
@@ -467,41 +466,21 @@ typedef struct {
 #define OFFSET(j) (t.first[(j) / TQ / SEG] + (j) / TQ % SEG * t.apart + (j) % TQ * VW) /* of accumulator j */
 
 /* A whole tile stays in registers. */
-INLINE void tile_begin(vec *acc, const target t, bool whole)
-{
-    if (whole && t.more) {
-        #pragma unroll
-        for (int j = 0; j < TM * TQ; ++j) acc[j] = LOAD_GLOBAL(t.out + OFFSET(j));
-    } else {
-        #pragma unroll
-        for (int j = 0; j < TM * TQ; ++j) acc[j] = (vec)(0.0f);
-    }
-}
-
+#define EACH(statement) _Pragma("unroll") for (int j = 0; j < TM * TQ; ++j) statement
 INLINE void tile_end(vec *acc, const target t, const affine *ending)
 {
-    if (t.epilogue) {
-        #pragma unroll
-        for (int j = 0; j < TM * TQ; ++j) acc[j] = fma(acc[j], ending[j % TQ].factor, ending[j % TQ].offset);
-    }
-    if (t.epilogue & ADDEND) {
-        #pragma unroll
-        for (int j = 0; j < TM * TQ; ++j) acc[j] += LOAD_GLOBAL(t.addend + OFFSET(j));
-    }
-    if (t.epilogue & RELU) {
-        #pragma unroll
-        for (int j = 0; j < TM * TQ; ++j) acc[j] = acc[j] < (vec)(0.0f) ? (vec)(0.0f) : acc[j];
-    }
-    #pragma unroll
-    for (int j = 0; j < TM * TQ; ++j) STORE_GLOBAL(acc[j], t.out + OFFSET(j));
+    if (t.more) EACH(acc[j] += LOAD_GLOBAL(t.out + OFFSET(j)));
+    if (t.epilogue) EACH(acc[j] = fma(acc[j], ending[j % TQ].factor, ending[j % TQ].offset));
+    if (t.epilogue & ADDEND) EACH(acc[j] += LOAD_GLOBAL(t.addend + OFFSET(j)));
+    if (t.epilogue & RELU) EACH(acc[j] = acc[j] < (vec)(0.0f) ? (vec)(0.0f) : acc[j]);
+    EACH(STORE_GLOBAL(acc[j], t.out + OFFSET(j)));
 }
 
 /* The same for a tile of which count[s] pixels of each segment and kn channels exist. */
 INLINE void part_end(const vec *acc, const target t, const affine *ending, const int *count, int kn)
 {
     float sums[TM * TN];
-    #pragma unroll
-    for (int j = 0; j < TM * TQ; ++j) STORE(acc[j], sums + j * VW);
+    EACH(STORE(acc[j], sums + j * VW));
     for (int j = 0; j < TM * TQ; ++j) {
         const int q = j % TQ, n = kn - q * VW;
         if (j / TQ % SEG >= count[j / TQ / SEG] || n <= 0) continue;
@@ -587,12 +566,11 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                         const int g = (panel + m) / each, k0 = g * kg + (panel + m) % each * TN;
                         const int kn = min(TN, min(K, (g + 1) * kg) - k0);
                         bool whole = kn == TN;
-                        #pragma unroll
-                        for (int i = 0; i < NSEG; ++i) whole = whole && count[i] == SEG;
+                        _Pragma("unroll") for (int i = 0; i < NSEG; ++i) whole = whole && count[i] == SEG;
                         to.out = out + k0;
                         to.addend = addend + k0;
                         vec acc[TM * TQ];
-                        tile_begin(acc, to, whole);
+                        EACH(acc[j] = (vec)(0.0f));
                         for (int b = b0; b < b1; ++b) {
                             const __global float *wp = panels + ((size_t)(panel + m) * s.blocks + b) * taps_all * RB * TN;
                             const __local float *from = patch + ((g - group0) * s.blocks + b) * l.block;
