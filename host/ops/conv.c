@@ -77,6 +77,10 @@ static const lbk_op_example conv2d_examples[] = {
     {.params = "out=40 kernel=1 relu=yes",
      .input = {{4, {1, 5, 7, 150}}, {4, {1, 1, 150, 40}}, {1, {40}}, {1, {40}}, {1, {40}}, {4, {1, 5, 7, 40}}},
      .input_count = 6},
+    {.params = "out=96 kernel=1 relu=yes", /* several panels of whole vectors */
+     .input = {{4, {2, 9, 7, 24}}, {4, {1, 1, 24, 96}}, {1, {96}}, {1, {96}}, {1, {96}}, {4, {2, 9, 7, 96}}},
+     .input_count = 6},
+    CASE("out=64 kernel=1 bias=no", 1, 5, 7, 530, 1, 1, 530, 64), /* more channels than one pass takes */
     CASE("out=1 kernel=2,5 stride=1,3 padding=0,2 bias=no", 1, 6, 17, 7, 2, 5, 7, 1),
     CASE("out=40 kernel=3 padding=2 dilation=2 bias=no", 2, 7, 10, 33, 3, 3, 33, 40),
     CASE("out=19 kernel=3 padding=1 groups=19 stride=2 bias=no", 2, 9, 8, 19, 3, 3, 1, 19),

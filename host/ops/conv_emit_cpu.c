@@ -3,8 +3,7 @@
 #include "ops/conv.h"
 
 enum {
-    LINE = 16,   /* floats of a cache line: STEP and RB of a plain convolution */
-    SEGMENT = 4, /* SEG */
+    LINE = 16, /* floats of a cache line: STEP and RB of a plain convolution */
     MAX_TAPS = 128,
     MOST_LANES = 4,        /* channels per group, LANES */
     MOST_MERGED = 8,       /* channels, MERGE */
@@ -13,15 +12,15 @@ enum {
     LEAST_PIXELS = 64,
     PIXELS = 1024,           /* of a work-group: amortise the weights' way into L1 */
     WEIGHT_BYTES = 96 << 10, /* of weights per pass: an eighth of an L2 cache of the usual size; measured */
-    NEAR_BYTES = 16 << 10,   /* of a single tap's, which nothing but a tile's pixels drives out of L1 */
+    NEAR_BYTES = 128 << 10,  /* of a single tap's, for which a sum waits in out: a sixteenth of that L2 cache */
 };
 
 typedef struct work {
     lbk_conv_gather g;
-    int64_t cg, kg;            /* channels per group */
-    int64_t lanes, step, rows; /* LANES, STEP, RB */
-    bool merge;
-    int width, tq;                /* VW, TQ */
+    int64_t cg, kg;               /* channels per group */
+    int64_t lanes, step, rows;    /* LANES, STEP, RB */
+    bool merge, pointwise;        /* 1x1, one row of pixels */
+    int width, tq, seg, nseg;     /* VW, TQ, SEG, NSEG */
     int64_t taps, blocks, panels; /* of weights: per row; of RB rows; of TN columns, all groups */
     int64_t images, out_rows, out_cols, pass, held, work_groups, splits;
 } work;
@@ -33,16 +32,17 @@ int64_t lbk_conv_local_floats(const lbk_emit *e) {
 }
 
 /* A 1x1 convolution knows no images and rows: one long row leaves no segment half full. */
-static void flatten(lbk_conv_gather *g) {
+static bool flatten(lbk_conv_gather *g) {
     const lbk_conv_axis *axes[] = {&g->h, &g->w};
     for (int i = 0; i < 2; i++)
         if (axes[i]->taps > 1 || axes[i]->gather > 1 || axes[i]->divide > 1 || axes[i]->first != 0)
-            return;
+            return false;
     int64_t pixels = g->n * g->h.in * g->w.in;
     if (pixels > INT32_MAX)
-        return;
+        return false;
     g->n = g->h.in = g->h.out = 1;
     g->w.in = g->w.out = pixels;
+    return true;
 }
 
 int64_t lbk_conv_lanes(int width, int64_t groups, int64_t in, int64_t out, int64_t *together) {
@@ -58,6 +58,27 @@ static void choose_groups(work *w, int64_t groups) {
     w->kg = w->lanes ? w->width : together * out;
 }
 
+/* The shape of the register tile. A broadcast serves as many vectors as there are; a load is slower than a broadcast, and both
+ * cost more the fewer multiplications follow them. */
+static void choose_tile(work *w) {
+    int64_t vectors = lbk_ceil_div(w->kg, w->width);
+    bool three = !w->lanes && !w->merge && w->g.w.taps == 3 && w->g.w.gather == 1 && w->g.w.divide == 1;
+    w->seg = 4;
+    /* Two vectors, but one where two would be more than a quarter idle. */
+    w->tq = w->lanes || vectors == 1 || vectors == 3 ? 1 : 2;
+    if (w->width < 16) { /* sixteen registers, not thirty-two */
+        w->nseg = 2 / w->tq;
+    } else if (w->pointwise && !w->lanes) {
+        for (int tq = 3; tq <= 4 && vectors > 2; tq++)
+            if (lbk_ceil_div(vectors, tq) * tq <= lbk_ceil_div(vectors, w->tq) * w->tq)
+                w->tq = tq;
+        w->seg = TILE / w->tq;
+        w->nseg = 1;
+    } else { /* as many sums as leave registers for the weights: of three taps at once, or of one */
+        w->nseg = w->tq == 2 ? 2 : three ? 4 : 6;
+    }
+}
+
 static void choose_rows(work *w, int64_t groups) {
     const lbk_conv_axis *cols = &w->g.w;
     int64_t c = w->g.c, run = cols->taps * c;
@@ -67,9 +88,7 @@ static void choose_rows(work *w, int64_t groups) {
     w->rows = w->lanes ? w->lanes : w->merge ? run : LINE;
     w->blocks = w->lanes || w->merge ? 1 : lbk_ceil_div(w->cg, LINE);
     w->taps = w->g.h.taps * (w->merge ? 1 : cols->taps);
-    /* A tile of two vectors does twice the work per broadcast; one vector where two would be more than a quarter idle. */
-    int64_t vectors = lbk_ceil_div(w->kg, w->width);
-    w->tq = w->lanes || vectors == 1 || vectors == 3 ? 1 : 2;
+    choose_tile(w);
     w->panels = lbk_ceil_div(c, w->cg) * lbk_ceil_div(w->kg, w->tq * w->width);
 }
 
@@ -82,8 +101,8 @@ static int64_t reach(const lbk_conv_axis *a, int64_t count) {
 /* Floats of the patch for rows x cols of one image. */
 static int64_t patch_floats(const work *w, int64_t rows, int64_t cols) {
     int64_t phases = w->g.w.taps == 1 ? 1 : w->g.w.gather;
-    int64_t row = w->merge ? (cols + SEGMENT - 1) * w->step + w->rows
-                           : phases * (lbk_ceil_div(reach(&w->g.w, cols), phases) + SEGMENT - 1) * w->step;
+    int64_t row = w->merge ? (cols + w->seg - 1) * w->step + w->rows
+                           : phases * (lbk_ceil_div(reach(&w->g.w, cols), phases) + w->seg - 1) * w->step;
     return w->blocks * reach(&w->g.h, rows) * row;
 }
 
@@ -109,6 +128,10 @@ static bool choose_blocks(const lbk_emit *e, work *w) {
     w->out_rows = lbk_clamp(pixels / v->out, 1, h->out);
     w->out_rows = round_up(lbk_ceil_div(h->out, lbk_ceil_div(h->out, w->out_rows)), h->divide); /* equal blocks */
     w->out_cols = lbk_clamp(round_up(lbk_ceil_div(pixels, w->out_rows), TILE * v->divide), 1, v->out);
+    if (w->pointwise && !w->lanes) { /* as many tiles as there is room for */
+        int64_t room = limit / (w->blocks * w->step) - (w->seg - 1);
+        w->out_cols = lbk_clamp(room / w->seg * w->seg, 1, w->out_cols);
+    }
     while (patch_floats(w, w->out_rows, w->out_cols) > limit)
         if (!shrink(&w->out_rows, h->divide) && !shrink(&w->out_cols, v->divide))
             return false;
@@ -121,22 +144,16 @@ static bool choose_blocks(const lbk_emit *e, work *w) {
     w->splits = lbk_clamp(lbk_ceil_div(4 * cores, w->work_groups), 1, w->panels);
     w->pass =
         (w->taps == 1 ? NEAR_BYTES : WEIGHT_BYTES) / (w->taps * w->rows * w->tq * w->width * (int64_t)sizeof(float));
-    w->pass = lbk_clamp(w->pass, 1, w->blocks);
+    w->pass = lbk_clamp(w->pass, 1, w->taps == 1 ? w->blocks * w->panels : w->blocks);
     return w->taps <= MAX_TAPS;
-}
-
-/* As many sums as leave registers for the weights: of three taps at once, or of one. */
-static int segments(const work *w) {
-    bool three = !w->lanes && !w->merge && w->g.w.taps == 3 && w->g.w.gather == 1 && w->g.w.divide == 1;
-    if (w->width < 16) /* sixteen registers, not thirty-two */
-        return 2 / w->tq;
-    return w->tq == 2 ? 2 : three ? 4 : 6;
 }
 
 /* The same for both kernels: one program. */
 static lbk_status options(const lbk_emit *e, const work *w, lbk_call *call) {
-    LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DSEG=%d -DNSEG=%d -DPATCH_FLOATS=%d", w->width, w->tq, SEGMENT,
-                            segments(w), (int)lbk_conv_local_floats(e)));
+    LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DSEG=%d -DNSEG=%d -DPATCH_FLOATS=%d", w->width, w->tq, w->seg,
+                            w->nseg, (int)lbk_conv_local_floats(e)));
+    if (w->pointwise)
+        LBK_TRY(lbk_call_option(call, "-DTHREE=0"));
     if (w->lanes)
         LBK_TRY(lbk_call_option(call, "-DLANES=%d", (int)w->lanes));
     return w->merge ? lbk_call_option(call, "-DMERGE=1 -DSTEP=%d -DRB=%d", (int)w->step, (int)w->rows) : LBK_OK;
@@ -166,7 +183,7 @@ static lbk_status emit_pack(lbk_emit *e, const lbk_conv *conv, const work *w, in
 
 lbk_status lbk_conv_emit_cpu(lbk_emit *e, const lbk_conv *conv, bool lanes) {
     work w = {.g = lbk_conv_gather_of(conv), .width = lbk_emit_vector_width(e)};
-    flatten(&w.g);
+    w.pointwise = flatten(&w.g);
     choose_groups(&w, conv->s.groups);
     choose_rows(&w, conv->s.groups);
     if (lanes != (w.lanes > 0) || !choose_blocks(e, &w))

@@ -57,6 +57,9 @@ static void choose_rows(work *w) {
     w->taps = w->lanes ? s->kh * s->kw / w->lane_taps : w->merge ? s->kh : s->kh * s->kw;
     w->blocks = run ? 1 : lbk_ceil_div(w->cg, LINE);
     w->tq = w->lanes || w->kg <= w->width ? 1 : 2;
+    /* 1x1, where multiplications are few for each number that is copied: fewer loads for each of them. */
+    if (w->taps == 1 && !run && w->width == 16 && w->kg % (3 * w->width) == 0)
+        w->tq = 3;
     w->tr = w->lanes ? w->rb : tile_rows(w);
     w->columns = lbk_ceil_div(w->kg, w->tq * w->width);
 }
@@ -122,7 +125,8 @@ lbk_status lbk_conv_emit_cpu_weight(lbk_emit *e, const lbk_conv *conv, bool lane
     int64_t limit = lanes ? lbk_conv_local_floats(e) : pool_limit(e), cores = e->caps->compute_units;
     flatten(&w.s);
     choose_rows(&w);
-    for (int64_t pixels = PIXELS; pixels == PIXELS || (pool_floats(&w) > limit && pixels >= 1); pixels /= 2)
+    int64_t first = w.tq == 3 || w.merge ? PIXELS / 2 : PIXELS; /* less where a tile's x and dy would fill L1 */
+    for (int64_t pixels = first; pixels == first || (pool_floats(&w) > limit && pixels >= 1); pixels /= 2)
         choose_pixels(&w, pixels);
     if (lanes != (w.lanes > 0) || pool_floats(&w) > limit)
         return lbk_emit_decline(e);

@@ -37,8 +37,8 @@
  * Cost: per tap and row of weights a tile issues NSEG*SEG*TQ vector fma, as many loads (LANES) or NSEG*SEG broadcasts, and TQ
  * loads of weights. With two loads and two fma per clock it is fma bound for TQ = 2 and balanced for TQ = 1. Three
  * neighbouring taps of a plain convolution go together: NSEG*(SEG+2) broadcasts and 3*TQ loads for 3*NSEG*SEG*TQ fma. The weights
- * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; between passes the sums wait in out:
- * 2*NSEG*SEG*TQ vector moves per tile.
+ * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; several panels whole are computed tile by tile,
+ * so that memory sees whole pixels; else the sums wait in out between passes, 2*NSEG*SEG*TQ vector moves per tile.
  *
  * The host checks: the patch, held * blocks * images * prows * row floats, is at most PATCH_FLOATS, blocks = ceil(cg/16) or 1; KH*KW, or KH for MERGE, <= MAX_TAPS; rows and
  *   cols are multiples of TH and TW or cover OH and OW. With span = (taps-1)*|D| and skip = taps == 1 ? G : 1 of a dimension,
@@ -52,6 +52,7 @@
  *   NSEG     2  segments per tile; about NSEG*SEG*TQ + TQ + 1 vector registers are live
  *   LANES    0  channels per group: 1, 2, 4 or 8, below VW unless 1
  *   MERGE    0  1: STEP and RB are given too
+ *   THREE    1  0: no code for three taps at once
  *   PATCH_FLOATS 65536, MAX_TAPS 128
  */
 #ifndef LANES
@@ -77,6 +78,9 @@
 #endif
 #ifndef RB
 #define RB (LANES ? LANES : 16)
+#endif
+#ifndef THREE
+#define THREE (!LANES && !MERGE)
 #endif
 #ifndef PATCH_FLOATS
 #define PATCH_FLOATS 65536
@@ -372,7 +376,7 @@ INLINE void tap_accumulate(vec *acc, const __local float *block, const int *at, 
 #endif
 }
 
-#if !LANES && !MERGE
+#if THREE
 /* Row u of the weights of three taps that are neighbours in the patch: an input is broadcast once and serves the three outputs
  * that it is part of. */
 #define MULTIPLY_ROWS(u)                                                                                         \
@@ -416,15 +420,15 @@ INLINE void taps_accumulate(vec *acc, const __local float *block, const int *at,
 #define ADDEND 4
 #define RELU 8
 
-/* The epilogue of VW channels, less the addend: v * factor + offset, where that is below `least`, `least`. */
+/* The epilogue of VW channels, less addend and RELU: v * factor + offset. */
 typedef struct {
-    vec factor, offset, least;
+    vec factor, offset;
 } affine;
 
 INLINE affine affine_of(const __global float *bias, const __global float *scale, const __global float *shift, int epilogue,
                         int k, int n)
 {
-    affine a = {(vec)(1.0f), (vec)(0.0f), (vec)(epilogue & RELU ? 0.0f : -INFINITY)};
+    affine a = {(vec)(1.0f), (vec)(0.0f)};
     if (epilogue & SCALE) {
         a.factor = load_lanes(scale + k, n);
         a.offset = load_lanes(shift + k, n);
@@ -450,22 +454,44 @@ INLINE place place_next(place p, int rows, int segs)
     return p;
 }
 
-#define OF(j) ((j) / TQ / SEG)    /* segment of accumulator j */
-#define PIXEL(j) ((j) / TQ % SEG) /* its pixel there */
-/* Adds `sum` to what earlier passes left of out[pixel + k0 + q * VW]..., n lanes; the epilogue with the last pass. */
-#define FINISH(sum, q, pixel, lanes)                                          \
-    {                                                                         \
-        const int n = (lanes);                                                \
-        const size_t o = (pixel) + k0 + (q) * VW;                             \
-        vec v = (sum);                                                        \
-        if (b0 > 0) v += load_lanes(out + o, n);                              \
-        if (last) {                                                           \
-            v = fma(v, ending[q].factor, ending[q].offset);                   \
-            if (epilogue & ADDEND) v += load_lanes(addend + o, n);            \
-            v = v < ending[q].least ? ending[q].least : v;                    \
-        }                                                                     \
-        store_lanes(v, out + o, n);                                           \
+/* Where the results of a tile go: from `out` (and the addend's `addend`) on, the first pixel of each segment and the floats to
+ * the next one; and what is done to them. */
+typedef struct {
+    __global float *out;
+    const __global float *addend;
+    size_t first[NSEG], apart;
+    int epilogue, more; /* bits; 1: they are added to what earlier passes left in out */
+} target;
+
+#define OFFSET(j) (t.first[(j) / TQ / SEG] + (j) / TQ % SEG * t.apart + (j) % TQ * VW) /* of accumulator j */
+
+/* A whole tile stays in registers. */
+#define EACH(statement) _Pragma("unroll") for (int j = 0; j < TM * TQ; ++j) statement
+INLINE void tile_end(vec *acc, const target t, const affine *ending)
+{
+    if (t.more) EACH(acc[j] += LOAD_GLOBAL(t.out + OFFSET(j)));
+    if (t.epilogue) EACH(acc[j] = fma(acc[j], ending[j % TQ].factor, ending[j % TQ].offset));
+    if (t.epilogue & ADDEND) EACH(acc[j] += LOAD_GLOBAL(t.addend + OFFSET(j)));
+    if (t.epilogue & RELU) EACH(acc[j] = acc[j] < (vec)(0.0f) ? (vec)(0.0f) : acc[j]);
+    EACH(STORE_GLOBAL(acc[j], t.out + OFFSET(j)));
+}
+
+/* The same for a tile of which count[s] pixels of each segment and kn channels exist. */
+INLINE void part_end(const vec *acc, const target t, const affine *ending, const int *count, int kn)
+{
+    float sums[TM * TN];
+    EACH(STORE(acc[j], sums + j * VW));
+    for (int j = 0; j < TM * TQ; ++j) {
+        const int q = j % TQ, n = kn - q * VW;
+        if (j / TQ % SEG >= count[j / TQ / SEG] || n <= 0) continue;
+        vec v = LOAD(sums + j * VW);
+        if (t.more) v += load_lanes(t.out + OFFSET(j), n);
+        if (t.epilogue) v = fma(v, ending[q].factor, ending[q].offset);
+        if (t.epilogue & ADDEND) v += load_lanes(t.addend + OFFSET(j), n);
+        if (t.epilogue & RELU) v = v < (vec)(0.0f) ? (vec)(0.0f) : v;
+        store_lanes(v, t.out + OFFSET(j), n);
     }
+}
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d(__global float *restrict out, const __global float *restrict in, const __global float *restrict panels,
@@ -484,12 +510,12 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
     const layout l = layout_of(reach_of(ah, q0, qn), reach_of(aw, v0, vn), nn, vn);
     const int taps_all = KH * (MERGE ? 1 : KW), each = div_up(kg, TN), all = div_up(C, cg) * each; /* panels */
     const int end = (int)((long)all * (get_global_id(1) + 1) / get_global_size(1));
-    const bool rows_of_three = KW == 3 && GW == 1 && TW == 1 && (DW == 1 || DW == -1);
+    const bool rows_of_three = THREE && KW == 3 && GW == 1 && TW == 1 && (DW == 1 || DW == -1);
     slice s = {0, cg, LANES || MERGE ? 1 : div_up(cg, RB), 0};
     int group0 = 0, filled = 0; /* first group of the patch, pieces of it that are there */
 
-    /* A panel after the other, but those of the patch's groups tile by tile for LANES: so does memory see long runs. */
-    for (int panel = (int)((long)all * get_global_id(1) / get_global_size(1)), together; panel < end; panel += together) {
+    /* A panel after the other, or, tile by tile, `near` of them: so does memory see long runs. For LANES one of each group. */
+    for (int panel = (int)((long)all * get_global_id(1) / get_global_size(1)), near; panel < end; panel += near) {
         const int group = panel / each;
         if (group >= group0 + s.groups) {
             group0 = group;
@@ -497,7 +523,7 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
             s.n = C - group * cg;
             filled = 0;
         }
-        together = LANES ? s.groups : 1;
+        near = LANES ? s.groups : min(max(pass / s.blocks, 1), min(each - panel % each, end - panel));
 
         for (int phase = 0; phase < min(TH, qn) * min(TW, vn); ++phase) {
             const int qa = phase / min(TW, vn), va = phase % min(TW, vn);
@@ -516,12 +542,12 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                 b1 = min(b0 + pass, s.blocks);
                 for (int t = 0; t < all_segs; t += NSEG) {
                     int at[NSEG], count[NSEG]; /* of each segment: patch offset, pixels that exist */
-                    size_t to[NSEG];           /* its first pixel of out */
+                    target to = {out, addend, {0}, (size_t)TW * K, b1 == s.blocks ? epilogue : 0, b0 > 0};
                     #pragma unroll
                     for (int i = 0; i < NSEG; ++i) {
                         here = p;
                         at[i] = (p.image * l.h.count + p.row * l.h.step) * l.row + p.seg * SEG * STEP;
-                        to[i] = (((size_t)(n0 + p.image) * OH + q0 + qa + p.row * TH) * OW + v0 + va + p.seg * SEG * TW) * K;
+                        to.first[i] = (((size_t)(n0 + p.image) * OH + q0 + qa + p.row * TH) * OW + v0 + va + p.seg * SEG * TW) * K;
                         count[i] = t + i < all_segs ? min(SEG, vs - p.seg * SEG) : 0;
                         if (t + i + 1 < all_segs) p = place_next(p, qs, segs);
                     }
@@ -536,16 +562,20 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                         piece_fill(h >= 0 && h < H ? src : 0, patch + row * l.row, l, filled % l.pieces, s, W, C);
                     }
 
-                    for (int m = 0; m < together; ++m) {
-                        const int g = group + m, k0 = g * kg + panel % each * TN, kn = min(TN, min(K, (g + 1) * kg) - k0);
+                    for (int m = 0; m < near; ++m) {
+                        const int g = (panel + m) / each, k0 = g * kg + (panel + m) % each * TN;
+                        const int kn = min(TN, min(K, (g + 1) * kg) - k0);
+                        bool whole = kn == TN;
+                        _Pragma("unroll") for (int i = 0; i < NSEG; ++i) whole = whole && count[i] == SEG;
+                        to.out = out + k0;
+                        to.addend = addend + k0;
                         vec acc[TM * TQ];
-                        #pragma unroll
-                        for (int j = 0; j < TM * TQ; ++j) acc[j] = (vec)(0.0f);
+                        EACH(acc[j] = (vec)(0.0f));
                         for (int b = b0; b < b1; ++b) {
                             const __global float *wp = panels + ((size_t)(panel + m) * s.blocks + b) * taps_all * RB * TN;
                             const __local float *from = patch + ((g - group0) * s.blocks + b) * l.block;
                             const int used = MERGE ? KW * C : min(RB, min(cg, C - g * cg) - b * RB);
-#if !LANES && !MERGE
+#if THREE
                             if (rows_of_three) {
                                 for (int tap = DW < 0 ? 2 : 0; tap < taps; tap += 3)
                                     taps_accumulate(acc, from + tap_at[tap], at, wp + tap_index[tap] * RB * TN, DW * RB * TN, used);
@@ -555,25 +585,12 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                             for (int tap = 0; tap < taps; ++tap)
                                 tap_accumulate(acc, from + tap_at[tap], at, wp + tap_index[tap] * RB * TN, used);
                         }
-                        const bool last = epilogue && b1 == s.blocks;
                         affine ending[TQ];
                         #pragma unroll
                         for (int q = 0; q < TQ; ++q)
-                            if (last) ending[q] = affine_of(bias, scale, shift, epilogue, k0 + q * VW, kn - q * VW);
-                        if (MERGE && kn == TN) { /* few multiplications a tile; elsewhere a loop is as fast and compiles sooner */
-                            #pragma unroll
-                            for (int j = 0; j < TM * TQ; ++j)
-                                if (PIXEL(j) < count[OF(j)])
-                                    FINISH(acc[j], j % TQ, to[OF(j)] + (size_t)PIXEL(j) * TW * K, VW)
-                            continue;
-                        }
-                        float sums[TM * TN];
-                        #pragma unroll
-                        for (int j = 0; j < TM * TQ; ++j) STORE(acc[j], sums + j * VW);
-                        for (int j = 0; j < TM * TQ; ++j)
-                            if (PIXEL(j) < count[OF(j)] && j % TQ * VW < kn)
-                                FINISH(LOAD(sums + j * VW), j % TQ, to[OF(j)] + (size_t)PIXEL(j) * TW * K,
-                                       min(VW, kn - j % TQ * VW))
+                            if (to.epilogue) ending[q] = affine_of(bias, scale, shift, epilogue, k0 + q * VW, kn - q * VW);
+                        if (whole) tile_end(acc, to, ending);
+                        else part_end(acc, to, ending, count, kn);
                     }
                 }
             }

@@ -254,9 +254,10 @@ INLINE void dy_copy(const __global float *src, __local float *dst, const slice s
     }
 #define PAIRED (TR * TQ <= 8) /* accumulators: two sets then hide the latency of fma */
 
-/* sums[TR][TN] += over the block's pixels, for the kernel's row at kh; px: the tile's operands for the block's first pixel. */
+/* sums[TR][TN] += over the block's pixels, for the kernel's row at kh; px: the tile's operands for the block's first pixel.
+ * `coming`: memory that is fetched meanwhile, `step` floats for every two pixels, 32 at most. */
 INLINE void tile_sum(const __local float *patch, const int *column, const __local float *dy, __local float *sums,
-                     int images, const axis h, const axis w, int kh, int row_floats)
+                     int images, const axis h, const axis w, int kh, int row_floats, const __global float *coming, int step)
 {
     vec acc[TR * TQ], odd[TR * TQ];
     #pragma unroll
@@ -276,6 +277,11 @@ INLINE void tile_sum(const __local float *patch, const int *column, const __loca
                 #pragma unroll
                 for (int t = 0; t < TAPS_AT_ONCE; ++t) px[t] += 2 * STEP;
                 dp += 2 * TN;
+                if (!ONE_RUN) {
+                    PREFETCH(coming);
+                    PREFETCH(coming + 16);
+                    coming += step;
+                }
             }
             if (v < w.outs) PIXEL(acc, 0)
         }
@@ -329,6 +335,9 @@ conv2d_backward_weights(__global float *restrict out, const __global float *rest
                         div_up(AHEAD, gn * min(kg, kbn * TN)) * K);
         }
 
+        /* The tiles share in fetching the next block's dy, which its copy would wait for; not worth it for few rows. */
+        const int step = ONE_RUN ? 0 : 2 * K / (gn * kbn * bn * taps * div_up(min(RB, cg), TR));
+        const __global float *coming = dy + ((size_t)(n0 * OH + h.begin) * OW + w.begin + pixels) * K + k0;
         for (int b = 0; b < gn * kbn * bn; ++b) {
             const int g = b / (kbn * bn), block = b % bn;
             const __local float *dy_part = dy_block + b / bn * pixels * TN;
@@ -343,7 +352,9 @@ conv2d_backward_weights(__global float *restrict out, const __global float *rest
                     column[j] = (LANES ? j / KW * DH * row_floats : 0) + (kw % phases * pitch + kw / phases) * STEP;
                 }
                 for (int r = 0; r < used; r += TR) {
-                    tile_sum(patch_part, column, dy_part, sums + b * tile + (t * ROWS + r) * TN, nn, h, w, kh, row_floats);
+                    tile_sum(patch_part, column, dy_part, sums + b * tile + (t * ROWS + r) * TN, nn, h, w, kh, row_floats,
+                             coming, step);
+                    coming += pixels / 2 * step;
                     #pragma unroll
                     for (int j = 0; j < TAPS_AT_ONCE; ++j) column[j] += TR;
                 }

@@ -51,6 +51,17 @@ Test(special, unlabelled_rows) {
     check_unlabelled("classify_stats", 2);
 }
 
+/* Large products have tiles of their own, which no example is large enough for. */
+Test(special, large_product) {
+    op_case c = {.op = lbk_op_find("matmul"),
+                 .params = "",
+                 .input = {lbk_shape_2(389, 517), lbk_shape_2(517, 500)},
+                 .input_count = 2,
+                 .low = -1,
+                 .high = 1};
+    check_classes(&c);
+}
+
 Test(special, no_label_at_all) {
     op_case c = {.op = lbk_op_find("cross_entropy"),
                  .params = "",
