@@ -268,7 +268,7 @@ def check_bench():
          line["student_bytes"] > 0 and line["student_gflops"] > 0, f"bench train: {line}")
     line = json.loads(limbeck("bench", "kd", "--teacher", "cnn-wide", "--student", "cnn-tiny", "--image", "8x8x1", "--batch",
                               "16", "--steps", "3", "--schedule", "serial", "--json")[0])
-    need(line["teacher_ms"] > 0 and line["student_ms"] > 0 and line["images_per_s"] > 0, f"bench kd: {line}")
+    need(line["teacher_ms"] > 0 and line["student_ms"] > 0 and line["samples_per_s"] > 0, f"bench kd: {line}")
     for one in lines + [json.dumps(line)]:
         need(json.loads(one)["cpu_ms"] > 0, f"processor time: {one}")
     line = json.loads(limbeck("bench", "peak", "--json")[0])
