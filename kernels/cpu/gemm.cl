@@ -53,11 +53,11 @@
 #define TD 8
 #endif
 #ifndef KP
-#define KP 256
+#define KP 32
 #endif
 
 #define TN (TQ * VW)
-#define GROUP 16 /* k per group of A's panels */
+#define GROUP 16 /* steps of k that are unrolled */
 #define ROUND_UP(a, b) (((a) + (b) - 1) / (b) * (b))
 #define INLINE static inline __attribute__((always_inline))
 
@@ -79,22 +79,16 @@ typedef float4 vec;
 #define BIAS 1
 #define RELU 2
 
-/* Element (k, r) of a panel of A. */
 #if TA
-#define PANEL_AT(k, r) ((k) * TM + (r))
-#else
-#define PANEL_AT(k, r) ((k) / GROUP * (TM * GROUP) + (r) * GROUP + (k) % GROUP)
-#endif
-
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_pack_a(__global float *restrict pa, const __global float *restrict A, int M, int K, int lda, int step_a)
 {
-    const int m0 = get_global_id(0) * TM, rows = min(TM, M - m0), padded = (K + GROUP - 1) / GROUP * GROUP;
-    __global float *dst = pa + (get_global_id(2) * ROUND_UP(M, TM) + m0) * padded;
-    A += get_global_id(2) * step_a;
-#if TA
-    for (int k = 0; k < K; ++k) {
-        const __global float *src = A + (size_t)k * lda + m0;
+    const int m0 = get_global_id(0) * TM, rows = min(TM, M - m0);
+    const int begin = get_global_id(1) * KP, end = min(begin + KP, K);
+    __global float *dst = pa + (get_global_id(2) * ROUND_UP(M, TM) + m0) * K;
+    A += get_global_id(2) * step_a + m0;
+    for (int k = begin; k < end; ++k) {
+        const __global float *src = A + (size_t)k * lda;
         if (rows == TM) {
             #pragma unroll
             for (int r = 0; r < TM; ++r) dst[(size_t)k * TM + r] = src[r];
@@ -102,20 +96,8 @@ gemm_pack_a(__global float *restrict pa, const __global float *restrict A, int M
             for (int r = 0; r < TM; ++r) dst[(size_t)k * TM + r] = r < rows ? src[r] : 0.0f;
         }
     }
-#else
-    for (int k = 0; k < K; k += GROUP) {
-        for (int r = 0; r < TM; ++r) {
-            const __global float *src = A + (size_t)(m0 + r) * lda + k;
-            __global float *line = dst + (size_t)k * TM + r * GROUP;
-            if (r < rows && k + GROUP <= K) {
-                vstore16(vload16(0, src), 0, line);
-            } else {
-                for (int j = 0; j < GROUP; ++j) line[j] = r < rows && k + j < K ? src[j] : 0.0f;
-            }
-        }
-    }
-#endif
 }
+#endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_pack_b(__global float *restrict pb, const __global float *restrict B, int N, int K, int ldb, int step_b)
@@ -154,26 +136,34 @@ gemm_pack_b(__global float *restrict pb, const __global float *restrict B, int N
 #endif
 }
 
-/* acc += row k of the tile's panels: a points to its group, u: k within the group. */
+/* Row r of the tile whose group begins at a, u steps of k later: of a panel, or of A itself. */
+#if TA
+#define TILE_AT(r, u) a[(u) * TM + (r)]
+#define NEXT_GROUP (TM * GROUP)
+#else
+#define TILE_AT(r, u) a[(size_t)(r) * lda + (u)]
+#define NEXT_GROUP GROUP
+#endif
+
+/* acc += row k of the tile: a and b point to its group, u: k within the group. */
 #define RANK_ONE(u)                                                                                             \
     {                                                                                                           \
         vec bv[TQ];                                                                                             \
         _Pragma("unroll") for (int q = 0; q < TQ; ++q) bv[q] = LOAD(b + (u) * TN + q * VW);                     \
         _Pragma("unroll") for (int r = 0; r < TM; ++r) {                                                        \
-            const vec av = (vec)(a[PANEL_AT(u, r)]);                                                            \
+            const vec av = (vec)(TILE_AT(r, u));                                                                \
             _Pragma("unroll") for (int q = 0; q < TQ; ++q) acc[r * TQ + q] = fma(av, bv[q], acc[r * TQ + q]);   \
         }                                                                                                       \
     }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_packed(__global float *restrict C, const __global float *restrict pa, const __global float *restrict pb,
-            const __global float *restrict bias, int epilogue, float alpha, float beta, int M, int N, int K, int ldc,
-            int step_c, int mpanels, int npanels, int kblock)
+gemm_packed(__global float *restrict C, const __global float *restrict A, const __global float *restrict pb,
+            const __global float *restrict bias, int epilogue, float alpha, float beta, int M, int N, int K, int lda,
+            int ldc, int step_a, int step_c, int mpanels, int npanels, int kblock)
 {
     const int m_begin = get_global_id(0) * mpanels * TM, m_end = min(M, m_begin + mpanels * TM);
     const int n_begin = get_global_id(1) * npanels * TN, n_end = min(N, n_begin + npanels * TN);
-    const size_t padded = (K + GROUP - 1) / GROUP * GROUP;
-    pa += get_global_id(2) * ROUND_UP(M, TM) * padded;
+    A += TA ? get_global_id(2) * ROUND_UP(M, TM) * (size_t)K : get_global_id(2) * (size_t)step_a;
     pb += get_global_id(2) * ROUND_UP(N, TN) * K;
     C += get_global_id(2) * step_c;
 
@@ -181,7 +171,8 @@ gemm_packed(__global float *restrict C, const __global float *restrict pa, const
         const int k1 = min(k0 + kblock, K);
         for (int n0 = n_begin; n0 < n_end; n0 += TN) {
             for (int m0 = m_begin; m0 < m_end; m0 += TM) {
-                const __global float *a = pa + m0 * padded + (size_t)k0 * TM;
+                const int m = TA ? m0 : min(m0, M - TM); /* the last tile reads rows of the one before */
+                const __global float *a = TA ? A + (size_t)m * K + (size_t)k0 * TM : A + (size_t)m * lda + k0;
                 const __global float *b = pb + (size_t)n0 * K + (size_t)k0 * TN;
                 vec acc[TM * TQ];
                 #pragma unroll
@@ -190,18 +181,18 @@ gemm_packed(__global float *restrict C, const __global float *restrict pa, const
                 for (; k + GROUP <= k1; k += GROUP) {
                     #pragma unroll
                     for (int u = 0; u < GROUP; ++u) RANK_ONE(u)
-                    a += TM * GROUP;
+                    a += NEXT_GROUP;
                     b += TN * GROUP;
                 }
                 for (int u = 0; k + u < k1; ++u) RANK_ONE(u)
 
                 #pragma unroll
                 for (int r = 0; r < TM; ++r) {
-                    if (m0 + r >= M) continue;
+                    if (m + r < m0 || m + r >= M) continue;
                     #pragma unroll
                     for (int q = 0; q < TQ; ++q) {
                         const int n = n0 + q * VW;
-                        __global float *c = C + (size_t)(m0 + r) * ldc + n;
+                        __global float *c = C + (size_t)(m + r) * ldc + n;
                         vec v = acc[r * TQ + q] * alpha;
                         if (n + VW <= N) {
                             if (k0 > 0) v += LOAD(c);
