@@ -86,6 +86,9 @@ lbk_status lbk_synthetic_settings(const lbk_synthetic *s, const char *const *set
     LBK_TRY(set(out, "experiment.schedule=%s", s->schedule ? s->schedule : "concurrent"));
     LBK_TRY(set(out, "experiment.control=%s", s->distil ? "no" : "yes"));
     LBK_TRY(set_data(s, sets, count, out));
+    const char *overrides = overrides_find(sets, count);
+    if (!s->distil && overrides) /* the teacher, which nobody asks, reads the same data */
+        LBK_TRY(set(out, "teacher.parameters=%s", overrides));
     LBK_TRY(set(out, "data.classes=%lld", (long long)s->classes));
     LBK_TRY(set(out, "data.train=%lld", (long long)(s->batch * s->steps)));
     LBK_TRY(set(out, "data.test=1"));

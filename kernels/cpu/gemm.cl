@@ -4,12 +4,14 @@
  *   epilogue, in this order: + bias[n]; negative -> 0 (NaN is kept). With beta == 0, C is not read.
  *
  * Kernels. Local size (1,1,1), no barriers.
- *   gemm_pack_a(pa, A, int M, K, lda, step_a)
- *       global size (ceil(M/TM), 1, products);  pa: 4 * ceil(M/TM)*TM * ceil(K/16)*16 bytes a product
+ *   gemm_pack_a(pa, A, int M, K, lda, step_a)      TA 1 alone
+ *       global size (ceil(M/TM), ceil(K/KP), products);  pa: 4 * ceil(M/TM)*TM * K bytes a product
  *   gemm_pack_b(pb, B, int N, K, ldb, step_b)
  *       global size (ceil(N/TN), ceil(K/KP), products);  pb: 4 * ceil(N/TN)*TN * K bytes a product
- *   gemm_packed(C, pa, pb, bias[N], int epilogue, float alpha, beta, int M, N, K, ldc, step_c, int mpanels, npanels, kblock)
- *       global size (ceil(ceil(M/TM)/mpanels), ceil(ceil(N/TN)/npanels), products); kblock is a multiple of 16
+ *   gemm_packed(C, A, pb, bias[N], int epilogue, float alpha, beta, int M, N, K, lda, ldc, step_a, step_c, int mpanels,
+ *               npanels, kblock)
+ *       global size (ceil(ceil(M/TM)/mpanels), ceil(ceil(N/TN)/npanels), products); kblock is a multiple of 16;
+ *       A: TA 0: as it is, with at least TM rows;  TA 1: pa, lda and step_a are not read
  *   gemm_direct(C, A, B, bias[N], int epilogue, float alpha, beta, int M, N, K, lda, ldb, ldc, step_a, step_b, step_c)
  *       global size (ceil(M/TD), ceil(N/VW), products); for small ones, which packing would cost more than it saves
  *     C[M,N], row stride ldc >= N; overlaps nothing
@@ -18,13 +20,13 @@
  *     epilogue: what there is of it, a sum of 1: bias; 2: negative -> 0. Without 1, bias is not read.
  *     step_a, step_b, step_c: elements from one product's A, B, C to the next one's
  *
- * Mapping of gemm_packed: work-group -> mpanels*TM x npanels*TN of C; register tile TM x TQ vectors. Panels of A are kept
- * as [K/16][TM][16] (TA 0: packing copies whole cache lines) or [K][TM] (TA 1), panels of B as [K][TN]; both zero padded.
- * gemm_direct: work-group -> TD x VW of C, operands read in place.
+ * Mapping of gemm_packed: work-group -> mpanels*TM x npanels*TN of C; register tile TM x TQ vectors. TM rows of A are read in
+ * place, as TM streams of scalars; a transposed A, whose columns lie a row apart, is kept as panels [K][TM], B as panels [K][TN],
+ * zero padded. gemm_direct: work-group -> TD x VW of C, operands read in place.
  *
  * Cost: a tile issues TM*TQ fma per k against TM broadcasts and TQ loads. A k block of one B panel (kblock*TN*4 bytes)
- * stays in L1 while mpanels panels of A pass by from L2; between k blocks the tile waits in C. Packing moves
- * 2*(M*K + K*N) floats against M*N*K fma.
+ * stays in L1 while mpanels tiles of A pass by from L2; between k blocks the tile waits in C. Packing moves
+ * 2*K*N floats, and 2*M*K of a transposed A, against M*N*K fma.
  *
  * Macros
  *   TA, TB  0 or 1, default 0
@@ -32,7 +34,7 @@
  *   TQ  2  vectors per tile row
  *   TM 12  rows per tile; TM*TQ + TQ + 1 vector registers are live
  *   TD  8  rows per tile of gemm_direct
- *   KP 256 rows of op(B) that a work-group of gemm_pack_b packs
+ *   KP 32  rows of op(A)^T or op(B) that a work-group packs: few, for a narrow piece of each is read
  */
 #ifndef TA
 #define TA 0
