@@ -19,7 +19,7 @@ class Op:
 
 
 class Steps:
-    """Training steps of one network, or of a student beside its teacher."""
+    """Training steps of one network, or of a student beside its teacher. image None: they read something else."""
 
     memory = True
 
@@ -30,7 +30,8 @@ class Steps:
     def command(self, repeat, **settings):
         settings = {"student.momentum": 0.9, "student.weight_decay": 0.0005, **settings}
         which = ["kd", "--teacher", self.teacher, "--student", self.student] if self.teacher else ["train", "--model", self.student]
-        return ["bench", *which, "--image", self.image, "--classes", str(CLASSES), "--batch", str(self.batch), "--steps", str(repeat),
+        image = ["--image", self.image] if self.image else []
+        return ["bench", *which, *image, "--classes", str(CLASSES), "--batch", str(self.batch), "--steps", str(repeat),
                 *(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))]
 
 
@@ -97,6 +98,9 @@ TRAIN = [
     *(Steps("mobilenet-v2-half", batch, quick=batch == 64) for batch in (64, 128)),
     *(Steps("wrn-16-2", batch) for batch in (64, 128)),
     Steps("vit-tiny-16", 8, image="224x224x3"),
+    *(Steps("bert-mini", batch, image=None, quick=batch == 16) for batch in (8, 16, 32)),
+    Steps("bert-small", 16, image=None),
+    Steps("kws-cnn", 64, image=None),
     *(Steps("mlp-wide", batch, image="28x28x1") for batch in (64, 128)),
 ]
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""PyTorch's side of compare.py: the same work, channels last, the teacher in inference mode. The networks are the references of
-tests/model/zoo.
+"""PyTorch's side of compare.py: the same work, channels last, the teacher in inference mode. The networks are those of
+networks.py.
 
   bench/pytorch.py memory STUDENT BATCH IMAGE [TEACHER]   growth of this process's peak resident memory over two steps, bytes"""
 
@@ -9,8 +9,6 @@ import statistics
 import sys
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.append(os.path.join(ROOT, "tests", "model"))
 # Threads that wait without spinning, so that processor time is that of work.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -104,35 +102,19 @@ def loss(what, device):
 KINDS = {"conv": conv, "product": product, "batch_norm": batch_norm, "attention": attention, "loss": loss}
 
 
-def network(model, image):
-    side = int(image.split("x")[0])
-    if model == "mlp-wide":
-        layers = [torch.nn.Flatten()]
-        for inputs in (side * side * int(image.split("x")[2]), 256):
-            layers += [torch.nn.Linear(inputs, 256), torch.nn.ReLU(), torch.nn.Dropout(0.2)]
-        return torch.nn.Sequential(*layers, torch.nn.Linear(256, CLASSES))
-    from zoo.cases import CASES
-
-    net = next(case for case in CASES if case.model == model).make(side)
-    if model.startswith("vit"):  # the references have ImageNet's classes
-        net.heads = torch.nn.Linear(net.heads[0].in_features, CLASSES)
-    if model == "resnet50":
-        net.fc = torch.nn.Linear(net.fc.in_features, CLASSES)
-    return net
-
-
 def steps(case, device):
     """Stochastic gradient descent with momentum; a new batch is not fetched."""
-    student = network(case.student, case.image).to(device, memory_format=torch.channels_last)
-    teacher = case.teacher and network(case.teacher, case.image).to(device, memory_format=torch.channels_last).eval()
+    import networks
+
+    student = networks.make(case.student, case.image).to(device, memory_format=torch.channels_last)
+    teacher = case.teacher and networks.make(case.teacher, case.image).to(device, memory_format=torch.channels_last).eval()
     optimizer = torch.optim.SGD(student.parameters(), lr=0.001, momentum=0.9, weight_decay=0.0005)
-    height, width, channels = map(int, case.image.split("x"))
-    images = channels_last(case.batch, height, width, channels, device=device)
+    inputs = networks.batch(case.student, case.image, case.batch, device)
     labels = torch.randint(0, CLASSES, (case.batch,), device=device)
 
     def forward(net):
         with torch.autocast(device, torch.bfloat16, enabled=BFLOAT16[0]):
-            return net(images).float()
+            return net(*inputs).float()
 
     def step():
         with torch.inference_mode():
@@ -173,7 +155,8 @@ def memory(student, batch, image=IMAGE, teacher=None):
         with open("/proc/self/status") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
 
-    import zoo.cases  # noqa: F401: what importing it takes is not counted
+    import networks  # noqa: F401: what importing takes is not counted
+    import zoo.cases  # noqa: F401
 
     start = peak()
     step = prepare(Steps(student, int(batch), teacher, image))

@@ -27,6 +27,7 @@ class Limbeck:
     def __init__(self, options):
         self.program, self.device, self.seconds = options.limbeck, options.device, options.seconds
         self.time = "cpu_ms" if options.cpu_time else "step_ms"
+        self.counts = {}
 
     def ask(self, *arguments):
         done = subprocess.run([self.program, *arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -35,10 +36,11 @@ class Limbeck:
         return json.loads(done.stdout)
 
     def steps(self, *arguments):
-        """As many steps as take --seconds, at least five."""
-        first = self.ask("bench", *arguments, "--steps", "2")
-        count = max(5, min(500, int(self.seconds * 1e3 / first["step_ms"])))
-        return self.ask("bench", *arguments, "--steps", str(count))
+        """As many steps as take --seconds, at least three; how many that is, the first turn finds out."""
+        if arguments not in self.counts:
+            first = self.ask("bench", *arguments, "--steps", "1")
+            self.counts[arguments] = max(3, min(500, int(self.seconds * 1e3 / first["step_ms"])))
+        return self.ask("bench", *arguments, "--steps", str(self.counts[arguments]))
 
     def train(self, model, batch=128, device=None, parameters=None):
         device = device or self.device
@@ -133,8 +135,8 @@ def main():
     parser.add_argument("tables", nargs="*", metavar="|".join(TABLES), help="default: all of them")
     parser.add_argument("--quick", action="store_true", help="fewer rows, one round, short turns")
     parser.add_argument("--device", default="", help="P.D or a type, as in `limbeck devices`; default: Limbeck's own choice")
-    parser.add_argument("--seconds", type=float, help="of steps in a turn; default: 3, or 0.5 with --quick")
-    parser.add_argument("--rounds", type=int, help="default: 3, or 1 with --quick")
+    parser.add_argument("--seconds", type=float, help="of steps in a turn; default: 2, or 0.5 with --quick")
+    parser.add_argument("--rounds", type=int, help="default: 2, or 1 with --quick")
     parser.add_argument("--cpu-time", action="store_true", help="processor time, but for the table of schedules")
     parser.add_argument("--limbeck", default="build/limbeck")
     parser.add_argument("--json", default="", metavar="FILE", help="write all figures there too")
@@ -142,8 +144,8 @@ def main():
     for name in options.tables:
         if name not in TABLES:
             parser.error(f"there is no '{name}'; there are {', '.join(TABLES)}")
-    options.rounds = options.rounds or (1 if options.quick else 3)
-    options.seconds = options.seconds or (0.5 if options.quick else 3)
+    options.rounds = options.rounds or (1 if options.quick else 2)
+    options.seconds = options.seconds or (0.5 if options.quick else 2)
     limbeck, results = Limbeck(options), {}
     for name in options.tables or TABLES:
         results[name] = TABLES[name](limbeck, options)

@@ -1,4 +1,4 @@
-/* bench train, bench kd: whole training steps on images that nobody has to have. */
+/* bench train, bench kd: whole training steps on images, tokens or waveforms that nobody has to have. */
 #include "base/clock.h"
 #include "cli/bench.h"
 #include "cli/synthetic.h"
@@ -66,11 +66,11 @@ static json_t *start_json(const start_up *u) {
 static lbk_status print_json(const bench_request *q, const start_up *begin, const stopwatch *w,
                              const lbk_phase_result *r, const lbk_session *s, const lbk_network *net) {
     double median = w->at[w->count / 2], steps = (double)r->steps, flops = lbk_graph_cost(net->train, true).flops;
-    json_t *o =
-        json_pack("{ss sI sf sf sf sf sf sf sI}", "student", q->on.student, "batch", (json_int_t)q->on.batch, "step_ms",
-                  median * 1e3, "step_min_ms", w->at[0] * 1e3, "step_max_ms", w->at[w->count - 1] * 1e3, "images_per_s",
-                  (double)q->on.batch / median, "student_ms", r->student_busy_s / steps * 1e3, "student_gflops",
-                  flops / (r->student_busy_s / steps) * 1e-9, "student_bytes", (json_int_t)lbk_network_bytes(net));
+    json_t *o = json_pack("{ss sI sf sf sf sf sf sf sI}", "student", q->on.student, "batch", (json_int_t)q->on.batch,
+                          "step_ms", median * 1e3, "step_min_ms", w->at[0] * 1e3, "step_max_ms",
+                          w->at[w->count - 1] * 1e3, "samples_per_s", (double)q->on.batch / median, "student_ms",
+                          r->student_busy_s / steps * 1e3, "student_gflops", flops / (r->student_busy_s / steps) * 1e-9,
+                          "student_bytes", (json_int_t)lbk_network_bytes(net));
     LBK_ENSURE(o);
     if (q->on.distil) {
         double teacher = lbk_graph_cost(s->teacher.eval, false).flops;
@@ -107,11 +107,13 @@ static lbk_status print_result(const bench_request *q, const start_up *begin, co
                    lbk_graph_cost(s->teacher.eval, false).flops, lbk_network_bytes(&s->teacher));
     print_role(q->on.distil ? "student" : "network", q->on.student, net->device->label, r->student_busy_s / steps,
                lbk_graph_cost(net->train, true).flops, lbk_network_bytes(net));
-    printf("step, batch %lld: median %s (%s to %s), %.0f images/s", (long long)q->on.batch,
+    printf("step, batch %lld: median %s (%s to %s), %.0f samples/s", (long long)q->on.batch,
            lbk_report_time(w->at[w->count / 2], median), lbk_report_time(w->at[0], least),
            lbk_report_time(w->at[w->count - 1], most), (double)q->on.batch / w->at[w->count / 2]);
     if (q->on.distil)
         printf(", overlap efficiency %.2f, bridge %s", lbk_phase_overlap(r), r->bridge);
+    printf("\nhost: %s a step, %.2f %% of it", lbk_report_time(r->host_s / steps, median),
+           100 * r->host_s / steps / w->at[w->count / 2]);
     printf("\nfirst step after %s, %s of processor time: %d programs compiled, %d from disk\n",
            lbk_report_time(begin->total_s, median), lbk_report_time(begin->cpu_s, least), begin->built,
            begin->from_disk);

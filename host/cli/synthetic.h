@@ -1,4 +1,4 @@
-/* Inside host/cli: an experiment on images that nobody has to have, for commands that are given a model in place of a file. */
+/* Inside host/cli: an experiment on images, or whatever else a network reads, that nobody has to have: for commands that are given a model in place of a file. */
 #ifndef LBK_CLI_SYNTHETIC_H
 #define LBK_CLI_SYNTHETIC_H
 
@@ -6,6 +6,7 @@
 
 typedef struct lbk_synthetic {
     bool distil; /* else `student` trains alone, as the control */
+    bool image;  /* the user says what an image is like */
     const char *teacher, *student, *teacher_device, *student_device, *schedule; /* devices NULL: chosen */
     int64_t batch, steps, height, width, channels, classes;
 } lbk_synthetic;

@@ -189,6 +189,10 @@ lbk_status lbk_model_inputs(const lbk_model *model, const lbk_model_use *use, lb
     return inputs_list(model, use, &scope, inputs, count);
 }
 
+bool lbk_model_reads_image(const lbk_model *model) {
+    return !model->network->blocks[0].inputs_entry;
+}
+
 /* The values given are what the network reads. */
 static lbk_status inputs_check(const lbk_builder *b, lbk_scope *scope, const lbk_value *inputs) {
     lbk_model_input want[LBK_MODEL_INPUTS];

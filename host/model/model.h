@@ -161,6 +161,11 @@ typedef struct lbk_model_input {
  * made for other images than the data has. inputs[LBK_MODEL_INPUTS] gets *count of them. */
 lbk_status lbk_model_inputs(const lbk_model *model, const lbk_model_use *use, lbk_model_input *inputs, int *count);
 
+bool lbk_model_reads_image(const lbk_model *model); /* rather than named inputs */
+/* The value that the parameter `name` has there; *found false: the model has no such parameter. */
+lbk_status lbk_model_parameter_value(const lbk_model *model, const lbk_model_use *use, const char *name, bool *found,
+                                     long long *out);
+
 /* A named tensor: every node's (first) output, by its path without the prefix; then "layer1.0", the output of a
  * repetition of a block, and "layer1", that of the whole block. A line left out has none. */
 typedef struct lbk_tap {

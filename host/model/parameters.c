@@ -103,3 +103,16 @@ out:
     free(all.text);
     return status;
 }
+
+lbk_status lbk_model_parameter_value(const lbk_model *model, const lbk_model_use *use, const char *name, bool *found,
+                                     long long *out) {
+    lbk_scope scope = {.count = 0};
+    *found = false;
+    LBK_TRY(lbk_build_parameters(model, use, &scope));
+    for (size_t i = 0; i < scope.count; i++)
+        if (strcmp(scope.names[i], name) == 0) {
+            *found = true;
+            *out = scope.values[i];
+        }
+    return LBK_OK;
+}

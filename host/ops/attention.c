@@ -18,8 +18,9 @@ const lbk_param lbk_attention_table[] = {
     LBK_PARAM_END};
 
 enum {
-    MAX_D = 128, /* of kernels/cpu/attention.cl; kernels/gpu has four blocks of 32 */
-    TILE = 32,   /* rows of kernels/gpu/attention.cl's tiles; WIDE * WIDE work-items share one */
+    CPU_VECTORS = 2, /* QV of kernels/cpu/attention.cl */
+    MAX_D = 128,     /* of kernels/cpu/attention.cl; kernels/gpu has four blocks of 32 */
+    TILE = 32,       /* rows of kernels/gpu/attention.cl's tiles; WIDE * WIDE work-items share one */
     WIDE = 8,
 };
 
@@ -117,7 +118,7 @@ lbk_status lbk_attention_begin(lbk_emit *e, lbk_class cls, const lbk_attention_s
 
 void lbk_attention_end(const lbk_emit *e, lbk_class cls, const lbk_attention_sizes *s, int64_t rows, lbk_call *call) {
     const int64_t numbers[] = {s->heads, s->d, s->tq, s->tk, s->packed, s->causal, s->masked};
-    int64_t heads = s->n * s->heads, width = lbk_emit_vector_width(e);
+    int64_t heads = s->n * s->heads, width = CPU_VECTORS * lbk_emit_vector_width(e);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         lbk_call_int(call, numbers[i]);
     lbk_call_float(call, s->scale);

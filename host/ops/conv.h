@@ -80,6 +80,7 @@ typedef struct lbk_conv {
     lbk_conv_sizes s;
     int bias, scale, addend;
     bool relu;
+    int aside; /* 1 + the number of scratch memory that gets the result in place of output 0; 0: none */
 } lbk_conv;
 
 /* From shapes of ranks dims + 2. */
@@ -165,7 +166,7 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv);
 
 /* For conv_emit*.c and conv_winograd*.c. */
 
-/* Begins a call of a kernel that computes y or x: output, input 0, scratch memory `weights` (-1: input 1), and the epilogue. */
+/* Begins a call of a kernel that computes y or x: output (or conv->aside), input 0, scratch memory `weights` (-1: input 1), and the epilogue. */
 lbk_status lbk_conv_begin(lbk_emit *e, const lbk_conv *conv, const char *file, const char *name, int weights,
                           lbk_call **call);
 /* Begins a call of a kernel that computes the weight in `parts` partial sums, and asks for scratch memory for them where
@@ -193,6 +194,9 @@ void lbk_conv_call_gather(lbk_call *call, const lbk_conv_gather *g);
  * 0, and *together, how many groups fill a vector of output channels: the weights between them are 0. */
 int64_t lbk_conv_lanes(int width, int64_t groups, int64_t in, int64_t out, int64_t *together);
 lbk_status lbk_conv_emit_cpu(lbk_emit *e, const lbk_conv *conv, bool lanes);
+/* Backward data on few channels: all columns of the kernel as output channels of one, whose sums are then put in place. */
+lbk_status lbk_conv_emit_folded(lbk_emit *e, const lbk_conv *conv);
+bool lbk_conv_folds(const lbk_conv *conv);
 lbk_status lbk_conv_emit_cpu_weight(lbk_emit *e, const lbk_conv *conv, bool lanes);
 lbk_status lbk_conv_emit_depthwise(lbk_emit *e, const lbk_conv *conv);
 /* What Winograd's convolutions can compute: a 3x3 kernel of stride 1, whole blocks of 16 channels, no output that sees nothing

@@ -55,6 +55,7 @@ static const lbk_op_example data2d_examples[] = {
     CASE("extent=5,3", 2, 5, 3, 10, 1, 1, 20),
     CASE("extent=6,17 stride=1,3 padding=0,2", 1, 5, 6, 1, 2, 5, 7),
     CASE("extent=7,10 padding=2 dilation=2", 2, 7, 10, 40, 3, 3, 33),
+    CASE("extent=9,14 stride=2,1 padding=3,1 dilation=1,2", 2, 7, 10, 5, 3, 4, 3),
     CASE("extent=9,8 padding=1 groups=19 stride=2", 2, 5, 4, 19, 3, 3, 1),
     CASE("extent=6,5 padding=1 groups=2", 2, 6, 5, 12, 3, 3, 4),
     CASE("extent=9 stride=2", 2, 5, 5, 64, 1, 1, 32),

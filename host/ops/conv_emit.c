@@ -18,7 +18,10 @@ static void call_epilogue(lbk_call *call, const lbk_conv *conv) {
 lbk_status lbk_conv_begin(lbk_emit *e, const lbk_conv *conv, const char *file, const char *name, int weights,
                           lbk_call **call) {
     LBK_TRY(lbk_emit_kernel(e, file, name, call));
-    lbk_call_output(*call, 0);
+    if (conv->aside)
+        lbk_call_scratch(*call, conv->aside - 1);
+    else
+        lbk_call_output(*call, 0);
     lbk_call_input(*call, 0);
     if (weights >= 0)
         lbk_call_scratch(*call, weights);
@@ -115,6 +118,8 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv) {
         return weight ? lbk_emit_decline(e) : lbk_conv_emit_depthwise(e, conv);
     case LBK_CONV_CPU_LANES:
     case LBK_CONV_CPU_DIRECT:
+        if (way == LBK_CONV_CPU_DIRECT && lbk_conv_folds(conv))
+            return lbk_conv_emit_folded(e, conv);
         return weight ? lbk_conv_emit_cpu_weight(e, conv, way == LBK_CONV_CPU_LANES)
                       : lbk_conv_emit_cpu(e, conv, way == LBK_CONV_CPU_LANES);
     case LBK_CONV_CPU_WINOGRAD:

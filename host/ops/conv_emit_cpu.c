@@ -199,3 +199,33 @@ lbk_status lbk_conv_emit_cpu(lbk_emit *e, const lbk_conv *conv, bool lanes) {
     lbk_call_range_2d(call, (size_t)w.work_groups, (size_t)w.splits, 1, 1);
     return LBK_OK;
 }
+
+/* One vector holds the columns of a kernel of few channels, which else would leave most of it idle. */
+bool lbk_conv_folds(const lbk_conv *conv) {
+    const lbk_conv_sizes *s = &conv->s;
+    bool epilogue = conv->bias >= 0 || conv->scale >= 0 || conv->addend >= 0 || conv->relu;
+    return conv->result == LBK_CONV_X && !epilogue && s->groups == 1 && s->kw > 1 && s->c <= MOST_MERGED &&
+           s->kw * s->c <= MOST_MERGED_ROWS;
+}
+
+lbk_status lbk_conv_emit_folded(lbk_emit *e, const lbk_conv *conv) {
+    const lbk_conv_sizes *s = &conv->s;
+    lbk_conv columns = *conv; /* weight[kh,kw,c,k] is weight[kh,1,kw*c,k] */
+    columns.s.c = s->kw * s->c;
+    columns.s.w = s->ow;
+    columns.s.kw = columns.s.sw = columns.s.dw = 1;
+    columns.s.pw = 0;
+    int64_t rows = s->n * s->h;
+    int sums = lbk_emit_scratch(e, sizeof(float) * (size_t)(rows * s->ow * columns.s.c));
+    columns.aside = sums + 1;
+    LBK_TRY(lbk_conv_emit_cpu(e, &columns, false));
+    if (e->declined)
+        return LBK_OK;
+    lbk_call *call;
+    LBK_TRY(lbk_emit_kernel(e, "cpu/conv2d_fold", "conv2d_fold", &call));
+    lbk_call_output(call, 0);
+    lbk_call_scratch(call, sums);
+    call_ints(call, (int64_t[]){rows, s->w, s->ow, s->c, s->kw, s->sw, s->pw, s->dw}, 8);
+    lbk_call_range_1d(call, (size_t)rows, 1);
+    return LBK_OK;
+}

@@ -80,6 +80,9 @@ static lbk_status emit_generic(lbk_emit *e, const lbk_gemm *g) {
     return LBK_OK;
 }
 
+/* Rows of the highest tile. gemm_packed reads as many of A, so that products of fewer rows are not for it. */
+enum { CPU_ROWS = 12 };
+
 /* Register tile of kernels/cpu/gemm.cl and the k between which it waits in C. Sixteen vector registers hold half of what
  * thirty-two do. Four vectors load less for each multiplication than two: 3 to 9 % faster for large products, which are worth
  * a program of their own. */
@@ -91,8 +94,8 @@ static cpu_tile cpu_tile_of(const lbk_emit *e, const lbk_gemm *g) {
     int width = lbk_emit_vector_width(e);
     bool large = (double)g->m * (double)g->n * (double)g->k >= 1e8;
     if (width == 16 && large && div_up(g->n, width) % 4 == 0)
-        return (cpu_tile){width, 6, 4 * width, 512};
-    return (cpu_tile){width, width == 16 ? 12 : 6, 2 * width, 256};
+        return (cpu_tile){width, CPU_ROWS / 2, 4 * width, 512};
+    return (cpu_tile){width, width == 16 ? CPU_ROWS : CPU_ROWS / 2, 2 * width, 256};
 }
 
 static lbk_status begin_cpu(lbk_emit *e, const lbk_gemm *g, const char *name, lbk_call **call) {
@@ -107,7 +110,7 @@ static bool direct_is_better(const lbk_emit *e, const lbk_gemm *g) {
     double work = (double)g->m * (double)g->n * (double)g->k;
     if (g->trans_a && g->trans_b)
         return work < 3e4;
-    return work < 1e6 || (!g->trans_b && g->n <= lbk_emit_vector_width(e)) || (!g->trans_a && g->m <= 8);
+    return work < 1e6 || (!g->trans_b && g->n <= lbk_emit_vector_width(e)) || (!g->trans_a && g->m < CPU_ROWS);
 }
 
 static lbk_status emit_cpu_direct(lbk_emit *e, const lbk_gemm *g) {
@@ -119,29 +122,36 @@ static lbk_status emit_cpu_direct(lbk_emit *e, const lbk_gemm *g) {
     return LBK_OK;
 }
 
-static lbk_status emit_cpu_pack(lbk_emit *e, const lbk_gemm *g, int a, int b) {
-    enum { DEPTH = 256 }; /* KP of the kernel */
-    cpu_tile tile = cpu_tile_of(e, g);
+enum { CPU_DEPTH = 32 }; /* KP of the kernel */
+
+/* A panel holds columns of a transposed A; otherwise A is read in place. */
+static lbk_status emit_cpu_pack_a(lbk_emit *e, const lbk_gemm *g, int64_t panels, lbk_arg *a) {
+    int64_t rows = cpu_tile_of(e, g).rows;
     lbk_call *call;
+    *a = lbk_gemm_scratch(lbk_emit_scratch(e, (size_t)(g->batch * panels * rows * g->k) * sizeof(float)));
     LBK_TRY(begin_cpu(e, g, "gemm_pack_a", &call));
-    lbk_call_scratch(call, a);
+    call_buffer(call, *a);
     call_buffer(call, g->a);
     call_ints(call, (int64_t[]){g->m, g->k, g->lda, g->step_a}, 4);
-    call_range(call, g, (size_t)div_up(g->m, tile.rows), 1, 1);
+    call_range(call, g, (size_t)panels, (size_t)div_up(g->k, CPU_DEPTH), 1);
+    return LBK_OK;
+}
 
+static lbk_status emit_cpu_pack_b(lbk_emit *e, const lbk_gemm *g, int64_t panels, lbk_arg *b) {
+    int64_t columns = cpu_tile_of(e, g).columns;
+    lbk_call *call;
+    *b = lbk_gemm_scratch(lbk_emit_scratch(e, (size_t)(g->batch * panels * columns * g->k) * sizeof(float)));
     LBK_TRY(begin_cpu(e, g, "gemm_pack_b", &call));
-    lbk_call_scratch(call, b);
+    call_buffer(call, *b);
     call_buffer(call, g->b);
     call_ints(call, (int64_t[]){g->n, g->k, g->ldb, g->step_b}, 4);
-    call_range(call, g, (size_t)div_up(g->n, tile.columns), (size_t)div_up(g->k, DEPTH), 1);
+    call_range(call, g, (size_t)panels, (size_t)div_up(g->k, CPU_DEPTH), 1);
     return LBK_OK;
 }
 
 static lbk_status emit_cpu_packed(lbk_emit *e, const lbk_gemm *g) {
     cpu_tile tile = cpu_tile_of(e, g);
     int64_t rows = div_up(g->m, tile.rows), columns = div_up(g->n, tile.columns); /* panels */
-    int a = lbk_emit_scratch(e, (size_t)(g->batch * rows * tile.rows * div_up(g->k, 16) * 16) * sizeof(float));
-    int b = lbk_emit_scratch(e, (size_t)(g->batch * columns * tile.columns * g->k) * sizeof(float));
     int64_t high = 144 / tile.rows, wide = 128 / tile.columns,
             wanted = 4 * (int64_t)e->caps->compute_units; /* panels per work-group */
     while ((wide > 1 || high > 1) && g->batch * div_up(rows, high) * div_up(columns, wide) < wanted) {
@@ -150,15 +160,18 @@ static lbk_status emit_cpu_packed(lbk_emit *e, const lbk_gemm *g) {
         else
             high /= 2;
     }
-    LBK_TRY(emit_cpu_pack(e, g, a, b));
+    lbk_arg a = g->a, b;
+    if (g->trans_a)
+        LBK_TRY(emit_cpu_pack_a(e, g, rows, &a));
+    LBK_TRY(emit_cpu_pack_b(e, g, columns, &b));
     lbk_call *call;
     LBK_TRY(begin_cpu(e, g, "gemm_packed", &call));
     call_buffer(call, g->c);
-    lbk_call_scratch(call, a);
-    lbk_call_scratch(call, b);
+    call_buffer(call, a);
+    call_buffer(call, b);
     call_bias(call, g);
     call_factors(call, g);
-    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->ldc, g->step_c, high, wide, tile.depth}, 8);
+    call_ints(call, (int64_t[]){g->m, g->n, g->k, g->lda, g->ldc, g->step_a, g->step_c, high, wide, tile.depth}, 10);
     call_range(call, g, (size_t)div_up(rows, high), (size_t)div_up(columns, wide), 1);
     return LBK_OK;
 }
@@ -237,6 +250,8 @@ static lbk_status emit_cpu(lbk_emit *e, lbk_gemm_way way, const lbk_gemm *g) {
     bool direct = direct_is_better(e, g);
     if (way == (direct ? LBK_GEMM_CPU_DIRECT : LBK_GEMM_CPU_PACKED))
         return lbk_emit_decline(e); /* LBK_GEMM_CPU does the same */
+    if (way == LBK_GEMM_CPU_PACKED && !g->trans_a && g->m < CPU_ROWS)
+        return lbk_emit_decline(e);
     direct = direct ? way == LBK_GEMM_CPU : way == LBK_GEMM_CPU_DIRECT;
     return direct ? emit_cpu_direct(e, g) : emit_cpu_packed(e, g);
 }

@@ -23,6 +23,9 @@ static inline lbk_arg lbk_gemm_input(int index) {
 static inline lbk_arg lbk_gemm_output(int index) {
     return (lbk_arg){LBK_ARG_OUTPUT, index, 0};
 }
+static inline lbk_arg lbk_gemm_scratch(int index) {
+    return (lbk_arg){LBK_ARG_SCRATCH, index, 0};
+}
 
 /* Ways to compute it: our kernels of each class, and what the tuner measures against them. */
 typedef enum lbk_gemm_way {

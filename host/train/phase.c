@@ -28,7 +28,8 @@ typedef struct runner {
     flight *flights; /* [slots] */
     int slots;
     int64_t per_epoch, total, last;
-    uint64_t start_ns, waited_ns;
+    uint64_t start_ns;
+    double waited_s; /* processor time of waiting: some drivers spin */
     lbk_phase_result *result;
 } runner;
 
@@ -125,9 +126,9 @@ static void close_runner(runner *r) {
 }
 
 static lbk_status wait_for_step(runner *r, flight *f) {
-    uint64_t before = lbk_clock_ns();
+    double before = lbk_clock_thread_s();
     lbk_status status = lbk_event_wait(r->net->device, f->done);
-    r->waited_ns += lbk_clock_ns() - before;
+    r->waited_s += lbk_clock_thread_s() - before;
     clReleaseEvent(f->done);
     f->done = NULL;
     return status;
@@ -183,9 +184,9 @@ static lbk_status run_teacher(runner *r, int t, flight *f, int slot) {
     LBK_TRY(lbk_lecturer_begin(&r->teachers[t], slot, f->batch));
     if (r->phase->timing != LBK_TIMING_SERIAL)
         return LBK_OK;
-    uint64_t before = lbk_clock_ns();
+    double before = lbk_clock_thread_s();
     LBK_TRY(lbk_lecturer_wait(&r->teachers[t], slot));
-    r->waited_ns += lbk_clock_ns() - before;
+    r->waited_s += lbk_clock_thread_s() - before;
     return LBK_OK;
 }
 
@@ -287,11 +288,12 @@ lbk_status lbk_phase_run(const lbk_phase *phase, lbk_phase_result *result) {
     memset(result, 0, sizeof *result);
     runner r = {.phase = phase, .net = phase->network, .result = result};
     lbk_status status = open_runner(&r);
+    double begin = lbk_clock_thread_s();
     r.start_ns = lbk_clock_ns();
     if (status == LBK_OK)
         status = run_steps(&r);
     result->wall_s = lbk_clock_since(r.start_ns);
-    result->host_s = result->wall_s - (double)r.waited_ns * 1e-9;
+    result->host_s = lbk_clock_thread_s() - begin - r.waited_s;
     result->bridge = r.teachers[0].bridge ? lbk_bridge_name(r.teachers[0].bridge) : "none";
     count_bytes(&r, result);
     close_runner(&r);

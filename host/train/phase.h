@@ -53,7 +53,7 @@ typedef struct lbk_phase_result {
     double teacher_busy_s, student_busy_s; /* sums of kernel times from profiling events; of all teachers */
     uint64_t bytes_moved;                  /* host to device and between devices */
     const char *bridge;                    /* "direct", "host" or "none" */
-    double host_s;                         /* spent enqueueing, not waiting */
+    double host_s;                         /* processor time of the thread that enqueues, without what waiting takes */
 } lbk_phase_result;
 
 lbk_status lbk_phase_run(const lbk_phase *phase, lbk_phase_result *result);

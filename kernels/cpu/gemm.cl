@@ -4,12 +4,14 @@
  *   epilogue, in this order: + bias[n]; negative -> 0 (NaN is kept). With beta == 0, C is not read.
  *
  * Kernels. Local size (1,1,1), no barriers.
- *   gemm_pack_a(pa, A, int M, K, lda, step_a)
- *       global size (ceil(M/TM), 1, products);  pa: 4 * ceil(M/TM)*TM * ceil(K/16)*16 bytes a product
+ *   gemm_pack_a(pa, A, int M, K, lda, step_a)      TA 1 alone
+ *       global size (ceil(M/TM), ceil(K/KP), products);  pa: 4 * ceil(M/TM)*TM * K bytes a product
  *   gemm_pack_b(pb, B, int N, K, ldb, step_b)
  *       global size (ceil(N/TN), ceil(K/KP), products);  pb: 4 * ceil(N/TN)*TN * K bytes a product
- *   gemm_packed(C, pa, pb, bias[N], int epilogue, float alpha, beta, int M, N, K, ldc, step_c, int mpanels, npanels, kblock)
- *       global size (ceil(ceil(M/TM)/mpanels), ceil(ceil(N/TN)/npanels), products); kblock is a multiple of 16
+ *   gemm_packed(C, A, pb, bias[N], int epilogue, float alpha, beta, int M, N, K, lda, ldc, step_a, step_c, int mpanels,
+ *               npanels, kblock)
+ *       global size (ceil(ceil(M/TM)/mpanels), ceil(ceil(N/TN)/npanels), products); kblock is a multiple of 16;
+ *       A: TA 0: as it is, with at least TM rows;  TA 1: pa, lda and step_a are not read
  *   gemm_direct(C, A, B, bias[N], int epilogue, float alpha, beta, int M, N, K, lda, ldb, ldc, step_a, step_b, step_c)
  *       global size (ceil(M/TD), ceil(N/VW), products); for small ones, which packing would cost more than it saves
  *     C[M,N], row stride ldc >= N; overlaps nothing
@@ -18,13 +20,13 @@
  *     epilogue: what there is of it, a sum of 1: bias; 2: negative -> 0. Without 1, bias is not read.
  *     step_a, step_b, step_c: elements from one product's A, B, C to the next one's
  *
- * Mapping of gemm_packed: work-group -> mpanels*TM x npanels*TN of C; register tile TM x TQ vectors. Panels of A are kept
- * as [K/16][TM][16] (TA 0: packing copies whole cache lines) or [K][TM] (TA 1), panels of B as [K][TN]; both zero padded.
- * gemm_direct: work-group -> TD x VW of C, operands read in place.
+ * Mapping of gemm_packed: work-group -> mpanels*TM x npanels*TN of C; register tile TM x TQ vectors. TM rows of A are read in
+ * place, as TM streams of scalars; a transposed A, whose columns lie a row apart, is kept as panels [K][TM], B as panels [K][TN],
+ * zero padded. gemm_direct: work-group -> TD x VW of C, operands read in place.
  *
  * Cost: a tile issues TM*TQ fma per k against TM broadcasts and TQ loads. A k block of one B panel (kblock*TN*4 bytes)
- * stays in L1 while mpanels panels of A pass by from L2; between k blocks the tile waits in C. Packing moves
- * 2*(M*K + K*N) floats against M*N*K fma.
+ * stays in L1 while mpanels tiles of A pass by from L2; between k blocks the tile waits in C. Packing moves
+ * 2*K*N floats, and 2*M*K of a transposed A, against M*N*K fma.
  *
  * Macros
  *   TA, TB  0 or 1, default 0
@@ -32,7 +34,7 @@
  *   TQ  2  vectors per tile row
  *   TM 12  rows per tile; TM*TQ + TQ + 1 vector registers are live
  *   TD  8  rows per tile of gemm_direct
- *   KP 256 rows of op(B) that a work-group of gemm_pack_b packs
+ *   KP 32  rows of op(A)^T or op(B) that a work-group packs: few, for a narrow piece of each is read
  */
 #ifndef TA
 #define TA 0
@@ -53,11 +55,11 @@
 #define TD 8
 #endif
 #ifndef KP
-#define KP 256
+#define KP 32
 #endif
 
 #define TN (TQ * VW)
-#define GROUP 16 /* k per group of A's panels */
+#define GROUP 16 /* steps of k that are unrolled */
 #define ROUND_UP(a, b) (((a) + (b) - 1) / (b) * (b))
 #define INLINE static inline __attribute__((always_inline))
 
@@ -79,22 +81,16 @@ typedef float4 vec;
 #define BIAS 1
 #define RELU 2
 
-/* Element (k, r) of a panel of A. */
 #if TA
-#define PANEL_AT(k, r) ((k) * TM + (r))
-#else
-#define PANEL_AT(k, r) ((k) / GROUP * (TM * GROUP) + (r) * GROUP + (k) % GROUP)
-#endif
-
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_pack_a(__global float *restrict pa, const __global float *restrict A, int M, int K, int lda, int step_a)
 {
-    const int m0 = get_global_id(0) * TM, rows = min(TM, M - m0), padded = (K + GROUP - 1) / GROUP * GROUP;
-    __global float *dst = pa + (get_global_id(2) * ROUND_UP(M, TM) + m0) * padded;
-    A += get_global_id(2) * step_a;
-#if TA
-    for (int k = 0; k < K; ++k) {
-        const __global float *src = A + (size_t)k * lda + m0;
+    const int m0 = get_global_id(0) * TM, rows = min(TM, M - m0);
+    const int begin = get_global_id(1) * KP, end = min(begin + KP, K);
+    __global float *dst = pa + (get_global_id(2) * ROUND_UP(M, TM) + m0) * K;
+    A += get_global_id(2) * step_a + m0;
+    for (int k = begin; k < end; ++k) {
+        const __global float *src = A + (size_t)k * lda;
         if (rows == TM) {
             #pragma unroll
             for (int r = 0; r < TM; ++r) dst[(size_t)k * TM + r] = src[r];
@@ -102,20 +98,8 @@ gemm_pack_a(__global float *restrict pa, const __global float *restrict A, int M
             for (int r = 0; r < TM; ++r) dst[(size_t)k * TM + r] = r < rows ? src[r] : 0.0f;
         }
     }
-#else
-    for (int k = 0; k < K; k += GROUP) {
-        for (int r = 0; r < TM; ++r) {
-            const __global float *src = A + (size_t)(m0 + r) * lda + k;
-            __global float *line = dst + (size_t)k * TM + r * GROUP;
-            if (r < rows && k + GROUP <= K) {
-                vstore16(vload16(0, src), 0, line);
-            } else {
-                for (int j = 0; j < GROUP; ++j) line[j] = r < rows && k + j < K ? src[j] : 0.0f;
-            }
-        }
-    }
-#endif
 }
+#endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_pack_b(__global float *restrict pb, const __global float *restrict B, int N, int K, int ldb, int step_b)
@@ -154,26 +138,34 @@ gemm_pack_b(__global float *restrict pb, const __global float *restrict B, int N
 #endif
 }
 
-/* acc += row k of the tile's panels: a points to its group, u: k within the group. */
+/* Row r of the tile whose group begins at a, u steps of k later: of a panel, or of A itself. */
+#if TA
+#define TILE_AT(r, u) a[(u) * TM + (r)]
+#define NEXT_GROUP (TM * GROUP)
+#else
+#define TILE_AT(r, u) a[(size_t)(r) * lda + (u)]
+#define NEXT_GROUP GROUP
+#endif
+
+/* acc += row k of the tile: a and b point to its group, u: k within the group. */
 #define RANK_ONE(u)                                                                                             \
     {                                                                                                           \
         vec bv[TQ];                                                                                             \
         _Pragma("unroll") for (int q = 0; q < TQ; ++q) bv[q] = LOAD(b + (u) * TN + q * VW);                     \
         _Pragma("unroll") for (int r = 0; r < TM; ++r) {                                                        \
-            const vec av = (vec)(a[PANEL_AT(u, r)]);                                                            \
+            const vec av = (vec)(TILE_AT(r, u));                                                                \
             _Pragma("unroll") for (int q = 0; q < TQ; ++q) acc[r * TQ + q] = fma(av, bv[q], acc[r * TQ + q]);   \
         }                                                                                                       \
     }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_packed(__global float *restrict C, const __global float *restrict pa, const __global float *restrict pb,
-            const __global float *restrict bias, int epilogue, float alpha, float beta, int M, int N, int K, int ldc,
-            int step_c, int mpanels, int npanels, int kblock)
+gemm_packed(__global float *restrict C, const __global float *restrict A, const __global float *restrict pb,
+            const __global float *restrict bias, int epilogue, float alpha, float beta, int M, int N, int K, int lda,
+            int ldc, int step_a, int step_c, int mpanels, int npanels, int kblock)
 {
     const int m_begin = get_global_id(0) * mpanels * TM, m_end = min(M, m_begin + mpanels * TM);
     const int n_begin = get_global_id(1) * npanels * TN, n_end = min(N, n_begin + npanels * TN);
-    const size_t padded = (K + GROUP - 1) / GROUP * GROUP;
-    pa += get_global_id(2) * ROUND_UP(M, TM) * padded;
+    A += TA ? get_global_id(2) * ROUND_UP(M, TM) * (size_t)K : get_global_id(2) * (size_t)step_a;
     pb += get_global_id(2) * ROUND_UP(N, TN) * K;
     C += get_global_id(2) * step_c;
 
@@ -181,7 +173,8 @@ gemm_packed(__global float *restrict C, const __global float *restrict pa, const
         const int k1 = min(k0 + kblock, K);
         for (int n0 = n_begin; n0 < n_end; n0 += TN) {
             for (int m0 = m_begin; m0 < m_end; m0 += TM) {
-                const __global float *a = pa + m0 * padded + (size_t)k0 * TM;
+                const int m = TA ? m0 : min(m0, M - TM); /* the last tile reads rows of the one before */
+                const __global float *a = TA ? A + (size_t)m * K + (size_t)k0 * TM : A + (size_t)m * lda + k0;
                 const __global float *b = pb + (size_t)n0 * K + (size_t)k0 * TN;
                 vec acc[TM * TQ];
                 #pragma unroll
@@ -190,18 +183,18 @@ gemm_packed(__global float *restrict C, const __global float *restrict pa, const
                 for (; k + GROUP <= k1; k += GROUP) {
                     #pragma unroll
                     for (int u = 0; u < GROUP; ++u) RANK_ONE(u)
-                    a += TM * GROUP;
+                    a += NEXT_GROUP;
                     b += TN * GROUP;
                 }
                 for (int u = 0; k + u < k1; ++u) RANK_ONE(u)
 
                 #pragma unroll
                 for (int r = 0; r < TM; ++r) {
-                    if (m0 + r >= M) continue;
+                    if (m + r < m0 || m + r >= M) continue;
                     #pragma unroll
                     for (int q = 0; q < TQ; ++q) {
                         const int n = n0 + q * VW;
-                        __global float *c = C + (size_t)(m0 + r) * ldc + n;
+                        __global float *c = C + (size_t)(m + r) * ldc + n;
                         vec v = acc[r * TQ + q] * alpha;
                         if (n + VW <= N) {
                             if (k0 > 0) v += LOAD(c);

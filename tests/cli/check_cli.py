@@ -269,15 +269,20 @@ def check_bench():
          line["student_bytes"] > 0 and line["student_gflops"] > 0, f"bench train: {line}")
     line = json.loads(limbeck("bench", "kd", "--teacher", "cnn-wide", "--student", "cnn-tiny", "--image", "8x8x1", "--batch",
                               "16", "--steps", "3", "--schedule", "serial", "--json")[0])
-    need(line["teacher_ms"] > 0 and line["student_ms"] > 0 and line["images_per_s"] > 0, f"bench kd: {line}")
+    need(line["teacher_ms"] > 0 and line["student_ms"] > 0 and line["samples_per_s"] > 0, f"bench kd: {line}")
     for one in lines + [json.dumps(line)]:
         need(json.loads(one)["cpu_ms"] > 0, f"processor time: {one}")
     line = json.loads(limbeck("bench", "peak", "--json")[0])
     need(line["gflops"] > 0 and line["gbytes_per_s"] > 0, f"bench peak: {line}")
     need(re.search(r"[\d.]+ GFLOP/s of fused multiply-adds, [\d.]+ GB/s copied", limbeck("bench", "peak")[0]), "bench peak as text")
     text = limbeck("bench", "train", "--model", "cnn-tiny", "--image", "8x8x1", "--batch", "16", "--steps", "2", "--explain")[0]
+    need(re.search(r"\nhost: [\d.]+ [um]?s a step, [\d.]+ % of it\n", text), text)
     need(re.search(r"network, a step on .*\n +time .*roofline.*\n( +[\d.]+ [um]?s .* %  \w+ .*\n){10,}", text) and
          re.search(r"%  conv2d \w+/\S+ 16x8x8x1, conv1\n", text) and re.search(r"all: [\d.]+ ms, \d+ % of the roofline", text), text)
+    line = json.loads(limbeck("bench", "train", "--model", "bert-tiny", "--set", "student.parameters=layers=1 length=6 vocabulary=20",
+                              "--batch", "3", "--steps", "2", "--json")[0])
+    need(0 < line["host_ms"] and line["samples_per_s"] > 0, f"bench train of a network that reads tokens: {line}")
+    refused("--image: bert-tiny reads no image", "bench", "train", "--model", "bert-tiny", "--image", "8x8x1")
     refused("usage: limbeck bench peak", "bench", "peak", "--repeat", "3")
     refused("usage: limbeck bench kd --teacher M", "bench", "kd", "--teacher", "cnn-wide")
     refused("bench: expected ops, train, kd or peak", "bench", "oops")

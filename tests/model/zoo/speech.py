@@ -18,25 +18,27 @@ def mel_filters(rate, n_fft, mels):
     return torch.minimum(rising, falling).clamp(min=0)
 
 
-def log_mel(samples, n_fft, window, hop, mels):
-    """[N,S] -> [N,T,mels], in double precision whatever goes in."""
-    hann = torch.hann_window(window, dtype=torch.float64)
-    spectrum = torch.stft(samples.double(), n_fft, hop, window, hann, center=True, return_complex=True).abs() ** 2
-    return (spectrum.transpose(1, 2) @ mel_filters(16000, n_fft, mels)).clamp(min=1e-10).log().to(samples.dtype)
+def log_mel(samples, n_fft, window, hop, mels, precision=torch.float64):
+    """[N,S] -> [N,T,mels], computed in `precision` whatever goes in."""
+    hann = torch.hann_window(window, dtype=precision)
+    spectrum = torch.stft(samples.to(precision), n_fft, hop, window, hann, center=True, return_complex=True).abs() ** 2
+    filters = mel_filters(16000, n_fft, mels).to(precision)
+    return (spectrum.transpose(1, 2) @ filters).clamp(min=1e-10).log().to(samples.dtype)
 
 
 class KeywordCNN(nn.Module):
     """cnn-trad-fpool3, written from Sainath and Parada 2015, table 1, behind a normalisation of each band. Layers are called as
     in Honk (Tang and Lin 2017, arXiv 1710.06554)."""
 
-    def __init__(self, classes, samples=16000, **others):
+    def __init__(self, classes, samples=16000, precision=torch.float64, **others):
         super().__init__()
+        self.precision = precision
         self.norm = nn.BatchNorm1d(40)
         self.conv1, self.conv2 = nn.Conv2d(1, 64, (20, 8)), nn.Conv2d(64, 64, (10, 4))
         self.lin, self.dnn1, self.output = nn.Linear(64 * (samples // 160 - 27) * 8, 32), nn.Linear(32, 128), nn.Linear(128, classes)
 
     def forward(self, waveform):
-        x = self.norm(log_mel(waveform, 512, 400, 160, 40).transpose(1, 2)).transpose(1, 2)
+        x = self.norm(log_mel(waveform, 512, 400, 160, 40, self.precision).transpose(1, 2)).transpose(1, 2)
         x = nn.functional.max_pool2d(nn.functional.relu(self.conv1(x[:, None])), (1, 3))
         x = self.lin(nn.functional.relu(self.conv2(x)).flatten(1))
         return self.output(nn.functional.relu(self.dnn1(x)))
