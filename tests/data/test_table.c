@@ -173,11 +173,11 @@ Test(table, rows_have_sentences_and_recordings) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         box_data box;
         char text[400];
-        int32_t category, tokens[4], mask[4], types[4], length;
+        int32_t category[2], tokens[4], mask[4], types[4], length;
         float number, waveform[2];
         int label;
-        lbk_numbers all[] = {{.i32 = &category}, {.f32 = &number}, {.i32 = tokens},  {.i32 = mask},
-                             {.i32 = types},     {.i32 = &length}, {.f32 = waveform}};
+        lbk_numbers all[] = {{.i32 = category}, {.f32 = &number}, {.i32 = tokens},  {.i32 = mask},
+                             {.i32 = types},    {.i32 = &length}, {.f32 = waveform}};
         snprintf(text, sizeof text, "%s%s", BOTH, cases[i].keys);
         box_open_ok(&box, text, 1);
         const lbk_source *s = &box.data.source;
