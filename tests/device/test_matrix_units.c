@@ -2,12 +2,14 @@
 #include "base/file.h"
 #include "device/helpers/sandbox.h"
 #include "device/matrix_units.h"
+#include "support/quick_build.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void enter(void) {
+    build_quickly();
     sandbox_enter(0);
 }
 

@@ -3,6 +3,7 @@
  *
  * Seed: $LIMBECK_TEST_SEED, else a fixed one; it is printed. */
 #include "support/op_runner.h"
+#include "support/quick_build.h"
 #include "support/sanitized.h"
 
 #include <criterion/criterion.h>
@@ -170,5 +171,6 @@ Test(ops, class_gpu) {
 }
 
 Test(ops, matrix_units) {
+    build_quickly();
     class_check("gpu", units_check);
 }

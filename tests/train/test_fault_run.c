@@ -15,7 +15,7 @@
 #define BUDGET_S                                                                                                       \
     LBK_ROUNDS(                                                                                                        \
         6.0,                                                                                                           \
-        18.0)       /* of each of the two tests, for more than the first call of each name: sanitizers see more in it */
+        10.0)       /* of each of the two tests, for more than the first call of each name: sanitizers see more in it */
 #define HANGS_S 300 /* a run that has not ended by then never will; it takes less than one second */
 #define MAX_CALLS 65536
 
