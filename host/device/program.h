@@ -14,7 +14,8 @@
 #include "device/device.h"
 
 /* The text of kernels/<file>.cl, e.g. file = "cpu/conv2d": from $LIMBECK_KERNELS where that folder has the file, else the
- * embedded one. "gpu/a+gpu/b": the text of one before that of the other. NULL when there is none (or $LIMBECK_KERNELS is no folder; lbk_error_message() says which). */
+ * embedded one. "gpu/a+gpu/b": the text of one before that of the other. NULL when there is none (or $LIMBECK_KERNELS is no
+ * folder; lbk_error_message() says which). */
 const char *lbk_kernel_source(const char *file);
 /* Names of all embedded kernel files, NULL-terminated. */
 const char *const *lbk_kernel_files(void);

@@ -1,6 +1,8 @@
 /* Class cpu's depthwise convolution, whose limits kernels/cpu/conv2d_depthwise.cl states. */
 #include "ops/conv.h"
 
+#define KERNEL_FILE "cpu/vector+cpu/conv2d_epilogue+cpu/conv2d_depthwise"
+
 enum { TILE = 8, LEAST_ROWS = 4 };
 
 static bool fits(const lbk_emit *e, const lbk_conv *conv, const lbk_conv_gather *g) {
@@ -18,7 +20,7 @@ lbk_status lbk_conv_emit_depthwise(lbk_emit *e, const lbk_conv *conv) {
     int64_t bands = lbk_ceil_div(4 * (int64_t)e->caps->compute_units, g.n);
     int64_t rows = lbk_clamp(lbk_ceil_div(g.h.out, bands), g.h.out < LEAST_ROWS ? g.h.out : LEAST_ROWS, g.h.out);
     lbk_call *call;
-    LBK_TRY(lbk_conv_begin(e, conv, "cpu/conv2d_depthwise", "conv2d_depthwise", -1, &call));
+    LBK_TRY(lbk_conv_begin(e, conv, KERNEL_FILE, "conv2d_depthwise", -1, &call));
     LBK_TRY(lbk_call_option(call, "-DVW=%d -DKW=%d -DGW=%d -DTILE=%d", lbk_emit_vector_width(e), (int)g.w.taps,
                             (int)g.w.gather, TILE));
     lbk_conv_call_gather(call, &g);

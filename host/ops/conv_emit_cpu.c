@@ -2,6 +2,8 @@
  * kernels/cpu/conv2d.cl asks the host to keep; names in capitals are that kernel's. */
 #include "ops/conv.h"
 
+#define KERNEL_FILE "cpu/vector+cpu/conv2d_epilogue+cpu/conv2d_patch+cpu/conv2d"
+
 enum {
     LINE = 16, /* floats of a cache line: STEP and RB of a plain convolution */
     MAX_TAPS = 128,
@@ -169,7 +171,7 @@ static lbk_status emit_pack(lbk_emit *e, const lbk_conv *conv, const work *w, in
     const lbk_conv_sizes *s = &conv->s;
     int64_t merged = w->merge ? w->g.w.taps : 1;
     lbk_call *call;
-    LBK_TRY(lbk_emit_kernel(e, "cpu/conv2d", "conv2d_pack", &call));
+    LBK_TRY(lbk_emit_kernel(e, KERNEL_FILE, "conv2d_pack", &call));
     LBK_TRY(options(e, w, call));
     lbk_call_scratch(call, scratch);
     lbk_call_input(call, 1);
@@ -192,7 +194,7 @@ lbk_status lbk_conv_emit_cpu(lbk_emit *e, const lbk_conv *conv, bool lanes) {
     int panels = lbk_emit_scratch(e, sizeof(float) * (size_t)floats);
     LBK_TRY(emit_pack(e, conv, &w, panels));
     lbk_call *call;
-    LBK_TRY(lbk_conv_begin(e, conv, "cpu/conv2d", "conv2d", panels, &call));
+    LBK_TRY(lbk_conv_begin(e, conv, KERNEL_FILE, "conv2d", panels, &call));
     LBK_TRY(options(e, &w, call));
     lbk_conv_call_gather(call, &w.g);
     call_ints(call, (int64_t[]){w.cg, w.kg, w.images, w.out_rows, w.out_cols, w.pass, w.held}, 7);

@@ -2,6 +2,8 @@
  * kernels/cpu/conv2d_backward_weights.cl asks the host to keep; names in capitals are that kernel's. */
 #include "ops/conv.h"
 
+#define KERNEL_FILE "cpu/vector+cpu/conv2d_reduce+cpu/conv2d_patch+cpu/conv2d_backward_weights"
+
 enum {
     LINE = 16,    /* floats of a cache line: STEP of a plain convolution, and its most RB */
     PIXELS = 256, /* of a block: x, dy and the sums stay near */
@@ -138,7 +140,7 @@ lbk_status lbk_conv_emit_cpu_weight(lbk_emit *e, const lbk_conv *conv, bool lane
     int64_t pieces = lbk_ceil_div(w.s.n, w.images) * lbk_ceil_div(w.s.oh, w.rows) * lbk_ceil_div(w.s.ow, w.cols);
     int64_t parts = lbk_clamp(lbk_ceil_div(4 * cores, in * out), 1, pieces);
     lbk_call *call;
-    LBK_TRY(lbk_conv_begin_weight(e, "cpu/conv2d_backward_weights", "conv2d_backward_weights", parts, &call));
+    LBK_TRY(lbk_conv_begin_weight(e, KERNEL_FILE, "conv2d_backward_weights", parts, &call));
     LBK_TRY(lbk_call_option(call, "-DVW=%d -DTQ=%d -DTR=%d -DPOOL_FLOATS=%d", w.width, w.tq, (int)w.tr, (int)limit));
     if (w.lanes)
         LBK_TRY(lbk_call_option(call, "-DLANES=%d -DLANE_TAPS=%d", (int)w.lanes, (int)w.lane_taps));

@@ -1,6 +1,8 @@
 /* Winograd's convolution for class cpu: the launches of kernels/cpu/conv2d_winograd.cl. */
 #include "ops/conv.h"
 
+#define KERNEL_FILE "cpu/vector+cpu/conv2d_epilogue+cpu/conv2d_winograd"
+
 enum {
     BLOCK = 16,          /* CB of the kernel */
     VECTORS = 2,         /* its TQ */
@@ -83,7 +85,7 @@ static lbk_status options(const winograd *b, lbk_call *call) {
 /* The transformed weights in scratch memory. */
 static lbk_status emit_weights(lbk_emit *e, const lbk_conv_sizes *s, const winograd *b, bool transposed, int scratch) {
     lbk_call *call;
-    LBK_TRY(lbk_emit_kernel(e, "cpu/conv2d_winograd", "conv2d_winograd_weights", &call));
+    LBK_TRY(lbk_emit_kernel(e, KERNEL_FILE, "conv2d_winograd_weights", &call));
     LBK_TRY(options(b, call));
     lbk_call_scratch(call, scratch);
     lbk_call_input(call, 1);
@@ -103,7 +105,7 @@ lbk_status lbk_conv_emit_winograd(lbk_emit *e, const lbk_conv *conv) {
         return lbk_emit_decline(e);
     int u = lbk_emit_scratch(e, sizeof(float) * (size_t)(POSITIONS * s.c * b.blocks * VECTORS * b.width));
     LBK_TRY(emit_weights(e, &s, &b, backward, u));
-    LBK_TRY(lbk_conv_begin(e, conv, "cpu/conv2d_winograd", "conv2d_winograd", u, &call));
+    LBK_TRY(lbk_conv_begin(e, conv, KERNEL_FILE, "conv2d_winograd", u, &call));
     LBK_TRY(options(&b, call));
     const int64_t args[] = {s.n, s.h, s.w, s.c, s.oh, s.ow, s.k, s.ph, s.pw, b.tiles};
     for (size_t i = 0; i < sizeof args / sizeof *args; i++)

@@ -2,6 +2,8 @@
  * kernels/cpu/conv2d_winograd_rows.cl. */
 #include "ops/conv.h"
 
+#define KERNEL_FILE "cpu/vector+cpu/conv2d_epilogue+cpu/conv2d_winograd_rows"
+
 enum {
     QUAD = 4,      /* names in capitals are the kernel's */
     POSITIONS = 6, /* of a transformed quad */
@@ -41,7 +43,7 @@ static lbk_status options(const lbk_emit *e, lbk_call *call) {
 /* The transformed weights in scratch memory. */
 static lbk_status emit_weights(lbk_emit *e, const lbk_conv_sizes *s, bool transposed, int scratch) {
     lbk_call *call;
-    LBK_TRY(lbk_emit_kernel(e, "cpu/conv2d_winograd_rows", "conv2d_winograd_rows_weights", &call));
+    LBK_TRY(lbk_emit_kernel(e, KERNEL_FILE, "conv2d_winograd_rows_weights", &call));
     LBK_TRY(options(e, call));
     lbk_call_scratch(call, scratch);
     lbk_call_input(call, 1);
@@ -63,7 +65,7 @@ lbk_status lbk_conv_emit_winograd_rows(lbk_emit *e, const lbk_conv *conv) {
     int u = lbk_emit_scratch(e, sizeof(float) * (size_t)weight_count(&s));
     lbk_call *call;
     LBK_TRY(emit_weights(e, &s, conv->result == LBK_CONV_X, u));
-    LBK_TRY(lbk_conv_begin(e, conv, "cpu/conv2d_winograd_rows", "conv2d_winograd_rows", u, &call));
+    LBK_TRY(lbk_conv_begin(e, conv, KERNEL_FILE, "conv2d_winograd_rows", u, &call));
     LBK_TRY(options(e, call));
     const int64_t args[] = {s.n, s.h, s.w, s.c, s.oh, s.ow, s.k, s.ph, s.pw, rows};
     for (size_t i = 0; i < sizeof args / sizeof *args; i++)

@@ -2,6 +2,8 @@
  * kernels/cpu/conv2d_backward_weights_winograd.cl. */
 #include "ops/conv.h"
 
+#define KERNEL_FILE "cpu/vector+cpu/conv2d_reduce+cpu/conv2d_backward_weights_winograd"
+
 enum {
     QUAD = 4,      /* names in capitals are the kernel's */
     POSITIONS = 6, /* of a transformed quad */
@@ -60,8 +62,7 @@ lbk_status lbk_conv_emit_winograd_weight(lbk_emit *e, const lbk_conv *conv) {
     int64_t pieces = lbk_ceil_div(s->n, b.images) * lbk_ceil_div(s->oh, b.rows);
     int64_t parts = lbk_clamp(lbk_ceil_div(4 * (int64_t)e->caps->compute_units, in * out), 1, pieces);
     lbk_call *call;
-    LBK_TRY(lbk_conv_begin_weight(e, "cpu/conv2d_backward_weights_winograd", "conv2d_backward_weights_winograd", parts,
-                                  &call));
+    LBK_TRY(lbk_conv_begin_weight(e, KERNEL_FILE, "conv2d_backward_weights_winograd", parts, &call));
     LBK_TRY(lbk_call_option(call, "-DVW=%d -DCB=%d -DLOCAL_FLOATS=%d", (int)width, width == 16 ? 8 : 4, (int)limit));
     const int64_t args[] = {s->n,  s->h,  s->w,     s->c,   s->oh, s->ow, s->k,
                             s->ph, s->pw, b.images, b.rows, b.cn,  b.kn,  parts};

@@ -1,11 +1,10 @@
 /* conv2d, class cpu: convolution in gather form, channels last, with an epilogue. The host's numbers make it conv2d, or
- * conv2d_backward_data, which is conv_transpose2d.
+ * conv2d_backward_data, which is conv_transpose2d. Comes behind vector.cl, conv2d_epilogue.cl and conv2d_patch.cl.
  *
  *   out[n,q,v,k] = epilogue( sum over i<KH, j<KW, c of in[n, row(q,i), column(v,j), c] * weight[i,j,c,k] )
  *   row(q,i) = (q*GH + FH + i*DH) / TH,  column(v,j) = (v*GW + FW + j*DW) / TW;  a tap counts where both are whole and inside
  *   forward:        G = stride, T = 1,      F = -padding, D = dilation
  *   backward data:  G = 1,      T = stride, F = padding,  D = -dilation,  in = dy, out = dx
- *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,q,v,k]; negative -> 0 (NaN is kept)
  * Input channels g*cg.. meet output channels g*kg.. of the same group g only.
  *
  * Kernels. Local size (1,1,1), no barriers.
@@ -17,21 +16,18 @@
  *   conv2d(out[N,OH,OW,K], in[N,H,W,C], panels, bias[K], scale[K], shift[K], addend[N,OH,OW,K], int epilogue,
  *          int N, H, W, C, OH, OW, K, KH, KW, GH, GW, TH, TW, FH, FW, DH, DW, cg, kg, images, rows, cols, pass, held)
  *       global size (ceil(N/images) * ceil(OH/rows) * ceil(OW/cols), splits), 1 <= splits <= panels
- *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift; 4: addend; 8: negative -> 0. A buffer that is not there
- *       is not read.
  *   Nothing may overlap out.
  *
  * Mapping: work-group (b, s) computes a block of `images` images x `rows` rows x `cols` columns of out, of the panels its
- * s-th share. It copies the block's input to `patch` (local memory: the core's L1/L2), zero padded, as [block of RUN channels]
- * [image][row][column phase][column][STEP]: neighbouring pixels of out are STEP floats apart whatever the stride, so
- * addresses in the inner loop are base + constant and padding needs no test. Groups are copied `held` at a time. The copy
- * runs just ahead of the first panel's tiles, so that memory works while they do. Pixels of out with equal (q % TH, v % TW), a
- * phase, have the same whole taps: each phase is a dense convolution, and a stride of backward data wastes no
- * multiplication. The register tile is NSEG segments of SEG neighbouring pixels of a phase x TQ vectors of VW output
- * channels. What a row of weights is multiplied with:
+ * s-th share. It copies the block's input to the patch (conv2d_patch.cl; local memory: the core's L1/L2), where neighbouring
+ * pixels of out are STEP floats apart whatever the stride: addresses in the inner loop are base + constant, and padding needs
+ * no test. Groups are copied `held` at a time. The copy runs just ahead of the first panel's tiles, so that memory works
+ * while they do. Pixels of out with equal (q % TH, v % TW), a phase, have the same whole taps: each phase is a dense
+ * convolution, and a stride of backward data wastes no multiplication. The register tile is NSEG segments of SEG neighbouring
+ * pixels of a phase x TQ vectors of VW output channels. What a row of weights is multiplied with:
  *   plain  one input channel, broadcast. STEP and RB are 16, a cache line.
- *   LANES  groups of LANES channels in and out, depthwise when 1: a vector of VW lanes, each of its own group. The patch
- *          holds a pixel as LANES vectors, vector i having channel i of its group in every lane. cg = kg = VW.
+ *   LANES  groups of LANES channels in and out, depthwise when 1: a vector of VW lanes, each of its own group. cg = kg = VW.
+ *          LANES is 0, 1, 2, 4 or 8, below VW unless 1.
  *   MERGE  few input channels: a row of KW taps x C channels is one run of RB = KW*C numbers, STEP = GW*C. Forward, DW = 1.
  *
  * Cost: per tap and row of weights a tile issues NSEG*SEG*TQ vector fma, as many loads (LANES) or NSEG*SEG broadcasts, and TQ
@@ -40,30 +36,20 @@
  * of `pass` blocks (taps*pass*RB*TN*4 bytes) should stay in the nearer caches; several panels whole are computed tile by tile,
  * so that memory sees whole pixels; else the sums wait in out between passes, 2*NSEG*SEG*TQ vector moves per tile.
  *
- * The host checks: the patch, held * blocks * images * prows * row floats, is at most PATCH_FLOATS, blocks = ceil(cg/16) or 1; KH*KW, or KH for MERGE, <= MAX_TAPS; rows and
- *   cols are multiples of TH and TW or cover OH and OW. With span = (taps-1)*|D| and skip = taps == 1 ? G : 1 of a dimension,
+ * The host checks: the patch, held * blocks * images * prows * row floats, is at most PATCH_FLOATS, blocks = ceil(cg/16) or 1;
+ *   KH*KW, or KH for MERGE, <= MAX_TAPS; rows and cols are multiples of TH and TW or cover OH and OW.
+ *   With span = (taps-1)*|D| and skip = taps == 1 ? G : 1 of a dimension,
  *   prows = ((rows-1)*GH + span) / TH / skip + (TH == 1 ? 1 : 2), likewise pcols;  phases = GW / skip;
  *   row floats = phases * (ceil(pcols/phases) + SEG-1) * STEP;  MERGE: (cols + SEG-1)*STEP + RB.
  *
- * Macros
- *   VW      16  floats per vector: 4, 8 or 16
+ * Macros, besides those of vector.cl and conv2d_patch.cl
  *   TQ       2  vectors of output channels per tile; 1 for LANES
  *   SEG      4  neighbouring pixels per segment; should divide the output width
  *   NSEG     2  segments per tile; about NSEG*SEG*TQ + TQ + 1 vector registers are live
- *   LANES    0  channels per group: 1, 2, 4 or 8, below VW unless 1
- *   MERGE    0  1: STEP and RB are given too
+ *   RB          rows of weights of a tap: 16, LANES or, for MERGE, the host's
  *   THREE    1  0: no code for three taps at once
  *   PATCH_FLOATS 65536, MAX_TAPS 128
  */
-#ifndef LANES
-#define LANES 0
-#endif
-#ifndef MERGE
-#define MERGE 0
-#endif
-#ifndef VW
-#define VW 16
-#endif
 #ifndef TQ
 #define TQ (LANES ? 1 : 2)
 #endif
@@ -72,9 +58,6 @@
 #endif
 #ifndef NSEG
 #define NSEG 2
-#endif
-#ifndef STEP
-#define STEP (LANES ? LANES * VW : 16)
 #endif
 #ifndef RB
 #define RB (LANES ? LANES : 16)
@@ -91,96 +74,12 @@
 
 #define TN (TQ * VW)
 #define TM (NSEG * SEG)
-#define RUN (LANES ? VW : 16)               /* channels of a block of the patch */
-#define PIECE 16                            /* columns of a phase of a patch row that are filled at once */
-#define AHEAD 1024                          /* floats of `in` that are prefetched before they are copied */
-#define UNROLL (STEP < 4 ? STEP : 4)        /* rows of weights per turn; more would meet the next pixel's numbers */
-#define INLINE static inline __attribute__((always_inline))
-
-#if VW == 16
-typedef float16 vec;
-#define LOAD(p) vload16(0, p)
-#define STORE(v, p) vstore16(v, 0, p)
-#define LANE (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-#elif VW == 8
-typedef float8 vec;
-#define LOAD(p) vload8(0, p)
-#define STORE(v, p) vstore8(v, 0, p)
-#define LANE (uint8)(0, 1, 2, 3, 4, 5, 6, 7)
-#else
-typedef float4 vec;
-#define LOAD(p) vload4(0, p)
-#define STORE(v, p) vstore4(v, 0, p)
-#define LANE (uint4)(0, 1, 2, 3)
-#endif
-
-/* Copies by vload and vstore become four moves on PoCL, these one. */
-typedef vec __attribute__((aligned(4))) uvec;
-#define LOAD_GLOBAL(p) (*(const __global uvec *)(p))
-#define STORE_GLOBAL(v, p) (*(__global uvec *)(p) = (v))
-#define STORE_LOCAL(v, p) (*(__local uvec *)(p) = (v))
-
-/* The standard's prefetch() is empty on PoCL. */
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_prefetch)
-#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
-#endif
-#endif
-#ifndef PREFETCH
-#define PREFETCH(p) prefetch(p, VW)
-#endif
-
-/* The first n < 4 numbers at p, then zeros; and the store of the first n lanes. Then the same for n < 8 and n < 16. */
-INLINE float4 load_few4(const __global float *p, int n)
-{
-    return (float4)(n > 0 ? p[0] : 0.0f, n > 1 ? p[1] : 0.0f, n > 2 ? p[2] : 0.0f, 0.0f);
-}
-
-INLINE void store_few4(float4 v, __global float *p, int n)
-{
-    if (n > 0) p[0] = v.x;
-    if (n > 1) p[1] = v.y;
-    if (n > 2) p[2] = v.z;
-}
-
-#define DEFINE_FEW(wide, half)                                                                            \
-    INLINE float##wide load_few##wide(const __global float *p, int n)                                     \
-    {                                                                                                     \
-        const bool whole = n >= half;                                                                     \
-        const float##half rest = load_few##half(whole ? p + half : p, whole ? n - half : n);              \
-        return whole ? (float##wide)(vload##half(0, p), rest) : (float##wide)(rest, (float##half)(0.0f)); \
-    }                                                                                                     \
-    INLINE void store_few##wide(float##wide v, __global float *p, int n)                                  \
-    {                                                                                                     \
-        if (n >= half) vstore##half(v.lo, 0, p);                                                          \
-        if (n >= half) store_few##half(v.hi, p + half, n - half);                                         \
-        else store_few##half(v.lo, p, n);                                                                 \
-    }
-DEFINE_FEW(8, 4)
-DEFINE_FEW(16, 8)
-#define FEW_(name, width) name##width
-#define FEW(name, width) FEW_(name, width)
-
-/* All lanes, or the first n of them. */
-INLINE vec load_lanes(const __global float *p, int n)
-{
-    return n >= VW ? LOAD(p) : FEW(load_few, VW)(p, n);
-}
-
-INLINE void store_lanes(vec v, __global float *p, int n)
-{
-    if (n >= VW) STORE_GLOBAL(v, p);
-    else FEW(store_few, VW)(v, p, n);
-}
+#define PIECE 16                     /* columns of a phase of a patch row that are filled at once */
+#define UNROLL (STEP < 4 ? STEP : 4) /* rows of weights per turn; more would meet the next pixel's numbers */
 
 INLINE int floor_div(int a, int b)
 {
     return a >= 0 ? a / b : -((b - 1 - a) / b);
-}
-
-INLINE int div_up(int a, int b)
-{
-    return (a + b - 1) / b;
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
@@ -267,70 +166,6 @@ INLINE layout layout_of(const reach h, const reach w, int images, int cols)
     return l;
 }
 
-/* A vector of channels, as the patch holds it. */
-INLINE void channels_store(vec v, __local float *p)
-{
-#if LANES > 1
-    #pragma unroll
-    for (int i = 0; i < LANES; ++i) STORE_LOCAL(shuffle(v, (LANE & (uint)-LANES) + (uint)i), p + i * VW);
-#else
-    STORE_LOCAL(v, p);
-#endif
-}
-
-/* Channels of `in` that the patch holds: `groups` groups of cg, in `blocks` blocks of RUN each; n channels exist, others are 0. */
-typedef struct {
-    int groups, cg, blocks, n;
-} slice;
-
-INLINE void pixel_copy(const __global float *src, __local float *dst, const slice s, int block, int ahead)
-{
-    const int cg = LANES ? VW : s.cg, blocks = LANES ? 1 : s.blocks;
-    int n = s.n;
-    for (int g = 0; g < s.groups; ++g, src += cg, n -= cg) {
-        const __global float *from = src;
-        int left = min(cg, n);
-        for (int b = 0; b < blocks; ++b, dst += block, from += RUN, left -= RUN) {
-            PREFETCH(from + ahead);
-            #pragma unroll
-            for (int j = 0; j < RUN; j += VW)
-                if (left >= RUN) channels_store(LOAD_GLOBAL(from + j), dst + j);
-                else channels_store(load_lanes(from + j, left - j), dst + j);
-        }
-    }
-}
-
-INLINE void pixel_clear(__local float *dst, const slice s, int block)
-{
-    for (int b = 0; b < s.groups * s.blocks; ++b, dst += block) {
-        #pragma unroll
-        for (int j = 0; j < STEP; j += VW) STORE_LOCAL((vec)(0.0f), dst + j);
-    }
-}
-
-/* Fills a piece of a row of the patch from src, a row of `in` with C channels or NULL for padding; zeros outside. */
-INLINE void piece_fill(const __global float *src, __local float *dst, const layout l, int piece, const slice s, int W, int C)
-{
-    const int begin = piece * PIECE * l.phases, end = min(begin + PIECE * l.phases, l.w.count);
-#if MERGE
-    const int first = src ? clamp(-l.w.low, begin, end) : end, last = clamp(W - l.w.low, first, end);
-    for (int j = begin * C; j < first * C; ++j) dst[j] = 0.0f;
-    for (int j = first * C; j < last * C; ++j) dst[j] = src[l.w.low * C + j];
-    for (int j = last * C; j < end * C; ++j) dst[j] = 0.0f;
-#else
-    const int step = l.phases * l.w.skip, ahead = div_up(AHEAD, s.groups * s.cg) * l.w.skip * C;
-    for (int phase = 0; phase < l.phases; ++phase, dst += l.pitch * STEP) {
-        const int low = l.w.low + phase * l.w.skip, stop = div_up(end - phase, l.phases);
-        const int first = src ? clamp(low < 0 ? div_up(-low, step) : 0, piece * PIECE, stop) : stop;
-        const int last = clamp(low < W ? div_up(W - low, step) : 0, first, stop);
-        for (int b = piece * PIECE; b < first; ++b) pixel_clear(dst + b * STEP, s, l.block);
-        for (int b = first; b < last; ++b)
-            pixel_copy(src + (size_t)(low + b * step) * C, dst + b * STEP, s, l.block, ahead);
-        for (int b = last; b < stop; ++b) pixel_clear(dst + b * STEP, s, l.block);
-    }
-#endif
-}
-
 /* Row u of a block of weights, of one tap, times the tile's pixels. */
 #if LANES
 #define OPERAND(p) LOAD(p)
@@ -414,29 +249,6 @@ INLINE void taps_accumulate(vec *acc, const __local float *block, const int *at,
 }
 #endif
 
-/* Bits of `epilogue`. */
-#define BIAS 1
-#define SCALE 2
-#define ADDEND 4
-#define RELU 8
-
-/* The epilogue of VW channels, less addend and RELU: v * factor + offset. */
-typedef struct {
-    vec factor, offset;
-} affine;
-
-INLINE affine affine_of(const __global float *bias, const __global float *scale, const __global float *shift, int epilogue,
-                        int k, int n)
-{
-    affine a = {(vec)(1.0f), (vec)(0.0f)};
-    if (epilogue & SCALE) {
-        a.factor = load_lanes(scale + k, n);
-        a.offset = load_lanes(shift + k, n);
-    }
-    if (epilogue & BIAS) a.offset = fma(load_lanes(bias + k, n), a.factor, a.offset);
-    return a;
-}
-
 /* A segment's place in the block: image, row and number in the row, of a phase. */
 typedef struct {
     int image, row, seg;
@@ -486,10 +298,7 @@ INLINE void part_end(const vec *acc, const target t, const affine *ending, const
         if (j / TQ % SEG >= count[j / TQ / SEG] || n <= 0) continue;
         vec v = LOAD(sums + j * VW);
         if (t.more) v += load_lanes(t.out + OFFSET(j), n);
-        if (t.epilogue) v = fma(v, ending[q].factor, ending[q].offset);
-        if (t.epilogue & ADDEND) v += load_lanes(t.addend + OFFSET(j), n);
-        if (t.epilogue & RELU) v = v < (vec)(0.0f) ? (vec)(0.0f) : v;
-        store_lanes(v, t.out + OFFSET(j), n);
+        store_lanes(finish(v, ending[q], t.addend + OFFSET(j), t.epilogue, n), t.out + OFFSET(j), n);
     }
 }
 
@@ -508,6 +317,7 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
     const int q0 = at_block / col_blocks % row_blocks * rows, qn = min(rows, OH - q0);
     const int v0 = at_block % col_blocks * cols, vn = min(cols, OW - v0);
     const layout l = layout_of(reach_of(ah, q0, qn), reach_of(aw, v0, vn), nn, vn);
+    const columns held_columns = {l.w.low, l.w.skip, l.phases, l.pitch};
     const int taps_all = KH * (MERGE ? 1 : KW), each = div_up(kg, TN), all = div_up(C, cg) * each; /* panels */
     const int end = (int)((long)all * (get_global_id(1) + 1) / get_global_size(1));
     const bool rows_of_three = THREE && KW == 3 && GW == 1 && TW == 1 && (DW == 1 || DW == -1);
@@ -559,7 +369,9 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                     for (; filled < min(need, nn * l.h.count * l.pieces); ++filled) {
                         const int row = filled / l.pieces, h = l.h.low + row % l.h.count * l.h.skip;
                         const __global float *src = in + ((size_t)(n0 + row / l.h.count) * H + h) * W * C + group0 * cg;
-                        piece_fill(h >= 0 && h < H ? src : 0, patch + row * l.row, l, filled % l.pieces, s, W, C);
+                        const int begin = filled % l.pieces * PIECE * l.phases;
+                        row_fill(h >= 0 && h < H ? src : 0, patch + row * l.row, held_columns, begin,
+                                 min(begin + PIECE * l.phases, l.w.count), s, l.block, W, C);
                     }
 
                     for (int m = 0; m < near; ++m) {

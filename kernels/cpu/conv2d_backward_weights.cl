@@ -1,23 +1,22 @@
-/* conv2d_backward_weights, class cpu: gradient of conv2d with respect to its weights.
+/* conv2d_backward_weights, class cpu: gradient of conv2d with respect to its weights. Comes behind vector.cl,
+ * conv2d_reduce.cl and conv2d_patch.cl.
  *
  *   dw[i,j,c,k] = sum over n, oh, ow of x[n, oh*SH-PH+i*DH, ow*SW-PW+j*DW, g*(C/G)+c] * dy[n,oh,ow,k],   g = k / (K/G)
  *
- * Kernels, no barriers:
+ * Kernel, no barriers:
  *   conv2d_backward_weights(out, x[N,H,W,C], dy[N,OH,OW,K], int N, H, W, C, OH, OW, K, KH, KW, SH, SW, PH, PW, DH, DW, G,
  *                           cg, kg, held, images, rows, cols, cbs, kbs, S)
- *     S == 1: out is dw[KH,KW,C/G,K] and no other kernel is needed.  S > 1: out is scratch[S][dw's size].
+ *     S == 1: out is dw[KH,KW,C/G,K] and no other kernel is needed.  S > 1: out is scratch[S][dw's size], for conv2d_reduce.cl.
  *     cg, kg: input and output channels of a group of the kernel, which may hold several of the G groups
  *     global size (S, ceil(C/cg/held) * ceil(blocks of RB rows / cbs), ceil(ceil(kg/TN) / kbs)), local size (1,1,1)
- *   conv2d_backward_weights_reduce(dw[count], scratch[S,count], int count, S)
- *     work-item -> one element; local size (any), global size (count rounded up)
  *   Scratch: 4*S*KH*KW*(C/G)*K bytes when S > 1. The result depends on S in its rounding only; for one S it repeats bit for bit.
  *
  * Mapping: work-group (s, c, k) sums, over slice s of the pixels, of `held` groups each `cbs` blocks of RB rows of dw of one
- * tap x `kbs` blocks of TN output channels, all taps. It walks its slice in blocks of `images` images x `rows` output rows x `cols` columns (about
- * 256 pixels), copies each block's x (zero padded, [group][block of RB][image][row][column phase][column][STEP]) and dy
- * ([group][block of TN][pixel][TN]) to local memory, where both serve all taps from L1/L2 before the next block. Register tile: TR
- * rows x TQ vectors of output channels of one tap, summed over the block's pixels, then added to the work-group's sums
- * (local memory), which are written out once at the end. What a row is, the number that dy is multiplied with:
+ * tap x `kbs` blocks of TN output channels, all taps. It walks its slice in blocks of `images` images x `rows` output rows x
+ * `cols` columns (about 256 pixels), copies each block's x (conv2d_patch.cl) and dy ([group][block of TN][pixel][TN]) to
+ * local memory, where both serve all taps from L1/L2 before the next block. Register tile: TR rows x TQ vectors of output
+ * channels of one tap, summed over the block's pixels, then added to the work-group's sums (local memory), which are written
+ * out once at the end. What a row is, the number that dy is multiplied with:
  *   plain  one input channel, broadcast
  *   MERGE  few input channels: a row of KW taps x C channels is one run of RB = KW*C numbers, STEP = SW*C. DW = 1.
  *   LANES  groups of LANES channels in and out, depthwise when 1: a vector of VW lanes, each of its own group. LANE_TAPS
@@ -31,35 +30,21 @@
  *   row = phases * (cols + (KW-1)*DW/phases) * STEP;  MERGE: cols*STEP + RB
  *   dy = held * kbs * images * rows * cols * TN,   sums = held * kbs * cbs * ceil(taps of dw's rows / RB)*TR * TN
  *
- * Macros
- *   VW 16  floats per vector: 4, 8 or 16
+ * Macros, besides those of vector.cl and conv2d_patch.cl
  *   TQ  2  vectors of output channels per tile; 1 for LANES
  *   TR  16/TQ  rows per tile; TR*TQ + TQ + 1 vector registers are live
- *   LANES 0  channels per group: 1, 2, 4 or 8, below VW unless 1;  LANE_TAPS  KW or KH*KW
- *   MERGE 0  1: STEP and RB are given too
+ *   LANE_TAPS 1  for LANES (0, 1, 2, 4 or 8, below VW unless 1): KW or KH*KW
  *   RB  16  rows per block; TR <= RB + TR - 1
  *   POOL_FLOATS 65536
  */
-#ifndef LANES
-#define LANES 0
-#endif
 #ifndef LANE_TAPS
 #define LANE_TAPS 1
-#endif
-#ifndef MERGE
-#define MERGE 0
-#endif
-#ifndef VW
-#define VW 16
 #endif
 #ifndef TQ
 #define TQ (LANES ? 1 : 2)
 #endif
 #ifndef TR
 #define TR (LANES ? LANES * LANE_TAPS : 16 / TQ)
-#endif
-#ifndef STEP
-#define STEP (LANES ? LANES * VW : 16)
 #endif
 #ifndef RB
 #define RB (LANES ? LANES * LANE_TAPS : 16)
@@ -70,71 +55,7 @@
 
 #define TN (TQ * VW)
 #define ROWS ((RB + TR - 1) / TR * TR) /* of a block of sums */
-#define ONE_RUN (MERGE || LANES > 0) /* RB rows are all there are of a tap or tile */
-#define RUN (LANES ? VW : 16) /* channels of a block of the patch */
-#define AHEAD 1024 /* floats that are prefetched before they are copied */
-#define INLINE static inline __attribute__((always_inline))
-
-#if VW == 16
-typedef float16 vec;
-#define LOAD(p) vload16(0, p)
-#define STORE(v, p) vstore16(v, 0, p)
-#define LANE (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-#elif VW == 8
-typedef float8 vec;
-#define LOAD(p) vload8(0, p)
-#define STORE(v, p) vstore8(v, 0, p)
-#define LANE (uint8)(0, 1, 2, 3, 4, 5, 6, 7)
-#else
-typedef float4 vec;
-#define LOAD(p) vload4(0, p)
-#define STORE(v, p) vstore4(v, 0, p)
-#define LANE (uint4)(0, 1, 2, 3)
-#endif
-
-/* Copies by vload and vstore become four moves on PoCL, these one. */
-typedef vec __attribute__((aligned(4))) uvec;
-#define LOAD_GLOBAL(p) (*(const __global uvec *)(p))
-#define STORE_LOCAL(v, p) (*(__local uvec *)(p) = (v))
-
-/* The standard's prefetch() is empty on PoCL. */
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_prefetch)
-#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
-#endif
-#endif
-#ifndef PREFETCH
-#define PREFETCH(p) prefetch(p, VW)
-#endif
-
-/* The first n < 4 numbers at p, then zeros. Then the same for n < 8 and n < 16. */
-INLINE float4 load_few4(const __global float *p, int n)
-{
-    return (float4)(n > 0 ? p[0] : 0.0f, n > 1 ? p[1] : 0.0f, n > 2 ? p[2] : 0.0f, 0.0f);
-}
-
-#define DEFINE_FEW(wide, half)                                                                            \
-    INLINE float##wide load_few##wide(const __global float *p, int n)                                     \
-    {                                                                                                     \
-        const bool whole = n >= half;                                                                     \
-        const float##half rest = load_few##half(whole ? p + half : p, whole ? n - half : n);              \
-        return whole ? (float##wide)(vload##half(0, p), rest) : (float##wide)(rest, (float##half)(0.0f)); \
-    }
-DEFINE_FEW(8, 4)
-DEFINE_FEW(16, 8)
-#define FEW_(name, width) name##width
-#define FEW(name, width) FEW_(name, width)
-
-/* All lanes, or the first n of them. */
-INLINE vec load_lanes(const __global float *p, int n)
-{
-    return n >= VW ? LOAD(p) : FEW(load_few, VW)(p, n);
-}
-
-INLINE int div_up(int a, int b)
-{
-    return (a + b - 1) / b;
-}
+#define ONE_RUN (MERGE || LANES > 0)   /* RB rows are all there are of a tap or tile */
 
 /* The numbers of one dimension of the convolution, and a block's part of it: outputs from `begin` on, and how they lie in the
  * patch: places of x from `low` on (may be negative), `skip` apart, `count` of them. */
@@ -151,71 +72,6 @@ INLINE axis axis_block(axis a, int begin, int outs)
     a.low = begin * a.stride - a.padding;
     a.count = ((a.outs - 1) * a.stride + (a.taps - 1) * a.apart) / a.skip + 1;
     return a;
-}
-
-/* A vector of channels, as the patch holds it. */
-INLINE void channels_store(vec v, __local float *p)
-{
-#if LANES > 1
-    #pragma unroll
-    for (int i = 0; i < LANES; ++i) STORE_LOCAL(shuffle(v, (LANE & (uint)-LANES) + (uint)i), p + i * VW);
-#else
-    STORE_LOCAL(v, p);
-#endif
-}
-
-/* Channels of x that the patch holds: `groups` groups of cg, in `blocks` blocks of RUN each; n channels exist, others are 0. */
-typedef struct {
-    int groups, cg, blocks, n;
-} slice;
-
-INLINE void pixel_copy(const __global float *src, __local float *dst, const slice s, int block, int ahead)
-{
-    const int cg = LANES ? VW : s.cg, blocks = LANES ? 1 : s.blocks;
-    int n = s.n;
-    for (int g = 0; g < s.groups; ++g, src += cg, n -= cg) {
-        const __global float *from = src;
-        int left = min(cg, n);
-        for (int b = 0; b < blocks; ++b, dst += block, from += RUN, left -= RUN) {
-            PREFETCH(from + ahead);
-            #pragma unroll
-            for (int j = 0; j < RUN; j += VW)
-                if (left >= RUN) channels_store(LOAD_GLOBAL(from + j), dst + j);
-                else channels_store(load_lanes(from + j, left - j), dst + j);
-        }
-    }
-}
-
-INLINE void pixel_clear(__local float *dst, const slice s, int block)
-{
-    for (int b = 0; b < s.groups * s.blocks; ++b, dst += block) {
-        #pragma unroll
-        for (int j = 0; j < STEP; j += VW) STORE_LOCAL((vec)(0.0f), dst + j);
-    }
-}
-
-/* Fills a row of the patch from src, a row of x with C channels or NULL for padding; zeros outside. Column b of a row is column
- * b / phases of phase b % phases; block: floats of a block of channels. */
-INLINE void row_fill(const __global float *src, __local float *dst, const axis w, const slice s, int phases, int pitch,
-                     int block, int C)
-{
-#if MERGE
-    const int first = clamp(-w.low, 0, w.count), last = clamp(w.in - w.low, first, w.count);
-    for (int j = 0; j < first * C; ++j) dst[j] = 0.0f;
-    for (int j = first * C; j < last * C; ++j) dst[j] = src[w.low * C + j];
-    for (int j = last * C; j < w.count * C; ++j) dst[j] = 0.0f;
-#else
-    const int step = phases * w.skip, ahead = div_up(AHEAD, s.groups * min(s.cg, s.blocks * RUN)) * w.skip * C;
-    for (int phase = 0; phase < phases; ++phase, dst += pitch * STEP) {
-        const int low = w.low + phase * w.skip, stop = div_up(w.count - phase, phases);
-        const int first = src ? clamp(low < 0 ? div_up(-low, step) : 0, 0, stop) : stop;
-        const int last = clamp(low < w.in ? div_up(w.in - low, step) : 0, first, stop);
-        for (int b = 0; b < first; ++b) pixel_clear(dst + b * STEP, s, block);
-        for (int b = first; b < last; ++b)
-            pixel_copy(src + (size_t)(low + b * step) * C, dst + b * STEP, s, block, ahead);
-        for (int b = last; b < stop; ++b) pixel_clear(dst + b * STEP, s, block);
-    }
-#endif
 }
 
 /* Copies a pixel of dy: `blocks` blocks of TN channels per group, `block` floats from one to the next; s.cg: the group's. */
@@ -325,7 +181,8 @@ conv2d_backward_weights(__global float *restrict out, const __global float *rest
             const bool inside = row >= 0 && row < H;
             const __global float *src = x + ((size_t)(n0 + r / h.count) * H + row) * W * C + c0;
             if (LANES || inside) /* else never read */
-                row_fill(inside ? src : 0, patch + r * row_floats, w, x_slice, phases, pitch, patch_block, C);
+                row_fill(inside ? src : 0, patch + r * row_floats, (columns){w.low, w.skip, phases, pitch}, 0, w.count, x_slice,
+                         patch_block, W, C);
         }
         for (int r = 0; r < nn * h.outs; ++r) {
             const int row = (n0 + r / h.outs) * OH + h.begin + r % h.outs;
@@ -383,14 +240,4 @@ conv2d_backward_weights(__global float *restrict out, const __global float *rest
                 }
             }
     }
-}
-
-__kernel void conv2d_backward_weights_reduce(__global float *restrict dw, const __global float *restrict scratch,
-                                             int count, int S)
-{
-    const int at = get_global_id(0);
-    if (at >= count) return;
-    float sum = 0.0f;
-    for (int s = 0; s < S; ++s) sum += scratch[(size_t)s * count + at];
-    dw[at] = sum;
 }

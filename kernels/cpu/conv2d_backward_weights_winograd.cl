@@ -1,7 +1,8 @@
 /* conv2d_backward_weights_winograd, class cpu: gradient of a 3x3 convolution of stride 1 with respect to its weights, with half the
- * multiplications, channels last. F(3,4) of Winograd along the rows of the image: dy takes the place of a kernel of 4 taps,
- * three columns of dw are the outputs. B^T is that of cpu/conv2d_winograd_rows.cl (the same points 0, 1, -1, 2, -2, infinity;
- * matrices after Lavin and Gray 2016, arXiv 1509.09308), the scale of G is left to the end:
+ * multiplications, channels last. Comes behind vector.cl and conv2d_reduce.cl. F(3,4) of Winograd along the rows of the
+ * image: dy takes the place of a kernel of 4 taps, three columns of dw are the outputs. B^T is that of
+ * cpu/conv2d_winograd_rows.cl (the same points 0, 1, -1, 2, -2, infinity; matrices after Lavin and Gray 2016, arXiv
+ * 1509.09308), the scale of G is left to the end:
  *
  *        1  0  0  0
  *        1  1  1  1          1/4  -1/6  -1/6  1/24   1/24  0
@@ -15,10 +16,10 @@
  *
  * Its rounding error is about twice that of cpu/conv2d_backward_weights.cl.
  *
- * Kernels, no barriers:
+ * Kernel, no barriers:
  *   conv2d_backward_weights_winograd(out, x[N,H,W,C], dy[N,OH,OW,K], int N, H, W, C, OH, OW, K, PH, PW, images, rows, cn, kn, S)
- *     S == 1: out is dw[3,3,C,K].  S > 1: out is scratch[S][dw's size]. Global size (S, ceil(C/cn), ceil(K/kn)), local size 1.
- *   conv2d_backward_weights_reduce(dw[count], scratch[S,count], int count, S)   as in cpu/conv2d_backward_weights.cl
+ *     S == 1: out is dw[3,3,C,K].  S > 1: out is scratch[S][dw's size], for conv2d_reduce.cl.
+ *     Global size (S, ceil(C/cn), ceil(K/kn)), local size 1.
  *
  * Mapping: work-group (s, c, k) sums, over slice s of the images' rows, the gradients of cn x kn channels. It takes blocks of
  * `images` images x `rows` rows of dy, transforms them and their rows + 2 rows of x into local memory, [position][image][row]
@@ -31,14 +32,10 @@
  * The host checks: C, K, cn and kn are multiples of 16, an image of x or dy has less than 2^31 elements,
  *   6 * (images * quads * ((rows + 2) * cn + rows * kn) + 2 * 16) + 18 * cn * kn <= LOCAL_FLOATS
  *
- * Macros
- *   VW  16  floats per vector: 4, 8 or 16
+ * Macros, besides vector.cl's
  *   CB   8  input channels of a register tile; 3*CB + 4 vector registers are live; divides 16
  *   LOCAL_FLOATS  65536
  */
-#ifndef VW
-#define VW 16
-#endif
 #ifndef CB
 #define CB 8
 #endif
@@ -50,27 +47,6 @@
 #define POSITIONS 6 /* of a transformed quad */
 #define LINE 16     /* floats of a cache line */
 #define TILE (3 * CB * VW)
-#define INLINE static inline __attribute__((always_inline))
-
-#if VW == 16
-typedef float16 vec;
-#define LOAD(p) vload16(0, p)
-#define STORE(v, p) vstore16(v, 0, p)
-#elif VW == 8
-typedef float8 vec;
-#define LOAD(p) vload8(0, p)
-#define STORE(v, p) vstore8(v, 0, p)
-#else
-typedef float4 vec;
-#define LOAD(p) vload4(0, p)
-#define STORE(v, p) vstore4(v, 0, p)
-#endif
-
-/* Copies by vload and vstore become four moves on PoCL, these one. */
-typedef vec __attribute__((aligned(4))) uvec;
-#define LOAD_GLOBAL(p) (*(const __global uvec *)(p))
-#define STORE_GLOBAL(v, p) (*(__global uvec *)(p) = (v))
-#define STORE_LOCAL(v, p) (*(__local uvec *)(p) = (v))
 
 /* VW channels of a pixel of a row; zeros outside. */
 INLINE vec pixel_load(const __global float *row, int column, int W, int C)
@@ -219,14 +195,4 @@ conv2d_backward_weights_winograd(__global float *restrict out, const __global fl
     for (int k = 0; k < ks; k += VW)
         for (int c = 0; c < cs; c += CB)
             output_transform(part + (size_t)(c0 + c) * K + k0 + k, sums + (k / VW * (cs / CB) + c / CB) * POSITIONS * TILE, C, K);
-}
-
-__kernel void conv2d_backward_weights_reduce(__global float *restrict dw, const __global float *restrict scratch,
-                                             int count, int S)
-{
-    const int at = get_global_id(0);
-    if (at >= count) return;
-    float sum = 0.0f;
-    for (int s = 0; s < S; ++s) sum += scratch[(size_t)s * count + at];
-    dw[at] = sum;
 }

@@ -1,17 +1,14 @@
 /* conv2d, class cpu: depthwise convolution in gather form, channels last, with an epilogue. The host's numbers make it conv2d, or
- * conv2d_backward_data where the stride is 1.
+ * conv2d_backward_data where the stride is 1. Comes behind vector.cl and conv2d_epilogue.cl.
  *
  *   out[n,q,v,c] = epilogue( sum over i<KH, j<KW of in[n, q*GH + FH + i*DH, v*GW + FW + j*DW, c] * weight[i,j,c] )
  *   forward:        G = stride, F = -padding, D = 1 (DH: dilation)
  *   backward data:  G = 1,      F = padding,  D = -1,  in = dy, out = dx
- *   epilogue, in this order: + bias[c]; * scale[c] + shift[c]; + addend[n,q,v,c]; negative -> 0 (NaN is kept)
  *
  * Kernel. Local size (1,1,1), no barriers.
  *   conv2d_depthwise(out[N,OH,OW,C], in[N,H,W,C], weight[KH,KW,C], bias[C], scale[C], shift[C], addend[N,OH,OW,C], int epilogue,
  *                    int N, H, W, C, OH, OW, K, KH, taps, GH, stride, TH, TW, FH, FW, DH, DW, rows)
  *       global size N * ceil(OH/rows). K = C, taps = KW, stride = GW, TH = TW = 1, DW = 1 or -1. C >= VW.
- *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift; 4: addend; 8: negative -> 0. A buffer that is not there
- *       is not read.
  *   Nothing may overlap out.
  *
  * Mapping: a work-item computes `rows` rows of out of one image, row by row, VW channels after the other; the last ones overlap
@@ -21,15 +18,11 @@
  *
  * Cost: a tile and row of the kernel issue (TILE-1)*GW + KW loads, KW loads of weights and TILE*KW fma.
  *
- * Macros
- *   VW      16  floats per vector: 4, 8 or 16
+ * Macros, besides vector.cl's
  *   KW       3  taps of a row
  *   GW       1  distance of neighbouring pixels' inputs: 1 or 2
  *   TILE     8  pixels per tile; TILE + KW + 1 vector registers are live
  */
-#ifndef VW
-#define VW 16
-#endif
 #ifndef KW
 #define KW 3
 #endif
@@ -40,46 +33,14 @@
 #define TILE 8
 #endif
 
-#define INLINE static inline __attribute__((always_inline))
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-typedef JOIN(float, VW) vec;
-/* Copies by vload and vstore become four moves on PoCL, these one. */
-typedef vec __attribute__((aligned(4))) uvec;
-#define LOAD(p) (*(const __global uvec *)(p))
-#define STORE(v, p) (*(__global uvec *)(p) = (v))
-
-/* Bits of `epilogue`. */
-#define BIAS 1
-#define SCALE 2
-#define ADDEND 4
-#define RELU 8
-
-/* The epilogue of VW channels, less the addend: v * factor + offset, where that is below `least`, `least`. */
-typedef struct {
-    vec factor, offset, least;
-} affine;
-
-INLINE affine affine_of(const __global float *bias, const __global float *scale, const __global float *shift, int epilogue,
-                        int c)
-{
-    affine a = {(vec)(1.0f), (vec)(0.0f), (vec)(epilogue & RELU ? 0.0f : -INFINITY)};
-    if (epilogue & SCALE) {
-        a.factor = LOAD(scale + c);
-        a.offset = LOAD(shift + c);
-    }
-    if (epilogue & BIAS) a.offset = fma(LOAD(bias + c), a.factor, a.offset);
-    return a;
-}
-
-/* acc[TILE] += a row of the kernel, w[KW], times the row `in` of VW channels, whose pixels are C floats apart; `left`: column of the
- * first input, which may lie outside. */
+/* acc[TILE] += a row of the kernel, w[KW], times the row `in` of VW channels, whose pixels are C floats apart; `left`: column of
+ * the first input, which may lie outside. */
 INLINE void row_accumulate(vec *acc, const __global float *in, const vec *w, int left, int W, int C)
 {
     #pragma unroll
     for (int u = 0; u < (TILE - 1) * GW + KW; ++u) {
         if ((uint)(left + u) >= (uint)W) continue;
-        const vec x = LOAD(in + (left + u) * C);
+        const vec x = LOAD_GLOBAL(in + (left + u) * C);
         #pragma unroll
         for (int j = 0; j < KW; ++j)
             if (u >= j && (u - j) % GW == 0 && (u - j) / GW < TILE)
@@ -100,7 +61,7 @@ conv2d_depthwise(__global float *restrict out, const __global float *restrict in
     for (int q = first; q < min(first + rows, OH); ++q) {
         for (int begin = 0; begin < C; begin += VW) {
             const int c = min(begin, C - VW);
-            const affine ending = affine_of(bias, scale, shift, epilogue, c);
+            const affine ending = affine_of(bias, scale, shift, epilogue, c, VW);
             for (int v = 0; v < OW; v += TILE) {
                 vec acc[TILE];
                 #pragma unroll
@@ -110,17 +71,14 @@ conv2d_depthwise(__global float *restrict out, const __global float *restrict in
                     if ((uint)h >= (uint)H) continue;
                     vec w[KW];
                     #pragma unroll
-                    for (int j = 0; j < KW; ++j) w[j] = LOAD(weight + (i * KW + (turned ? KW - 1 - j : j)) * C + c);
+                    for (int j = 0; j < KW; ++j) w[j] = LOAD_GLOBAL(weight + (i * KW + (turned ? KW - 1 - j : j)) * C + c);
                     row_accumulate(acc, in + ((size_t)n * H + h) * W * C + c, w, v * GW + leftmost, W, C);
                 }
                 const size_t at = (((size_t)n * OH + q) * OW + v) * C + c;
                 #pragma unroll
                 for (int o = 0; o < TILE; ++o) {
                     if (v + o >= OW) continue;
-                    vec y = fma(acc[o], ending.factor, ending.offset);
-                    if (epilogue & ADDEND) y += LOAD(addend + at + o * C);
-                    y = y < ending.least ? ending.least : y;
-                    STORE(y, out + at + o * C);
+                    STORE_GLOBAL(finish(acc[o], ending, addend + at + o * C, epilogue, VW), out + at + o * C);
                 }
             }
         }

@@ -1,5 +1,6 @@
-/* conv2d_winograd, class cpu: 3x3 convolution of stride 1 with 2.25 times fewer multiplications, channels last, with
- * the epilogue of cpu/conv2d.cl. F(2x2, 3x3) of Lavin and Gray 2016, arXiv 1509.09308, section 4.1, whose matrices are
+/* conv2d_winograd, class cpu: 3x3 convolution of stride 1 with 2.25 times fewer multiplications, channels last, with an
+ * epilogue; comes behind vector.cl and conv2d_epilogue.cl. F(2x2, 3x3) of Lavin and Gray 2016, arXiv 1509.09308, section 4.1,
+ * whose matrices are
  *
  *         1    0    0             1  0 -1  0
  *   G =  1/2  1/2  1/2     B^T =  0  1  1  0     A^T =  1  1  1  0
@@ -7,7 +8,6 @@
  *         0    0    1             0  1  0 -1
  *
  *   Y = A^T [ sum over c of (G g G^T) * (B^T d B) ] A     per 2x2 outputs Y, from 4x4 inputs d and 3x3 weights g
- *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,oh,ow,k]; negative -> 0 (NaN is kept)
  *
  * Its rounding error is 2 to 3 times that of cpu/conv2d.cl. An infinite input makes its tile's four outputs NaN.
  *
@@ -18,8 +18,6 @@
  *   conv2d_winograd(y[N,OH,OW,K], x[N,H,W,C], u, bias[K], scale[K], shift[K], addend[N,OH,OW,K], int epilogue,
  *                   int N, H, W, C, OH, OW, K, PH, PW, tiles)
  *       Global size (ceil(N*ceil(OH/2)*ceil(OW/2) / tiles), splits), 1 <= splits <= ceil(K/TN).
- *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift; 4: addend; 8: negative -> 0. A buffer that is not there
- *       is not read.
  *   Nothing may overlap y. Local size (1,1): one work-item per work-group, no barriers.
  *
  * Mapping: work-group (b, s) takes `tiles` 2x2 tiles of the batch, in the order of y, and the blocks of TN output
@@ -35,14 +33,10 @@
  * The host checks: C and K are multiples of CB, K >= TN, tiles is a multiple of TT,
  *   16 * (tiles * (C + TN) + 2 * CB) <= LOCAL_FLOATS, and an image of x has less than 2^31 elements.
  *
- * Macros
- *   VW  16  floats per vector: 4, 8 or 16
+ * Macros, besides vector.cl's
  *   TT  12  tiles per register tile; about TT*TQ + TQ + 1 vector registers are live
  *   LOCAL_FLOATS  65536
  */
-#ifndef VW
-#define VW 16
-#endif
 #ifndef TT
 #define TT 12
 #endif
@@ -54,25 +48,9 @@
 #define TQ 2
 #define TN (TQ * VW)
 #define UNROLL 4 /* input channels per turn of the inner loop */
-#define INLINE static inline __attribute__((always_inline))
 
-#if VW == 16
-typedef float16 vec;
-typedef int16 ivec;
-#define LOAD(p) vload16(0, p)
-#define STORE(v, p) vstore16(v, 0, p)
-#define MASKED(v, m) as_float16(as_int16(v) & (int16)(m))
-#elif VW == 8
-typedef float8 vec;
-#define LOAD(p) vload8(0, p)
-#define STORE(v, p) vstore8(v, 0, p)
-#define MASKED(v, m) as_float8(as_int8(v) & (int8)(m))
-#else
-typedef float4 vec;
-#define LOAD(p) vload4(0, p)
-#define STORE(v, p) vstore4(v, 0, p)
-#define MASKED(v, m) as_float4(as_int4(v) & (int4)(m))
-#endif
+/* v, or 0 where the mask is 0. */
+#define MASKED(v, mask) WIDE(as_float)(WIDE(as_int)(v) & (WIDE(int))(mask))
 
 /* Weights of one tap, input channel c, for output channels k.. */
 INLINE vec tap_load(const __global float *w, int tap, int c, int k, int C, int K, int transposed)
@@ -212,40 +190,8 @@ INLINE void multiply(__local float *m, const __local float *v, const __global fl
     for (int j = 0; j < TT * TQ; ++j) STORE(acc[j], m + j * VW);
 }
 
-/* Bits of `epilogue`. */
-#define BIAS 1
-#define SCALE 2
-#define ADDEND 4
-#define RELU 8
-
-/* The epilogue of VW channels, less the addend: v * factor + offset, where that is below `least`, `least`. */
-typedef struct {
-    vec factor, offset, least;
-} affine;
-
-INLINE affine affine_of(const __global float *bias, const __global float *scale, const __global float *shift, int epilogue,
-                        int k)
-{
-    affine a = {(vec)(1.0f), (vec)(0.0f), (vec)(epilogue & RELU ? 0.0f : -INFINITY)};
-    if (epilogue & SCALE) {
-        a.factor = LOAD(scale + k);
-        a.offset = LOAD(shift + k);
-    }
-    if (epilogue & BIAS) a.offset = fma(LOAD(bias + k), a.factor, a.offset);
-    return a;
-}
-
 /* v, of channels that `ending` is for, to y[o].. */
-#define FINISH(v, o)                                        \
-    {                                                       \
-        vec r = (v);                                        \
-        if (epilogue) {                                     \
-            r = fma(r, ending.factor, ending.offset);       \
-            if (epilogue & ADDEND) r += LOAD(addend + (o)); \
-            r = r < ending.least ? ending.least : r;        \
-        }                                                   \
-        STORE(r, y + (o));                                  \
-    }
+#define FINISH(v, o) STORE(finish(v, ending, addend + (o), epilogue, VW), y + (o))
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd(__global float *restrict y, const __global float *restrict x, const __global float *restrict u,
@@ -296,12 +242,12 @@ conv2d_winograd(__global float *restrict y, const __global float *restrict x, co
                     left[i] = a + (b + c);
                     last[i] = (b - c) - d;
                 }
-                const affine ending = affine_of(bias, scale, shift, epilogue, k0 + q * VW);
+                const affine ending = affine_of(bias, scale, shift, epilogue, k0 + q * VW, VW);
                 const size_t o = at + q * VW;
-                FINISH(left[0] + (left[1] + left[2]), o)
-                if (right) FINISH(last[0] + (last[1] + last[2]), o + K)
-                if (below) FINISH((left[1] - left[2]) - left[3], o + (size_t)OW * K)
-                if (below && right) FINISH((last[1] - last[2]) - last[3], o + (size_t)OW * K + K)
+                FINISH(left[0] + (left[1] + left[2]), o);
+                if (right) FINISH(last[0] + (last[1] + last[2]), o + K);
+                if (below) FINISH((left[1] - left[2]) - left[3], o + (size_t)OW * K);
+                if (below && right) FINISH((last[1] - last[2]) - last[3], o + (size_t)OW * K + K);
             }
             p = place_next(p, rows, cols);
         }

@@ -1,6 +1,6 @@
-/* conv2d_winograd_rows, class cpu: 3x3 convolution of stride 1 with half the multiplications, channels last, with the epilogue
- * of cpu/conv2d.cl. F(4,3) of Winograd along the rows of the image (matrices: Lavin and Gray 2016, arXiv 1509.09308, section 4.3),
- * plain sums over the rows of the kernel and the channels:
+/* conv2d_winograd_rows, class cpu: 3x3 convolution of stride 1 with half the multiplications, channels last, with an
+ * epilogue; comes behind vector.cl and conv2d_epilogue.cl. F(4,3) of Winograd along the rows of the image (matrices: Lavin
+ * and Gray 2016, arXiv 1509.09308, section 4.3), plain sums over the rows of the kernel and the channels:
  *
  *         1/4     0     0           4  0 -5  0  1  0
  *        -1/6  -1/6  -1/6           0 -4 -4  1  1  0            1  1  1  1  1  0
@@ -11,7 +11,6 @@
  *
  *   Y = A^T [ sum over i<3, c of (G g[i,:,c]) * (B^T d[i,:,c]) ]   per quad: 4 neighbouring outputs Y of a row, from 3x6 inputs
  *                                                                d and 3x3 weights g
- *   epilogue, in this order: + bias[k]; * scale[k] + shift[k]; + addend[n,oh,ow,k]; negative -> 0 (NaN is kept)
  *
  * Its rounding error is about twice that of cpu/conv2d.cl. An infinite input makes all outputs of its quads NaN.
  *
@@ -22,8 +21,6 @@
  *   conv2d_winograd_rows(y[N,OH,OW,K], x[N,H,W,C], u, bias[K], scale[K], shift[K], addend[N,OH,OW,K], int epilogue,
  *                        int N, H, W, C, OH, OW, K, PH, PW, rows)
  *       Global size N * ceil(OH/rows), rows a multiple of R.
- *   epilogue: what there is of it, a sum of 1: bias; 2: scale and shift; 4: addend; 8: negative -> 0. A buffer that is not there
- *       is not read.
  *   Nothing may overlap y. Local size 1: one work-item per work-group, no barriers.
  *
  * Mapping: a work-group takes `rows` rows of an image, R at a time. Their R + 2 rows of transformed inputs are a ring in local
@@ -37,14 +34,10 @@
  * The host checks: C is a multiple of CB, K of VW, (R+2) * (ceil(OW/4)*6*C + CB) <= LOCAL_FLOATS, and an image of x has less
  * than 2^31 elements.
  *
- * Macros
- *   VW  16  floats per vector: 4, 8 or 16
+ * Macros, besides vector.cl's
  *   R    4  rows of a register tile; 6*R + 4 vector registers are live
  *   LOCAL_FLOATS  65536
  */
-#ifndef VW
-#define VW 16
-#endif
 #ifndef R
 #define R 4
 #endif
@@ -57,24 +50,6 @@
 #define CB 16                 /* channels of a block: one cache line */
 #define TILE (POSITIONS * CB) /* floats of a quad's inputs, transformed: a block of channels */
 #define RING (R + 2)
-#define INLINE static inline __attribute__((always_inline))
-
-#if VW == 16
-typedef float16 vec;
-#define LOAD(p) vload16(0, p)
-#elif VW == 8
-typedef float8 vec;
-#define LOAD(p) vload8(0, p)
-#else
-typedef float4 vec;
-#define LOAD(p) vload4(0, p)
-#endif
-
-/* Copies by vload and vstore become four moves on PoCL, these one. */
-typedef vec __attribute__((aligned(4))) uvec;
-#define LOAD_GLOBAL(p) (*(const __global uvec *)(p))
-#define STORE_GLOBAL(v, p) (*(__global uvec *)(p) = (v))
-#define STORE_LOCAL(v, p) (*(__local uvec *)(p) = (v))
 
 /* Weights of one tap, input channel c, for output channels k.. */
 INLINE vec tap_load(const __global float *w, int tap, int c, int k, int C, int K, int transposed)
@@ -165,41 +140,6 @@ INLINE void output_transform(vec *out, const vec *sum, int r)
     out[3] = odd1 + 8.0f * odd2 + sum[5 * R + r];
 }
 
-/* Bits of `epilogue`. */
-#define BIAS 1
-#define SCALE 2
-#define ADDEND 4
-#define RELU 8
-
-/* The epilogue of VW channels, less the addend: v * factor + offset, where that is below `least`, `least`. */
-typedef struct {
-    vec factor, offset, least;
-} affine;
-
-INLINE affine affine_of(const __global float *bias, const __global float *scale, const __global float *shift, int epilogue,
-                        int k)
-{
-    affine a = {(vec)(1.0f), (vec)(0.0f), (vec)(epilogue & RELU ? 0.0f : -INFINITY)};
-    if (epilogue & SCALE) {
-        a.factor = LOAD(scale + k);
-        a.offset = LOAD(shift + k);
-    }
-    if (epilogue & BIAS) a.offset = fma(LOAD(bias + k), a.factor, a.offset);
-    return a;
-}
-
-/* v, of channels that `ending` is for, to y[o].. */
-#define FINISH(v, o)                                        \
-    {                                                       \
-        vec s = (v);                                        \
-        if (epilogue) {                                     \
-            s = fma(s, ending.factor, ending.offset);       \
-            if (epilogue & ADDEND) s += LOAD(addend + (o)); \
-            s = s < ending.least ? ending.least : s;        \
-        }                                                   \
-        STORE_GLOBAL(s, y + (o));                           \
-    }
-
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_winograd_rows(__global float *restrict y, const __global float *restrict x, const __global float *restrict u,
                      const __global float *restrict bias, const __global float *restrict scale,
@@ -220,7 +160,7 @@ conv2d_winograd_rows(__global float *restrict y, const __global float *restrict 
             row_transform(row, ring + filled % RING * pitch, -PW, quads, inside ? W : 0, C);
         }
         for (int k = 0; k < K; k += VW) {
-            const affine ending = affine_of(bias, scale, shift, epilogue, k);
+            const affine ending = affine_of(bias, scale, shift, epilogue, k, VW);
             for (int quad = 0; quad < quads; ++quad) {
                 const __local float *row[RING];
                 vec sum[POSITIONS * R];
@@ -238,9 +178,11 @@ conv2d_winograd_rows(__global float *restrict y, const __global float *restrict 
                     vec out[QUAD];
                     output_transform(out, sum, r);
                     #pragma unroll
-                    for (int i = 0; i < QUAD; ++i)
+                    for (int i = 0; i < QUAD; ++i) {
+                        const size_t o = (((size_t)n * OH + oh + r) * OW + quad * QUAD + i) * K + k;
                         if (oh + r < end && quad * QUAD + i < OW)
-                            FINISH(out[i], (((size_t)n * OH + oh + r) * OW + quad * QUAD + i) * K + k)
+                            STORE_GLOBAL(finish(out[i], ending, addend + o, epilogue, VW), y + o);
+                    }
                 }
             }
         }

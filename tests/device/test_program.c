@@ -116,6 +116,8 @@ Test(program, folder_replaces_embedded_sources) {
     sandbox_write(sandbox_path(name), "", 0); /* read once per process */
     cr_expect_str_eq(lbk_kernel_source(files[0]), "__kernel void mine(void) {}\n");
     cr_expect(strlen(lbk_kernel_source(files[1])) > 28, "a file the folder lacks is the embedded one");
+    snprintf(name, sizeof name, "%s+%s", files[1], files[0]);
+    cr_expect_str_eq(lbk_kernel_source(name) + strlen(lbk_kernel_source(files[1])), "__kernel void mine(void) {}\n");
 }
 
 Test(program, folder_of_kernels_must_be_one) {

@@ -31,7 +31,7 @@ DEPENDS = {
     "report": ["train"],
     "cli": ["report"],
 }
-JOINED = {"matrix_units"}  # kernel files that come before others in one program, of which they are no variant
+JOINED = {"matrix_units", "vector"}  # kernel files that come before others in one program, of which they are no variant
 SOFT_LINES, HARD_LINES = 400, 600
 COMMENT_COLUMNS = 132
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
@@ -118,7 +118,7 @@ def check_registries(root):
 
 def check_op_kernels(root, path, text):
     """A kernel file that an op names must exist; each tuned one needs the generic fallback."""
-    for name in sorted(set(re.findall(r'"((?:generic|cpu|gpu)/\w+)"', text))):
+    for name in sorted(set(re.findall(r'["+]((?:generic|cpu|gpu)/\w+)(?=["+])', text))):
         if not os.path.exists(os.path.join(root, "kernels", name + ".cl")):
             problems.append(f"{path}: names kernels/{name}.cl, which is not there")
 
@@ -131,7 +131,7 @@ def check_kernels(root):
             problems.append(f"{path}: begins without a comment that gives formula, shapes and mapping")
         for number, line in enumerate(lines, 1):
             if re.match(r"\s*#\s*include\b", line):
-                problems.append(f"{path}:{number}: kernels compile alone, without #include")
+                problems.append(f"{path}:{number}: kernels compile without #include: the host joins files")
         # conv2d_winograd.cl is another algorithm for conv2d.cl: an op's name, then the algorithm's.
         stem = os.path.basename(path)[: -len(".cl")]
         names = [stem[:end] + ".cl" for end in range(1, len(stem) + 1) if end == len(stem) or stem[end] == "_"]

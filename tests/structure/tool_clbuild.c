@@ -1,13 +1,13 @@
-/* tool_clbuild FILE.cl...: builds each file by itself on the first CPU device (else the first device), with the options
- * that host/device uses for every kernel and no macro set. A compiler message, a warning too, is a failure.
- * Exit status 0: all compile, 1: some do not, 77: no OpenCL device. */
+/* tool_clbuild FOLDER NAME...: builds each FOLDER/NAME.cl, or several of them joined by +, on the first CPU device (else the
+ * first device), with the options that host/device uses for every kernel and no macro set. A compiler message, a warning
+ * too, is a failure. Exit status 0: all compile, 1: some do not, 77: no OpenCL device. */
 #include <CL/cl.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SKIPPED = 77, MAX_PLATFORMS = 16 };
+enum { SKIPPED = 77, MAX_PLATFORMS = 16, MAX_PARTS = 8 };
 
 static cl_device_id device_find(void) {
     cl_platform_id platforms[MAX_PLATFORMS];
@@ -57,31 +57,46 @@ static int log_complains(const char *log) {
     return log && (strstr(log, "warning:") || strstr(log, "error:"));
 }
 
-/* 0: compiles without a word. */
-static int file_build(const char *path, cl_context context, cl_device_id device) {
-    char *text = text_read(path), *log = NULL;
-    const char *source = text;
-    cl_int error = CL_SUCCESS;
-    cl_uint kernels = 0;
-    if (!text) {
-        printf("%s: cannot be read\n", path);
-        return 1;
+/* The texts of a name's parts; how many, or -1 when one cannot be read. */
+static int texts_read(const char *folder, const char *name, char *texts[MAX_PARTS]) {
+    int count = 0;
+    for (const char *end = name; count < MAX_PARTS; name = end + 1, count++) {
+        char path[4096];
+        end = name + strcspn(name, "+");
+        snprintf(path, sizeof path, "%s/%.*s.cl", folder, (int)(end - name), name);
+        texts[count] = text_read(path);
+        if (!texts[count])
+            return -1;
+        if (!*end)
+            return count + 1;
     }
-    cl_program program = clCreateProgramWithSource(context, 1, &source, NULL, &error);
-    if (error == CL_SUCCESS)
+    return -1;
+}
+
+/* 0: compiles without a word. */
+static int name_build(const char *folder, const char *name, cl_context context, cl_device_id device) {
+    char *texts[MAX_PARTS] = {NULL}, *log = NULL;
+    cl_int error = CL_SUCCESS;
+    cl_program program = NULL;
+    cl_uint kernels = 0;
+    int count = texts_read(folder, name, texts);
+    if (count > 0)
+        program = clCreateProgramWithSource(context, (cl_uint)count, (const char **)texts, NULL, &error);
+    if (program)
         error = clBuildProgram(program, 1, &device, "-cl-std=CL1.2", NULL, NULL);
     if (program)
         log = log_get(program, device);
-    if (error == CL_SUCCESS)
+    if (program && error == CL_SUCCESS)
         error = clCreateKernelsInProgram(program, 0, NULL, &kernels);
     int bad = error != CL_SUCCESS || kernels == 0 || log_complains(log);
-    printf("%s: %s (%u kernels, error %d)\n", path, bad ? "FAILED" : "compiles", kernels, error);
+    printf("%s: %s (%d files, %u kernels, error %d)\n", name, bad ? "FAILED" : "compiles", count, kernels, error);
     if (bad && log)
         printf("%s\n", log);
     if (program)
         clReleaseProgram(program);
     free(log);
-    free(text);
+    for (int i = 0; i < MAX_PARTS; i++)
+        free(texts[i]);
     return bad;
 }
 
@@ -89,8 +104,8 @@ int main(int argc, char **argv) {
     int bad = 0;
     cl_int error = CL_SUCCESS;
     cl_device_id device = device_find();
-    if (argc < 2) {
-        fprintf(stderr, "usage: tool_clbuild FILE.cl...\n");
+    if (argc < 3) {
+        fprintf(stderr, "usage: tool_clbuild FOLDER NAME...\n");
         return 2;
     }
     if (!device) {
@@ -102,9 +117,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "clCreateContext: error %d\n", error);
         return 1;
     }
-    for (int i = 1; i < argc; i++)
-        bad += file_build(argv[i], context, device);
+    for (int i = 2; i < argc; i++)
+        bad += name_build(argv[1], argv[i], context, device);
     clReleaseContext(context);
-    printf("%d of %d files compile alone\n", argc - 1 - bad, argc - 1);
+    printf("%d of %d compile\n", argc - 2 - bad, argc - 2);
     return bad != 0;
 }
