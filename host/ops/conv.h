@@ -117,6 +117,7 @@ typedef enum lbk_conv_way {
     LBK_CONV_CPU_LANES, /* few channels per group: each lane of a vector its own group */
     LBK_CONV_CPU_WINOGRAD_ROWS,
     LBK_CONV_CPU_WINOGRAD,
+    LBK_CONV_CPU_POINTWISE, /* 1x1 of stride 1 */
     LBK_CONV_CPU_DIRECT,
     LBK_CONV_GPU_NARROW, /* few channels per group */
     LBK_CONV_GPU_UNITS,  /* as the next one, by matrix units */
@@ -149,6 +150,7 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv);
     LBK_CONV_WAY_(name, cpu_lanes, LBK_CONV_CPU_LANES)                                                                 \
     LBK_CONV_WAY_(name, cpu_winograd_rows, LBK_CONV_CPU_WINOGRAD_ROWS)                                                 \
     LBK_CONV_WAY_(name, cpu_winograd, LBK_CONV_CPU_WINOGRAD)                                                           \
+    LBK_CONV_WAY_(name, cpu_pointwise, LBK_CONV_CPU_POINTWISE)                                                         \
     LBK_CONV_WAY_(name, cpu_direct, LBK_CONV_CPU_DIRECT)                                                               \
     LBK_CONV_WAY_(name, gpu_narrow, LBK_CONV_GPU_NARROW)                                                               \
     LBK_CONV_WAY_(name, gpu_units, LBK_CONV_GPU_UNITS)                                                                 \
@@ -157,6 +159,7 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv);
                                                   {LBK_CLASS_CPU, "lanes", name##_emit_cpu_lanes},                     \
                                                   {LBK_CLASS_CPU, "winograd-rows", name##_emit_cpu_winograd_rows},     \
                                                   {LBK_CLASS_CPU, "winograd", name##_emit_cpu_winograd},               \
+                                                  {LBK_CLASS_CPU, "pointwise", name##_emit_cpu_pointwise},             \
                                                   {LBK_CLASS_CPU, "direct", name##_emit_cpu_direct},                   \
                                                   {LBK_CLASS_GPU, "narrow", name##_emit_gpu_narrow},                   \
                                                   {LBK_CLASS_GPU, "matrix-units", name##_emit_gpu_units},              \
@@ -187,6 +190,8 @@ typedef struct lbk_conv_gather {
     lbk_conv_axis h, w;
 } lbk_conv_gather;
 lbk_conv_gather lbk_conv_gather_of(const lbk_conv *conv);
+/* A 1x1 convolution of stride 1 knows no images and rows: makes them one long row. false: it is another. */
+bool lbk_conv_flatten(lbk_conv_gather *g);
 /* N, H, W, C, OH, OW, K, KH, KW, GH, GW, TH, TW, FH, FW, DH, DW: in, out, taps, gather, divide, first and apart. */
 void lbk_conv_call_gather(lbk_call *call, const lbk_conv_gather *g);
 
@@ -199,6 +204,9 @@ lbk_status lbk_conv_emit_folded(lbk_emit *e, const lbk_conv *conv);
 bool lbk_conv_folds(const lbk_conv *conv);
 lbk_status lbk_conv_emit_cpu_weight(lbk_emit *e, const lbk_conv *conv, bool lanes);
 lbk_status lbk_conv_emit_depthwise(lbk_emit *e, const lbk_conv *conv);
+/* 1x1, stride 1, one group, operands read in place. */
+lbk_status lbk_conv_emit_pointwise(lbk_emit *e, const lbk_conv *conv);
+lbk_status lbk_conv_emit_pointwise_weight(lbk_emit *e, const lbk_conv *conv);
 /* What Winograd's convolutions can compute: a 3x3 kernel of stride 1, whole blocks of 16 channels, no output that sees nothing
  * but padding, images of less than 2^31 elements. */
 bool lbk_conv_winograd_fits(const lbk_conv_sizes *s);

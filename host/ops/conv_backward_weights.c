@@ -51,6 +51,8 @@ static const lbk_op_example weights2d_examples[] = {
     CASE("extent=3 stride=2 padding=1", 3, 8, 8, 16, 4, 4, 32),
     CASE("extent=1", 2, 5, 3, 20, 5, 3, 10),
     CASE("extent=1", 2, 9, 21, 20, 9, 21, 96),
+    CASE("extent=1", 2, 7, 9, 33, 7, 9, 40),
+    CASE("extent=1", 1, 5, 8, 24, 5, 8, 200),
     CASE("extent=2,5 stride=1,3 padding=0,2", 1, 6, 17, 7, 5, 6, 1),
     CASE("extent=3 padding=2 dilation=2", 2, 7, 10, 33, 7, 10, 40),
     CASE("extent=3 padding=1 groups=19 stride=2", 2, 9, 8, 19, 5, 4, 19),

@@ -116,6 +116,8 @@ lbk_status lbk_conv_emit(lbk_emit *e, lbk_conv_way way, const lbk_conv *conv) {
     switch (way) {
     case LBK_CONV_CPU_DEPTHWISE:
         return weight ? lbk_emit_decline(e) : lbk_conv_emit_depthwise(e, conv);
+    case LBK_CONV_CPU_POINTWISE:
+        return weight ? lbk_conv_emit_pointwise_weight(e, conv) : lbk_conv_emit_pointwise(e, conv);
     case LBK_CONV_CPU_LANES:
     case LBK_CONV_CPU_DIRECT:
         if (way == LBK_CONV_CPU_DIRECT && lbk_conv_folds(conv))

@@ -2,7 +2,7 @@
  * kernels/cpu/conv2d.cl asks the host to keep; names in capitals are that kernel's. */
 #include "ops/conv.h"
 
-#define KERNEL_FILE "cpu/vector+cpu/conv2d_epilogue+cpu/conv2d_patch+cpu/conv2d"
+#define KERNEL_FILE "cpu/vector+cpu/conv2d_epilogue+cpu/conv2d_tile+cpu/conv2d_patch+cpu/conv2d"
 
 enum {
     LINE = 16, /* floats of a cache line: STEP and RB of a plain convolution */
@@ -33,8 +33,7 @@ int64_t lbk_conv_local_floats(const lbk_emit *e) {
     return half < 65536 ? (int64_t)half / LINE * LINE : 65536;
 }
 
-/* A 1x1 convolution knows no images and rows: one long row leaves no segment half full. */
-static bool flatten(lbk_conv_gather *g) {
+bool lbk_conv_flatten(lbk_conv_gather *g) {
     const lbk_conv_axis *axes[] = {&g->h, &g->w};
     for (int i = 0; i < 2; i++)
         if (axes[i]->taps > 1 || axes[i]->gather > 1 || axes[i]->divide > 1 || axes[i]->first != 0)
@@ -185,7 +184,7 @@ static lbk_status emit_pack(lbk_emit *e, const lbk_conv *conv, const work *w, in
 
 lbk_status lbk_conv_emit_cpu(lbk_emit *e, const lbk_conv *conv, bool lanes) {
     work w = {.g = lbk_conv_gather_of(conv), .width = lbk_emit_vector_width(e)};
-    w.pointwise = flatten(&w.g);
+    w.pointwise = lbk_conv_flatten(&w.g);
     choose_groups(&w, conv->s.groups);
     choose_rows(&w, conv->s.groups);
     if (lanes != (w.lanes > 0) || !choose_blocks(e, &w))

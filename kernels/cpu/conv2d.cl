@@ -1,5 +1,6 @@
 /* conv2d, class cpu: convolution in gather form, channels last, with an epilogue. The host's numbers make it conv2d, or
- * conv2d_backward_data, which is conv_transpose2d. Comes behind vector.cl, conv2d_epilogue.cl and conv2d_patch.cl.
+ * conv2d_backward_data, which is conv_transpose2d. Comes behind vector.cl, conv2d_epilogue.cl,
+ * conv2d_tile.cl and conv2d_patch.cl.
  *
  *   out[n,q,v,k] = epilogue( sum over i<KH, j<KW, c of in[n, row(q,i), column(v,j), c] * weight[i,j,c,k] )
  *   row(q,i) = (q*GH + FH + i*DH) / TH,  column(v,j) = (v*GW + FW + j*DW) / TW;  a tap counts where both are whole and inside
@@ -42,23 +43,11 @@
  *   prows = ((rows-1)*GH + span) / TH / skip + (TH == 1 ? 1 : 2), likewise pcols;  phases = GW / skip;
  *   row floats = phases * (ceil(pcols/phases) + SEG-1) * STEP;  MERGE: (cols + SEG-1)*STEP + RB.
  *
- * Macros, besides those of vector.cl and conv2d_patch.cl
- *   TQ       2  vectors of output channels per tile; 1 for LANES
- *   SEG      4  neighbouring pixels per segment; should divide the output width
- *   NSEG     2  segments per tile; about NSEG*SEG*TQ + TQ + 1 vector registers are live
+ * Macros, besides those of vector.cl, conv2d_tile.cl (TQ 1 for LANES; SEG should divide the output width) and conv2d_patch.cl
  *   RB          rows of weights of a tap: 16, LANES or, for MERGE, the host's
  *   THREE    1  0: no code for three taps at once
  *   PATCH_FLOATS 65536, MAX_TAPS 128
  */
-#ifndef TQ
-#define TQ (LANES ? 1 : 2)
-#endif
-#ifndef SEG
-#define SEG 4
-#endif
-#ifndef NSEG
-#define NSEG 2
-#endif
 #ifndef RB
 #define RB (LANES ? LANES : 16)
 #endif
@@ -72,8 +61,6 @@
 #define MAX_TAPS 128
 #endif
 
-#define TN (TQ * VW)
-#define TM (NSEG * SEG)
 #define PIECE 16                     /* columns of a phase of a patch row that are filled at once */
 #define UNROLL (STEP < 4 ? STEP : 4) /* rows of weights per turn; more would meet the next pixel's numbers */
 
@@ -266,42 +253,6 @@ INLINE place place_next(place p, int rows, int segs)
     return p;
 }
 
-/* Where the results of a tile go: from `out` (and the addend's `addend`) on, the first pixel of each segment and the floats to
- * the next one; and what is done to them. */
-typedef struct {
-    __global float *out;
-    const __global float *addend;
-    size_t first[NSEG], apart;
-    int epilogue, more; /* bits; 1: they are added to what earlier passes left in out */
-} target;
-
-#define OFFSET(j) (t.first[(j) / TQ / SEG] + (j) / TQ % SEG * t.apart + (j) % TQ * VW) /* of accumulator j */
-
-/* A whole tile stays in registers. */
-#define EACH(statement) _Pragma("unroll") for (int j = 0; j < TM * TQ; ++j) statement
-INLINE void tile_end(vec *acc, const target t, const affine *ending)
-{
-    if (t.more) EACH(acc[j] += LOAD_GLOBAL(t.out + OFFSET(j)));
-    if (t.epilogue) EACH(acc[j] = fma(acc[j], ending[j % TQ].factor, ending[j % TQ].offset));
-    if (t.epilogue & ADDEND) EACH(acc[j] += LOAD_GLOBAL(t.addend + OFFSET(j)));
-    if (t.epilogue & RELU) EACH(acc[j] = acc[j] < (vec)(0.0f) ? (vec)(0.0f) : acc[j]);
-    EACH(STORE_GLOBAL(acc[j], t.out + OFFSET(j)));
-}
-
-/* The same for a tile of which count[s] pixels of each segment and kn channels exist. */
-INLINE void part_end(const vec *acc, const target t, const affine *ending, const int *count, int kn)
-{
-    float sums[TM * TN];
-    EACH(STORE(acc[j], sums + j * VW));
-    for (int j = 0; j < TM * TQ; ++j) {
-        const int q = j % TQ, n = kn - q * VW;
-        if (j / TQ % SEG >= count[j / TQ / SEG] || n <= 0) continue;
-        vec v = LOAD(sums + j * VW);
-        if (t.more) v += load_lanes(t.out + OFFSET(j), n);
-        store_lanes(finish(v, ending[q], t.addend + OFFSET(j), t.epilogue, n), t.out + OFFSET(j), n);
-    }
-}
-
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d(__global float *restrict out, const __global float *restrict in, const __global float *restrict panels,
        const __global float *restrict bias, const __global float *restrict scale,
@@ -402,7 +353,7 @@ conv2d(__global float *restrict out, const __global float *restrict in, const __
                         for (int q = 0; q < TQ; ++q)
                             if (to.epilogue) ending[q] = affine_of(bias, scale, shift, epilogue, k0 + q * VW, kn - q * VW);
                         if (whole) tile_end(acc, to, ending);
-                        else part_end(acc, to, ending, count, kn);
+                        else part_end(acc, to, ending, 0, count, kn);
                     }
                 }
             }
