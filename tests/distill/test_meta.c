@@ -1,5 +1,6 @@
 /* The look-ahead by which weights and temperatures are learned, in float64. */
 #include "distill/helpers/rig.h"
+#include "support/sanitized.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -69,10 +70,12 @@ static void check(const char *const *sets) {
     rig_release(&a.r);
 }
 
-/* Beside kd, whatever the method; with temperatures where all ops can be differentiated twice: not cosine_loss, layer_norm, attention. */
+/* Beside kd, whatever the method. */
 Test(meta, derivatives_with_every_method, .timeout = 900) {
     check((const char *const[]){"distill.methods=kd", "distill.meta=both", NULL});
     for (const lbk_method *const *m = lbk_method_all(); *m; m++) {
+        if ((m - lbk_method_all()) % LBK_ROUNDS(1, 3) != 0)
+            continue;
         char methods[64];
         snprintf(methods, sizeof methods, "distill.methods=kd, %s", (*m)->name);
         if (strcmp((*m)->name, "kd") != 0)

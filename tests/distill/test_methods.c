@@ -81,8 +81,8 @@ static void check_gradient(const char *names, bool teacherless, const char *more
     double scale = sqrt(squares / (double)elements);
     must(rig_hold(&r), "hold");
     cr_expect_gt(scale, 0, "%s: no gradient at all", names);
-    for (size_t v = 0; v < count; v++)
-        if (gradient[v])
+    for (size_t v = 0, param = 0; v < count; v++)
+        if (gradient[v] && param++ % LBK_ROUNDS(1, 4) == 0)
             check_parameter(&r, names, (lbk_value)v, gradient[v], scale);
     rig_release(&r);
 }
